@@ -1,0 +1,1 @@
+"""RabbitMQ and the embedded inbox behind one set of ports (`worker.broker.ports`)."""

@@ -1,0 +1,168 @@
+"""What the program asks of a broker. Two adapters: `rabbitmq` and `embedded`; one test suite runs over both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+EVENTS_QUEUE = "writeback.events"
+COMMANDS_QUEUE = "writeback.commands"
+REJECTED_QUEUE = "writeback.rejected"
+QUEUES = (EVENTS_QUEUE, COMMANDS_QUEUE, REJECTED_QUEUE)
+
+EVENTS_EXCHANGE = "behavior"
+COMMANDS_EXCHANGE = "writeback.commands"
+OUTCOMES_EXCHANGE = "writeback.outcomes"
+REJECTED_EXCHANGE = "writeback.rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message as it came, nothing decoded or decompressed.
+
+    `tag` is the adapter's own handle for acknowledging; `headers` are the application headers.
+    `delivery_count` is how often the broker had handed it out before (0: the first time).
+    """
+
+    queue: str
+    body: bytes
+    tag: Any
+    content_type: str | None = None
+    content_encoding: str | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    reply_to: str | None = None
+    correlation_id: str | None = None
+    message_id: str | None = None
+    delivery_count: int = 0
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to publish: persistent, to an exchange with a routing key (`exchange=""`: straight to a queue)."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    content_type: str = "application/cloudevents+json"
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    correlation_id: str | None = None
+    message_id: str | None = None
+    mandatory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a message is parked: a line for a person, a code for a program."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A message in `writeback.rejected`. `parked_id` stays the same from listing to listing."""
+
+    parked_id: str
+    code: str
+    reason: str
+    queue: str
+    body: bytes
+    headers: Mapping[str, Any]
+    content_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """Messages of one queue by state; None: the broker did not tell."""
+
+    queue: str
+    ready: int
+    unacknowledged: int | None
+    consumers: int | None
+
+
+class Consumer(Protocol):
+    """One connection that receives. Used by one thread alone. Raises UnavailableError when the broker is gone:
+    then `close()` it, open another; every Delivery of the old one is void."""
+
+    def receive(self, limit: int, linger: float, timeout: float) -> Sequence[Delivery]:
+        """Up to `limit` deliveries of the events queue.
+
+        Waits `timeout` seconds for the first, then `linger` seconds for more. [] when nothing came.
+        """
+
+    def receive_command(self) -> Delivery | None:
+        """The next command that has arrived, or None at once."""
+
+    def in_hand(self) -> int:
+        """How many event deliveries have arrived here and were not given out by `receive` yet."""
+
+    def ready_behind(self) -> int:
+        """Asks, on this consumer's own channel, how many events are ready in the queue.
+
+        When it returns, every event handed to this consumer before the answer has arrived here (`in_hand`).
+        """
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledges these (all at once where the broker can)."""
+
+    def keep_alive(self) -> None:
+        """Sends and checks heartbeats; call at least every few seconds whatever else goes on."""
+
+    def close(self) -> None:
+        """Closes at once, also on a frozen broker; what was not acknowledged goes back."""
+
+
+class Publisher(Protocol):
+    """Publishes with confirms. Used by one thread alone; reconnects by itself at the next call."""
+
+    def publish(self, message: Outgoing) -> bool:
+        """Returns once the broker has it for good. False: `mandatory` was set and no queue took it.
+
+        Raises UnavailableError when the broker did not confirm (it may or may not have it).
+        """
+
+    def park(self, delivery: Delivery, rejection: Rejection) -> None:
+        """Puts the delivery, body and properties untouched, in `writeback.rejected` with its reason headers."""
+
+    def close(self) -> None: ...
+
+
+class Operator(Protocol):
+    """What a person does to the broker from the command line: short-lived connections, another credential if wanted."""
+
+    def depths(self) -> list[QueueDepth]: ...
+
+    def publish_all(self, messages: Sequence[Outgoing], progress: Callable[[int], None] | None = None) -> int:
+        """Publishes many with confirms in batches; returns how many no queue took. Raises UnavailableError."""
+
+    def rejected(self, limit: int) -> list[Parked]:
+        """The oldest `limit` parked messages; all stay parked."""
+
+    def replay(self, parked_ids: Sequence[str] | None, *, codes: Sequence[str] | None = None) -> int:
+        """Moves parked messages (None: all; `codes`: only those with one of these codes) back to the queue they
+        came from, bearing the header `x-writeback-replayed`; returns how many."""
+
+    def drop(self, parked_ids: Sequence[str] | None) -> int:
+        """Deletes parked messages (None: all); returns how many."""
+
+
+class Broker(Protocol):
+    """One broker by its URL. Opening it touches nothing."""
+
+    name: str
+
+    def prepare(self) -> None:
+        """Declares the topology, or verifies it where declaring is not allowed.
+
+        Raises ConfigurationError (something is there with other arguments, or missing and not allowed to be
+        made), UnavailableError.
+        """
+
+    def consumer(self, prefetch: int) -> Consumer: ...
+
+    def publisher(self) -> Publisher: ...
+
+    def operator(self) -> Operator: ...

@@ -1,0 +1,118 @@
+"""An export definition as the program works with it (the document is `schemas.definition`'s, already valid)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Frequency = Literal["manual", "continuous", "interval", "hourly", "daily", "weekly", "cron"]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When an export runs. `at` are local times `HH:MM`; `days` and `on` weekday names of WEEKDAYS."""
+
+    frequency: Frequency
+    time_zone: str
+    at: tuple[str, ...] = ()
+    days: tuple[str, ...] = WEEKDAYS
+    on: tuple[str, ...] = ()
+    minute: int = 0
+    every_minutes: int = 0
+    expression: str = ""
+    linger_seconds: float = 5
+    max_rows: int = 1000
+    school_days_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """How the file is written and named. `delimiter` … `header` concern csv alone, `line_ending` and `encoding` all."""
+
+    format: str
+    name: str
+    delimiter: str = ","
+    quoting: str = "minimal"
+    line_ending: str = "crlf"
+    encoding: str = "utf-8"
+    header: bool = True
+    if_exists: str = "wait"
+    when_empty: str = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One column: a field of the catalogue or a constant, and how its value is written."""
+
+    field: str | None = None
+    constant: str | int | float | bool | None = None
+    header: str | None = None
+    format: str | None = None
+    default: str | int | float | bool | None = None
+    required: bool = False
+    map: Mapping[str, Any] | None = None
+    max_length: int | None = None
+    width: int | None = None
+    align: str = "left"
+    pad: str = " "
+    case: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The column's header: as configured, else the field's own name."""
+        return self.header if self.header is not None else (self.field or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One revision of an export. `schools` and `codes`: None stands for "all"."""
+
+    export_id: str
+    district_id: str
+    name: str
+    schools: frozenset[str] | None
+    codes: frozenset[str] | None
+    schedule: Schedule
+    destination: Mapping[str, Any]
+    file: FileSpec
+    fields: tuple[FieldSpec, ...]
+    corrections: str = "hold"
+    backfill_from: date | None = None
+
+    @property
+    def row_limit(self) -> int | None:
+        """The most rows one run takes: only a continuous export bounds it."""
+        return self.schedule.max_rows if self.schedule.frequency == "continuous" else None
+
+
+def parse_definition(document: Mapping[str, Any]) -> Definition:
+    """Builds the definition from a document that `schemas.definition.load` has accepted."""
+    return Definition(
+        export_id=document["export_id"],
+        district_id=document.get("district_id", "default"),
+        name=document.get("name", document["export_id"]),
+        schools=_some_or_all(document["schools"]),
+        codes=_some_or_all(document["codes"]),
+        schedule=_schedule(document["schedule"]),
+        destination=document["destination"],
+        file=FileSpec(**document["file"]),
+        fields=tuple(FieldSpec(**entry) for entry in document["fields"]),
+        corrections=document.get("corrections", "hold"),
+        backfill_from=date.fromisoformat(document["backfill_from"]) if document.get("backfill_from") else None,
+    )
+
+
+def _some_or_all(value: list[str] | str) -> frozenset[str] | None:
+    return None if value == "all" else frozenset(value)
+
+
+def _schedule(document: Mapping[str, Any]) -> Schedule:
+    lists = {key: _many(document[key]) for key in ("at", "days", "on") if key in document}
+    return Schedule(**{**document, **lists})
+
+
+def _many(value: list[str] | str) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -1,0 +1,42 @@
+"""Errors named by what happens next. Each one's text is a single line for a person, without student data."""
+
+from __future__ import annotations
+
+
+class WritebackError(Exception):
+    """Something a person or the program can act on; `str(error)` says what, where and what to do."""
+
+
+class ConfigurationError(WritebackError):
+    """A setting is wrong: the program stops at start (exit status 78)."""
+
+
+class RefusedError(WritebackError):
+    """What was asked for cannot be carried out; nothing has changed."""
+
+
+class UnavailableError(WritebackError):
+    """The broker or the database does not answer: wait and try again, nothing is lost."""
+
+
+class DeliveryError(WritebackError):
+    """A delivery did not succeed; the subclass says what happens next."""
+
+
+class TransientError(DeliveryError):
+    """It may work later: the run waits and is tried again by itself.
+
+    `retry_after` is what the other side asked for, in seconds, or None.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DestinationError(DeliveryError):
+    """A person must act (login, folder, permission, full disk): the export stops sending until then."""
+
+
+class StaleLeaseError(WritebackError):
+    """Another worker has taken the run over: stop, and change nothing."""
