@@ -45,8 +45,10 @@ class Outgoing:
     exchange: str
     routing_key: str
     body: bytes
-    content_type: str = "application/cloudevents+json"
+    content_type: str | None = "application/cloudevents+json"
+    content_encoding: str | None = None
     headers: Mapping[str, Any] = field(default_factory=dict)
+    reply_to: str | None = None
     correlation_id: str | None = None
     message_id: str | None = None
     mandatory: bool = False
@@ -90,11 +92,12 @@ class Consumer(Protocol):
     def receive(self, limit: int, linger: float, timeout: float) -> Sequence[Delivery]:
         """Up to `limit` deliveries of the events queue.
 
-        Waits `timeout` seconds for the first, then `linger` seconds for more. [] when nothing came.
+        Waits `timeout` seconds for the first, then `linger` seconds for more. [] when nothing came; a command
+        that arrives meanwhile cuts the waiting for the first short, once.
         """
 
     def receive_command(self) -> Delivery | None:
-        """The next command that has arrived, or None at once."""
+        """The next command that has arrived, or None at once; none while one is not acknowledged."""
 
     def in_hand(self) -> int:
         """How many event deliveries have arrived here and were not given out by `receive` yet."""
@@ -136,7 +139,10 @@ class Operator(Protocol):
     def depths(self) -> list[QueueDepth]: ...
 
     def publish_all(self, messages: Sequence[Outgoing], progress: Callable[[int], None] | None = None) -> int:
-        """Publishes many with confirms in batches; returns how many no queue took. Raises UnavailableError."""
+        """Publishes many with confirms in batches; returns how many no queue took (whether or not `mandatory`).
+
+        `progress` is told now and then how many are confirmed so far. Raises UnavailableError, saying how many were.
+        """
 
     def rejected(self, limit: int) -> list[Parked]:
         """The oldest `limit` parked messages; all stay parked."""

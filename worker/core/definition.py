@@ -101,7 +101,9 @@ def parse_definition(document: Mapping[str, Any]) -> Definition:
         file=FileSpec(**document["file"]),
         fields=tuple(FieldSpec(**entry) for entry in document["fields"]),
         corrections=document.get("corrections", "hold"),
-        backfill_from=date.fromisoformat(document["backfill_from"]) if document.get("backfill_from") else None,
+        backfill_from=date.fromisoformat(document["backfill_from"])
+        if document.get("backfill_from")
+        else None,
     )
 
 

@@ -1,0 +1,6 @@
+"""What crosses the wire: the message contract, as marshmallow schemas and what is made from them.
+
+Reads no clock, opens no connection and imports nothing of `worker`. A reader starts at `envelope`
+(bytes → CloudEvents envelope), goes on to `events` and `commands` (envelope → typed value), and finds the
+export definition in `definition`. `python -m schemas` writes the files of `published` anew.
+"""

@@ -1,0 +1,125 @@
+"""What other services ask for, by type. To add a command: a schema and a line in `COMMAND_TYPES`.
+
+What the contract leaves open: a pause needs its reason, a resume may give one (1 to 500 characters each).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import ValidationError
+
+from schemas.envelope import Envelope
+from schemas.errors import RejectedError, shown
+from schemas.fields import Flag, JsonSchema, Pattern, Strict, Text
+from schemas.payload import DEFAULT_DISTRICT, identifier, load_data, version_field
+from schemas.strict import Problems, StrictSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command; (`source`, `command_id`) names it for good. `data` is checked, defaults filled in.
+
+    In `export.save` the definition is only known to be an object: `schemas.definition.load` judges it.
+    """
+
+    type: str
+    command_id: str
+    source: str
+    data: Mapping[str, Any]
+
+
+def export_id_field(**kwargs: Any) -> Pattern:
+    """The field of an export's id."""
+    return Pattern(
+        "[a-z0-9][a-z0-9-]{0,62}",
+        "1 to 63 of a-z, 0-9 and -, beginning with a letter or a digit",
+        **kwargs,
+    )
+
+
+class AnyObject(Strict):
+    """An object that someone else judges."""
+
+    def check(self, value: Any) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise ValidationError("must be an object")
+        return value
+
+    def json_schema(self) -> JsonSchema:
+        return {"type": "object"}
+
+
+class SaveSchema(StrictSchema):
+    """The data of `export.save`."""
+
+    definition = AnyObject(required=True)
+    run_now = Flag(load_default=False)
+    version = version_field()
+
+
+class RunNowSchema(StrictSchema):
+    """The data of `export.run_now`: one export, or every active one that names a school."""
+
+    export_id = export_id_field()
+    school_id = identifier()
+    district_id = identifier()
+    json_extra = {  # noqa: RUF012 -- read only
+        "oneOf": [
+            {"required": ["export_id"], "not": {"required": ["district_id"]}},
+            {"required": ["school_id"]},
+        ]
+    }
+
+    def rules(self, data: Mapping[str, Any]) -> Problems:
+        if ("export_id" in data) == ("school_id" in data):
+            return {"_schema": ["give exactly one of export_id and school_id"]}
+        if "district_id" in data and "school_id" not in data:
+            return {
+                "district_id": ["goes with school_id alone: an export_id is unique in the whole installation"]
+            }
+        return {}
+
+
+class ExportSchema(StrictSchema):
+    """The data of `export.delete` and `export.retry`."""
+
+    export_id = export_id_field(required=True)
+
+
+class PauseSchema(ExportSchema):
+    """The data of `export.pause`."""
+
+    reason = Text(1, 500, required=True)
+
+
+class ResumeSchema(ExportSchema):
+    """The data of `export.resume`."""
+
+    reason = Text(1, 500)
+
+
+COMMAND_TYPES: dict[str, StrictSchema] = {
+    "export.save": SaveSchema(),
+    "export.run_now": RunNowSchema(),
+    "export.pause": PauseSchema(),
+    "export.resume": ResumeSchema(),
+    "export.delete": ExportSchema(),
+    "export.retry": ExportSchema(),
+}
+
+
+def load_command(envelope: Envelope) -> Command:
+    """The command in an envelope. Raises RejectedError (`unknown-type`, `invalid`): the caller refuses it."""
+    schema = COMMAND_TYPES.get(envelope.type)
+    if schema is None:
+        known = ", ".join(COMMAND_TYPES)
+        raise RejectedError(
+            "unknown-type", f'no command has the type "{shown(envelope.type)}"; known: {known}'
+        )
+    data = load_data(schema, envelope)
+    if "school_id" in data:
+        data.setdefault("district_id", DEFAULT_DISTRICT)
+    return Command(envelope.type, envelope.id, envelope.source, data)

@@ -1,0 +1,164 @@
+"""The export definition: one document in `export.save`, in a file for `exports apply`, and in the console.
+
+What the contract leaves open: `name` is optional; `schools` and `codes` have at most 5,000 items and
+`fields` 500; an entry's `header` has at most 200 characters. `collapse` other than "none", `max_age_days`
+and `guard` are refused by name until a version brings them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError
+
+from schemas.columns import FILE_FORMATS, ColumnSchema
+from schemas.commands import export_id_field
+from schemas.definition_rules import Sound, rule_problems
+from schemas.errors import flatten, one_line, shown
+from schemas.fields import Choice, JsonSchema, Strict, Text
+from schemas.payload import identifier
+from schemas.plain import plain_problems
+from schemas.schedule import FREQUENCIES
+from schemas.strict import AllOrSome, Items, Part, Problems, StrictSchema, Variant, messages_of
+from schemas.times import LocalDate
+
+
+class DefinitionError(Exception):
+    """A definition cannot be used: every problem as `path: text`, and the first 50 of them as one line."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(one_line(problems, most=50, longest=20_000))
+        self.problems = problems
+
+
+class Destination(Strict):
+    """An object with a `type`; its other options are the destination's own."""
+
+    def check(self, value: Any) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise ValidationError("must be an object")
+        return value
+
+    def json_schema(self) -> JsonSchema:
+        return {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
+
+
+class NotYet(Strict):
+    """An option of a later version."""
+
+    def check(self, value: Any) -> Any:
+        raise ValidationError("is not supported by this version; leave it out")
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.check(value) if value is None else super().deserialize(value, *args, **kwargs)
+
+    def json_schema(self) -> JsonSchema:
+        return {"not": {}}
+
+
+class Collapse(Choice):
+    """What of `collapse` this version knows."""
+
+    def check(self, value: Any) -> str:
+        if value in ("per_day", "per_period"):
+            raise ValidationError('is not supported by this version; leave it out, or say "none"')
+        return super().check(value)
+
+
+class DefinitionSchema(StrictSchema):
+    """A whole definition; its destination is judged by the destination's own schema."""
+
+    tells_known = True
+    export_id = export_id_field(required=True)
+    district_id = identifier()
+    name = Text(1, 200, single_line=True)
+    schools = AllOrSome(identifier(), maximum=5000, required=True)
+    codes = AllOrSome(identifier(), maximum=5000, required=True)
+    schedule = Variant("frequency", FREQUENCIES, noun="frequency", required=True)
+    destination = Destination(required=True)
+    file = Variant("format", FILE_FORMATS, noun="file format", required=True)
+    columns = Items(
+        Part(ColumnSchema), minimum=1, maximum=500, required=True, data_key="fields", attribute="fields"
+    )
+    corrections = Choice("hold", "send", "ignore")
+    backfill_from = LocalDate()
+    collapse = Collapse("none")
+    max_age_days = NotYet()
+    guard = NotYet()
+
+
+_DEFINITION = DefinitionSchema()
+
+
+def load(raw: object, destinations: Mapping[str, type[Schema]]) -> dict[str, Any]:
+    """The definition as it was given, each part known to be right; a single `at` or `on` becomes a list.
+
+    `destinations` are the known types, each with the schema of its options. No default is filled in.
+    Raises DefinitionError with every problem.
+    """
+    if problems := plain_problems(raw):
+        raise DefinitionError(problems)
+    if not isinstance(raw, dict):
+        raise DefinitionError(["a definition must be an object"])
+    loaded, faults = _structure(raw)
+    faults |= _destination_faults(raw, faults, destinations)
+    problems = list(flatten(faults, name=shown)) + list(rule_problems(_sound(raw, faults)))
+    if problems:
+        raise DefinitionError(problems)
+    return loaded
+
+
+def _structure(raw: dict[str, Any]) -> tuple[dict[str, Any], Problems]:
+    try:
+        return _DEFINITION.load(raw), {}
+    except ValidationError as error:
+        return {}, messages_of(error)
+
+
+def _destination_faults(
+    raw: dict[str, Any], faults: Problems, destinations: Mapping[str, type[Schema]]
+) -> Problems:
+    if "destination" in faults:
+        return {}
+    kind = raw["destination"].get("type")
+    if type(kind) is not str or kind not in destinations:
+        said = "required" if kind is None else f'unknown destination type "{shown(kind)}"'
+        return {"destination": {"type": [f"{said}; known: {', '.join(sorted(destinations))}"]}}
+    wrong = _option_faults(raw["destination"], destinations[kind]())
+    return {"destination": wrong} if wrong else {}
+
+
+def _option_faults(destination: dict[str, Any], schema: Schema) -> Problems:
+    known = [field.data_key or name for name, field in schema.load_fields.items()]
+    options = {key: value for key, value in destination.items() if key != "type" or key in known}
+    try:
+        schema.load(options)
+    except ValidationError as error:
+        faults = messages_of(error)
+    else:
+        return {}
+    for key in faults.keys() - set(known) - {"_schema"}:
+        faults[key] = [f"unknown option; known: {', '.join(known)}"]
+    return faults
+
+
+def _sound(raw: dict[str, Any], faults: Problems) -> Sound:
+    def part(name: str) -> Any:
+        return None if name in faults else raw.get(name)
+
+    return Sound(
+        export_id=part("export_id"),
+        time_zone=(part("schedule") or {}).get("time_zone"),
+        file=part("file"),
+        columns=_sound_columns(raw.get("fields"), faults.get("fields", {})),
+        all_columns="fields" not in faults,
+        corrections=part("corrections"),
+    )
+
+
+def _sound_columns(columns: Any, faults: Any) -> dict[int, Any]:
+    """By their place; none where the list itself is wrong (then its faults are not kept by place)."""
+    if not isinstance(faults, dict):
+        return {}
+    return {index: column for index, column in enumerate(columns) if index not in faults}

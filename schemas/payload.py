@@ -1,0 +1,49 @@
+"""From an envelope's data to checked data and to the canonical text that is stored and compared."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from marshmallow import ValidationError
+
+from schemas.envelope import Envelope
+from schemas.errors import RejectedError, flatten, one_line
+from schemas.fields import Text, Whole
+from schemas.strict import StrictSchema
+
+DEFAULT_DISTRICT = "default"
+"""The district of whatever names none."""
+
+
+def identifier(**kwargs: Any) -> Text:
+    """The field of an id or code: 1 to 64 characters."""
+    return Text(1, 64, **kwargs)
+
+
+def version_field(**kwargs: Any) -> Whole:
+    """The field of a version: 1 to 2^53 - 1; the highest wins."""
+    return Whole(1, **kwargs)
+
+
+def load_data(schema: StrictSchema, envelope: Envelope) -> dict[str, Any]:
+    """The envelope's data, checked by the schema. Raises RejectedError (`invalid`) that names every fault."""
+    if type(envelope.data) is not dict:
+        wrong = "required" if envelope.data is None else "must be an object"
+        raise RejectedError("invalid", f"data: {wrong}")
+    try:
+        loaded: dict[str, Any] = schema.load(envelope.data)
+    except ValidationError as error:
+        raise RejectedError("invalid", one_line(list(flatten(error.messages)))) from None
+    return loaded
+
+
+def canonical(document: dict[str, Any]) -> bytes:
+    """The same JSON for the same content: sorted keys, no blanks, UTF-8."""
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def content_hash(document: bytes, *, voided: bool = False) -> str:
+    """64 hex digits over the document and whether it is a void."""
+    return blake2b(document + (b"\x01" if voided else b"\x00"), digest_size=32).hexdigest()

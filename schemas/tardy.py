@@ -1,0 +1,141 @@
+"""A tardy: `tardy.recorded`, `tardy.amended`, `tardy.voided`.
+
+What the contract leaves open: the strings of `student` and `staff` have at most 256 characters,
+`student.id` at least one; only what the contract calls nullable may be null; `attributes` has at most 200
+entries, keys of 1 to 128 characters, strings of at most 1,000, and numbers within ±(2^53 - 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.envelope import Envelope
+from schemas.fields import ScalarMap, Text, Whole
+from schemas.payload import DEFAULT_DISTRICT, canonical, content_hash, identifier, load_data, version_field
+from schemas.strict import Part, StrictSchema
+from schemas.times import Rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class TardyVersion:
+    """One version of one tardy. A void may lack everything from `behavior_code` to `student_local_id`.
+
+    `occurred_at` is in UTC. `document` is the data as received as canonical JSON (sorted keys, no blanks),
+    with the district and without optional fields that were null. `content_hash` covers `voided` and the
+    document alone.
+    """
+
+    type: str
+    district_id: str
+    tardy_id: str
+    version: int
+    voided: bool
+    school_id: str
+    behavior_code: str | None
+    occurred_at: datetime | None
+    student_id: str | None
+    student_local_id: str | None
+    document: str
+    content_hash: str
+    message_id: str
+    source: str
+    traceparent: str | None
+
+
+class StudentSchema(StrictSchema):
+    """Who was tardy."""
+
+    id = Text(1, 256, required=True)
+    local_id = Text()
+    state_id = Text()
+    first_name = Text()
+    last_name = Text()
+    grade = Text()
+
+
+class StaffSchema(StrictSchema):
+    """Who wrote the tardy down."""
+
+    id = Text()
+    name = Text()
+
+
+class VoidSchema(StrictSchema):
+    """The data of `tardy.voided`: three fields suffice, every other may be there."""
+
+    tardy_id = identifier(required=True, about="The same for every version of one tardy.")
+    version = version_field(required=True, about="The highest wins, whatever order they arrive in.")
+    school_id = identifier(required=True)
+    district_id = identifier(about='Absent: "default". Every id is unique within its district only.')
+    occurred_at = Rfc3339()
+    behavior_code = identifier()
+    student = Part(StudentSchema)
+    recorded_at = Rfc3339()
+    period = identifier(
+        allow_none=True, about="A name in the day's bell schedule; absent: found by the time."
+    )
+    minutes_late = Whole(0, 1440, allow_none=True)
+    staff = Part(StaffSchema, allow_none=True)
+    comment = Text(0, 1000)
+    attributes = ScalarMap(nulls=True, about="A school's own fields.")
+
+
+class TardySchema(VoidSchema):
+    """The data of `tardy.recorded` and `tardy.amended`."""
+
+    occurred_at = Rfc3339(required=True)
+    behavior_code = identifier(required=True)
+    student = Part(StudentSchema, required=True)
+
+
+TARDY = TardySchema()
+VOID = VoidSchema()
+
+
+def load_tardy(envelope: Envelope) -> TardyVersion:
+    """A recorded or amended tardy. Raises RejectedError (`invalid`)."""
+    return _version(envelope, load_data(TARDY, envelope), voided=False)
+
+
+def load_void(envelope: Envelope) -> TardyVersion:
+    """A voided tardy. Raises RejectedError (`invalid`)."""
+    return _version(envelope, load_data(VOID, envelope), voided=True)
+
+
+def _version(envelope: Envelope, loaded: dict[str, Any], *, voided: bool) -> TardyVersion:
+    district = loaded.get("district_id", DEFAULT_DISTRICT)
+    document = _document(envelope.data, district)
+    student = loaded.get("student") or {}
+    occurred_at = loaded.get("occurred_at")
+    return TardyVersion(
+        type=envelope.type,
+        district_id=district,
+        tardy_id=loaded["tardy_id"],
+        version=loaded["version"],
+        voided=voided,
+        school_id=loaded["school_id"],
+        behavior_code=loaded.get("behavior_code"),
+        occurred_at=occurred_at and occurred_at.astimezone(UTC),
+        student_id=student.get("id"),
+        student_local_id=student.get("local_id"),
+        document=document.decode(),
+        content_hash=content_hash(document, voided=voided),
+        message_id=envelope.id,
+        source=envelope.source,
+        traceparent=_traceparent(envelope.extensions),
+    )
+
+
+def _document(data: Any, district: str) -> bytes:
+    """From the data as received: moments keep their offset; nulls can only lie on its first level."""
+    kept = {key: value for key, value in data.items() if value is not None}
+    kept["district_id"] = district
+    return canonical(kept)
+
+
+def _traceparent(extensions: Mapping[str, object]) -> str | None:
+    value = extensions.get("traceparent")
+    return value if isinstance(value, str) else None

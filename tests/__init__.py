@@ -1,0 +1,1 @@
+"""The tests: against real servers, temporary folders and SQLite; nothing of our own is mocked."""

@@ -1,0 +1,205 @@
+"""Which bell schedule a school follows on a day, and which period a time falls in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.core.bells import (
+    BellSchedule,
+    Period,
+    find_period,
+    matching_periods,
+    parse_bell_schedule,
+    schedule_of,
+)
+from worker.core.definition import WEEKDAYS
+
+MONDAY = date(2026, 3, 9)
+
+REGULAR = BellSchedule(
+    "regular",
+    "Regular day",
+    default=True,
+    weekdays=frozenset(),
+    dates=frozenset(),
+    periods=(
+        Period("1", "P1", "08:00", "08:50"),
+        Period("2", None, "08:55", "09:45"),
+    ),
+)
+MONDAYS = replace(REGULAR, bell_schedule_id="mondays", default=False, weekdays=frozenset({"mon"}))
+ASSEMBLY = replace(REGULAR, bell_schedule_id="assembly", default=False, dates=frozenset({"2026-03-09"}))
+
+
+def with_periods(*periods: Period) -> BellSchedule:
+    return replace(REGULAR, periods=periods)
+
+
+def test_a_saved_document_becomes_a_bell_schedule() -> None:
+    document = {
+        "school_id": "0012",
+        "bell_schedule_id": "regular",
+        "version": 3,
+        "name": "Regular day",
+        "default": True,
+        "weekdays": ["mon", "tue"],
+        "dates": ["2026-03-09"],
+        "periods": [
+            {"name": "1", "external_reference_code": "P1", "start": "08:00", "end": "08:50"},
+            {"name": "2", "external_reference_code": None, "start": "08:55", "end": "09:45"},
+        ],
+    }
+    expected = replace(REGULAR, weekdays=frozenset({"mon", "tue"}), dates=frozenset({"2026-03-09"}))
+    assert parse_bell_schedule(document) == expected
+
+
+def test_lists_left_out_of_a_document_are_empty() -> None:
+    schedule = parse_bell_schedule({"bell_schedule_id": "b", "name": "B"})
+    assert schedule == BellSchedule("b", "B", False, frozenset(), frozenset(), ())
+
+
+@pytest.mark.parametrize(
+    ("schedules", "expected"),
+    [
+        ((REGULAR, MONDAYS, ASSEMBLY), ASSEMBLY),
+        ((REGULAR, MONDAYS), MONDAYS),
+        ((REGULAR,), REGULAR),
+    ],
+)
+def test_dates_win_over_weekdays_and_weekdays_over_the_default(
+    schedules: tuple[BellSchedule, ...], expected: BellSchedule
+) -> None:
+    assert schedule_of(schedules, MONDAY) == expected
+    assert schedule_of(reversed(schedules), MONDAY) == expected
+
+
+def test_where_no_schedule_applies_the_reason_says_what_to_do() -> None:
+    reason = schedule_of((MONDAYS, ASSEMBLY), date(2026, 3, 10))
+    assert isinstance(reason, str)
+    assert reason.startswith("no bell schedule applies on 2026-03-10: ")
+
+
+@pytest.mark.parametrize("first", [REGULAR, MONDAYS, ASSEMBLY])
+def test_two_schedules_with_an_equal_claim_are_told_by_name_instead_of_guessed(first: BellSchedule) -> None:
+    second = replace(first, bell_schedule_id="zz")
+    reason = schedule_of((second, first), MONDAY)
+    assert isinstance(reason, str)
+    assert f"{first.bell_schedule_id}, zz apply equally on 2026-03-09" in reason
+    assert "\n" not in reason
+
+
+def test_a_better_claim_settles_a_tie_below_it() -> None:
+    assert schedule_of((REGULAR, replace(REGULAR, bell_schedule_id="zz"), MONDAYS), MONDAY) == MONDAYS
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (time(7, 59, 59, 999_999), None),
+        (time(8, 0), "1"),
+        (time(8, 49, 59, 999_999), "1"),
+        (time(8, 50), None),
+        (time(8, 55), "2"),
+        (time(9, 45), None),
+    ],
+)
+def test_a_period_holds_from_its_start_up_to_but_without_its_end(at: time, expected: str | None) -> None:
+    period = find_period(REGULAR, at, None)
+    assert (period.name if period else None) == expected
+
+
+def test_a_named_period_is_found_by_name_whatever_the_time() -> None:
+    period = find_period(REGULAR, time(8, 10), "2")
+    assert period == REGULAR.periods[1]
+
+
+def test_a_name_the_schedule_lacks_is_not_looked_for_by_time() -> None:
+    assert find_period(REGULAR, time(8, 10), "Homeroom") is None
+
+
+def test_a_last_period_may_end_at_midnight() -> None:
+    schedule = with_periods(Period("night", "N", "22:00", "00:00"))
+    assert find_period(schedule, time(23, 59, 59), None) == schedule.periods[0]
+    assert find_period(schedule, time(0, 0), None) is None
+
+
+def test_overlapping_periods_that_differ_are_not_guessed_between() -> None:
+    homeroom, first = Period("HR", "H", "08:00", "08:10"), Period("1", "P1", "08:00", "08:50")
+    schedule = with_periods(homeroom, first)
+    assert find_period(schedule, time(8, 5), None) is None
+    assert matching_periods(schedule, time(8, 5), None) == (homeroom, first)
+    assert find_period(schedule, time(8, 10), None) == first
+
+
+def test_a_period_in_two_parts_is_one_period_where_both_say_the_same() -> None:
+    before, after = Period("4", "P4", "11:00", "11:30"), Period("4", "P4", "12:00", "12:30")
+    assert find_period(with_periods(before, after), time(11, 45), "4") == before
+
+
+def test_one_name_with_two_codes_is_settled_by_the_time() -> None:
+    before, after = Period("4", "P4a", "11:00", "11:30"), Period("4", "P4b", "12:00", "12:30")
+    assert find_period(with_periods(before, after), time(12, 5), "4") == after
+    assert find_period(with_periods(before, after), time(11, 45), "4") is None
+
+
+HHMM = st.builds(
+    lambda hour, minute: f"{hour:02d}:{minute:02d}", st.integers(7, 10), st.sampled_from((0, 30))
+)
+PERIODS = st.builds(
+    Period, st.sampled_from(("1", "2", "3")), st.sampled_from((None, "A", "B")), start=HHMM, end=HHMM
+)
+DAYS = st.dates(date(2026, 3, 7), date(2026, 3, 16))
+SCHEDULES = st.builds(
+    BellSchedule,
+    bell_schedule_id=st.sampled_from(("a", "b", "c")),
+    name=st.just("Any"),
+    default=st.booleans(),
+    weekdays=st.frozensets(st.sampled_from(WEEKDAYS), max_size=3),
+    dates=st.frozensets(DAYS.map(date.isoformat), max_size=3),
+    periods=st.lists(PERIODS, max_size=4).map(tuple),
+)
+
+
+@given(st.lists(SCHEDULES, max_size=4), DAYS)
+def test_the_schedule_of_a_day_is_the_only_one_with_the_best_claim(
+    schedules: list[BellSchedule], day: date
+) -> None:
+    def claim(schedule: BellSchedule) -> int:
+        if day.isoformat() in schedule.dates:
+            return 3
+        if WEEKDAYS[day.weekday()] in schedule.weekdays:
+            return 2
+        return 1 if schedule.default else 0
+
+    claims = [claim(schedule) for schedule in schedules]
+    best = max(claims, default=0)
+    found = schedule_of(schedules, day)
+    if best and claims.count(best) == 1:
+        assert found == schedules[claims.index(best)]
+    else:
+        assert isinstance(found, str)
+
+
+@given(
+    SCHEDULES, st.times(time(6, 50), time(11, 10)), st.none() | st.sampled_from(("1", "2", "3", "Homeroom"))
+)
+def test_the_period_found_is_the_one_every_match_agrees_on(
+    schedule: BellSchedule, at: time, name: str | None
+) -> None:
+    def holds(period: Period) -> bool:
+        return time.fromisoformat(period.start) <= at < time.fromisoformat(period.end)
+
+    named = [period for period in schedule.periods if name in (None, period.name)]
+    now = [period for period in named if holds(period)]
+    matching = now if name is None or now else named
+    told = {(period.name, period.external_reference_code) for period in matching}
+    found = find_period(schedule, at, name)
+    if len(told) == 1:
+        assert found == matching[0]
+    else:
+        assert found is None

@@ -1,0 +1,97 @@
+"""The one place that builds things: settings in, a program out. Nothing is opened before it is used."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import uuid4
+
+from worker.broker.ports import Broker
+from worker.broker.registry import open_broker
+from worker.clock import Clock, system_clock
+from worker.flush import Flush
+from worker.flusher import Flusher
+from worker.instruments import Instruments
+from worker.intake import Intake
+from worker.outbox import Outbox
+from worker.scheduler import Scheduler
+from worker.secrets import secret_reader
+from worker.settings import Settings
+from worker.store import migrate
+from worker.store.engine import Database
+
+
+@dataclass
+class Program:
+    """Everything one process consists of, built when first asked for."""
+
+    settings: Settings
+    clock: Clock = system_clock
+
+    @cached_property
+    def worker(self) -> str:
+        """This process's name in leases and logs; the random part tells a restart from its predecessor."""
+        return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+
+    @cached_property
+    def instruments(self) -> Instruments:
+        return Instruments()
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.settings.database_url)
+
+    @cached_property
+    def broker(self) -> Broker:
+        return open_broker(self.settings.broker_url, self.settings.home)
+
+    @cached_property
+    def secret(self) -> Callable[[str], str]:
+        return secret_reader(self.settings.environment, self.settings.secrets_dir)
+
+    @cached_property
+    def flush(self) -> Flush:
+        return Flush(self.database, self.settings.home, self.secret, self.clock, self.instruments)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        return Scheduler(self.database, self.clock, self.instruments)
+
+    @cached_property
+    def flusher(self) -> Flusher:
+        return Flusher(
+            self.database, self.scheduler, self.flush, self.clock, self.instruments, worker=self.worker
+        )
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.database, self.broker, self.clock, self.instruments)
+
+    def intake(self, wake: Callable[[], None] = lambda: None) -> Intake:
+        """A consumer of both queues."""
+        return Intake(
+            self.database,
+            self.broker,
+            self.clock,
+            self.instruments,
+            worker=self.worker,
+            batch_size=self.settings.batch_size,
+            linger=self.settings.linger,
+            wake=wake,
+        )
+
+    def prepare_database(self) -> None:
+        """Brings the embedded database up to date. Raises RefusedError where another one is behind."""
+        if self.settings.database_is_embedded:
+            if not migrate.is_current(self.database):
+                migrate.upgrade(self.database)
+            return
+        migrate.require_current(self.database)
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        if "database" in self.__dict__:
+            self.database.close()

@@ -1,0 +1,38 @@
+"""RabbitMQ behind the broker's port: kombu's connection receives, pika publishes."""
+
+from __future__ import annotations
+
+from worker.broker import rabbitmq_declare
+from worker.broker.address import parse_address
+from worker.broker.rabbitmq_consumer import RabbitMQConsumer
+from worker.broker.rabbitmq_operator import RabbitMQOperator
+from worker.broker.rabbitmq_publisher import RabbitMQPublisher
+
+
+class RabbitMQ:
+    """`ports.Broker` for `amqp://` and `amqps://` URLs (see `address.parse_address`).
+
+    With `amqps://` the certificate and the host name are always verified, by the system's certificates or the file
+    that the option `cafile` names.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Raises ConfigurationError where the URL can't be understood; connects to nothing."""
+        self._address = parse_address(url)
+        self.name = str(self._address)
+
+    def prepare(self) -> None:
+        """As the port says."""
+        rabbitmq_declare.prepare(self._address)
+
+    def consumer(self, prefetch: int) -> RabbitMQConsumer:
+        """Connects. Raises UnavailableError; ConfigurationError where a queue is missing or may not be read."""
+        return RabbitMQConsumer(self._address, prefetch)
+
+    def publisher(self) -> RabbitMQPublisher:
+        """A publisher that connects at its first use."""
+        return RabbitMQPublisher(self._address)
+
+    def operator(self) -> RabbitMQOperator:
+        """An operator that connects for each of its calls."""
+        return RabbitMQOperator(self._address)

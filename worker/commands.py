@@ -1,0 +1,169 @@
+"""Commands: what another service or a person asks for, each carried out in one transaction and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from schemas.commands import Command
+from schemas.definition import DefinitionError
+from schemas.definition import load as load_document
+from worker.destinations.registry import DESTINATIONS
+from worker.errors import RefusedError
+from worker.store import definitions, outcomes, requests
+from worker.store.engine import own_catalogue
+from worker.store.outcomes import CommandKey
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a command: accepted for these exports, or refused for this reason."""
+
+    export_ids: tuple[str, ...] = ()
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command with who asks: its source, shown in the audit trail."""
+
+    command: Command
+    now: datetime
+
+    @property
+    def key(self) -> CommandKey:
+        return CommandKey(self.command.source, self.command.command_id)
+
+    @property
+    def who(self) -> str:
+        return self.command.source
+
+
+def valid_document(raw: object) -> dict[str, Any]:
+    """The definition as it may be saved. Raises RefusedError with every problem in one line."""
+    try:
+        return load_document(raw, {name: kind.schema for name, kind in DESTINATIONS.items()})
+    except DefinitionError as error:
+        raise RefusedError(f"the definition is not valid: {error}") from None
+
+
+def carry_out(
+    connection: Connection,
+    command: Command,
+    now: datetime,
+    *,
+    reply_to: str | None = None,
+    correlation_id: str | None = None,
+) -> Answer | None:
+    """Carries a command out and queues its answer; None: it came before and is answered again.
+
+    Everything happens in the caller's transaction; a refusal changes nothing but the answer.
+    """
+    own_catalogue(connection)
+    if not outcomes.remember(connection, command, now, reply_to=reply_to, correlation_id=correlation_id):
+        return None
+    asked = Asked(command, now)
+    savepoint = connection.begin_nested()
+    try:
+        answer = Answer(tuple(HANDLERS[command.type](connection, asked, command.data)))
+        savepoint.commit()
+    except RefusedError as error:
+        savepoint.rollback()
+        answer = Answer(refused=str(error))
+    _answer(connection, asked, answer)
+    return answer
+
+
+def refuse(
+    connection: Connection,
+    command: Command,
+    reason: str,
+    now: datetime,
+    *,
+    reply_to: str | None = None,
+    correlation_id: str | None = None,
+) -> None:
+    """Answers a command whose data cannot be read."""
+    if outcomes.remember(connection, command, now, reply_to=reply_to, correlation_id=correlation_id):
+        _answer(connection, Asked(command, now), Answer(refused=reason))
+
+
+def _answer(connection: Connection, asked: Asked, answer: Answer) -> None:
+    data: dict[str, Any] = {"command_id": asked.command.command_id, "command_type": asked.command.type}
+    if answer.refused is not None:
+        outcomes.tell(connection, "command.refused", data | {"reason": answer.refused}, asked.now, asked.key)
+    else:
+        data |= {"export_ids": list(answer.export_ids)}
+        outcomes.tell(connection, "command.accepted", data, asked.now, asked.key)
+
+
+Handler = Callable[[Connection, Asked, Mapping[str, Any]], list[str]]
+
+
+def _save(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    document = valid_document(data["definition"])
+    definitions.save(connection, document, who=asked.who, now=asked.now, version=data.get("version"))
+    if data.get("run_now", False):
+        _request(connection, asked, document["export_id"])
+    return [document["export_id"]]
+
+
+def _run_now(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    if "export_id" in data:
+        row = definitions.active(connection, data["export_id"])
+        if row["paused_at"] is not None:
+            raise RefusedError(f"export {data['export_id']} is paused; resume it first")
+        _request(connection, asked, data["export_id"])
+        return [data["export_id"]]
+    district_id, school_id = data.get("district_id", "default"), data["school_id"]
+    naming = definitions.naming_school(connection, district_id, school_id)
+    running = [row["export_id"] for row in naming if row["paused_at"] is None]
+    if not running:
+        which = "every export that names it is paused" if naming else "no export names it"
+        raise RefusedError(f"school {school_id} of district {district_id}: {which}")
+    for export_id in running:
+        _request(connection, asked, export_id)
+    return running
+
+
+def _request(connection: Connection, asked: Asked, export_id: str) -> None:
+    requests.request_by_command(connection, export_id, asked.key, asked.now)
+    definitions.retry_open_run(connection, export_id, asked.now)
+
+
+def _pause(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    definitions.pause(
+        connection, data["export_id"], who=asked.who, reason=data.get("reason") or "", now=asked.now
+    )
+    return [data["export_id"]]
+
+
+def _resume(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    definitions.resume(connection, data["export_id"], who=asked.who, reason=data.get("reason"), now=asked.now)
+    return [data["export_id"]]
+
+
+def _delete(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    definitions.retire(connection, data["export_id"], who=asked.who, now=asked.now)
+    return [data["export_id"]]
+
+
+def _retry(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    definitions.active(connection, data["export_id"])
+    if not definitions.retry_open_run(connection, data["export_id"], asked.now):
+        raise RefusedError(f"export {data['export_id']} has no run that waits or has failed")
+    return [data["export_id"]]
+
+
+HANDLERS: dict[str, Handler] = {
+    "export.save": _save,
+    "export.run_now": _run_now,
+    "export.pause": _pause,
+    "export.resume": _resume,
+    "export.delete": _delete,
+    "export.retry": _retry,
+}

@@ -1,0 +1,105 @@
+"""Bell schedules: which one a school follows on a day, and which of its periods a tardy falls in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, time
+from typing import Any
+
+from worker.core.definition import WEEKDAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """One period: from `start` up to but without `end`, local times `HH:MM`; `end` `00:00` is midnight after.
+
+    `external_reference_code` is what the SIS calls it, None where nobody mapped it.
+    """
+
+    name: str
+    external_reference_code: str | None
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class BellSchedule:
+    """A bell schedule and its days: ISO `dates`, before `weekdays` (of WEEKDAYS), before `default`."""
+
+    bell_schedule_id: str
+    name: str
+    default: bool
+    weekdays: frozenset[str]
+    dates: frozenset[str]
+    periods: tuple[Period, ...]
+
+
+def parse_bell_schedule(document: Mapping[str, Any]) -> BellSchedule:
+    """Builds the bell schedule from the valid `data` of a `bell_schedule.saved`; a list left out is empty."""
+    return BellSchedule(
+        bell_schedule_id=document["bell_schedule_id"],
+        name=document.get("name") or document["bell_schedule_id"],
+        default=document.get("default", False),
+        weekdays=frozenset(document.get("weekdays") or ()),
+        dates=frozenset(document.get("dates") or ()),
+        periods=tuple(_period(period) for period in document.get("periods") or ()),
+    )
+
+
+def _period(document: Mapping[str, Any]) -> Period:
+    return Period(
+        document["name"], document.get("external_reference_code"), document["start"], document["end"]
+    )
+
+
+def schedule_of(schedules: Iterable[BellSchedule], day: date) -> BellSchedule | str:
+    """The bell schedule in force on a local day, or, as text for a person, why there is none.
+
+    One that names the date wins over one that names the weekday, and that over the default. Where two are
+    equally entitled neither is taken: which periods hold that day is then unknown, and a guess could send a
+    wrong one.
+    """
+    schedules = tuple(schedules)
+    iso, weekday = day.isoformat(), WEEKDAYS[day.weekday()]
+    by_date = [schedule for schedule in schedules if iso in schedule.dates]
+    by_weekday = [schedule for schedule in schedules if weekday in schedule.weekdays]
+    by_default = [schedule for schedule in schedules if schedule.default]
+    entitled = by_date or by_weekday or by_default
+    return entitled[0] if len(entitled) == 1 else _why_none(entitled, iso)
+
+
+def _why_none(entitled: list[BellSchedule], iso: str) -> str:
+    if not entitled:
+        return (
+            f"no bell schedule applies on {iso}: name the date or the weekday in one, or make one the default"
+        )
+    names = ", ".join(sorted(schedule.bell_schedule_id for schedule in entitled))
+    return f"bell schedules {names} apply equally on {iso}: name that date in only one of them"
+
+
+def find_period(schedule: BellSchedule, at: time, name: str | None) -> Period | None:
+    """The period that bears `name`, or without a name the one that local time `at` falls in; None: none.
+
+    A name that the schedule lacks is not looked for by time. Where several match, those that hold at `at` are
+    kept; if these still differ in name or External Reference Code it is None, since either could be wrong
+    (`matching_periods` then has more than one).
+    """
+    matching = matching_periods(schedule, at, name)
+    alike = len({(period.name, period.external_reference_code) for period in matching}) == 1
+    return matching[0] if alike else None
+
+
+def matching_periods(schedule: BellSchedule, at: time, name: str | None) -> tuple[Period, ...]:
+    """Every period that `find_period` chooses from, in the schedule's order."""
+    holding = tuple(period for period in schedule.periods if _holds(period, at))
+    if name is None:
+        return holding
+    named = tuple(period for period in schedule.periods if period.name == name)
+    return tuple(period for period in named if period in holding) or named
+
+
+def _holds(period: Period, at: time) -> bool:
+    # Bells ring on whole minutes, and HH:MM sorts as text.
+    end = "24:00" if period.end == "00:00" else period.end
+    return period.start <= f"{at:%H:%M}" < end

@@ -1,0 +1,100 @@
+"""Which definitions a tardy belongs to: by district, school, behavior code and local date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from worker.core.definition import Definition
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The part of an active definition that decides what belongs to it."""
+
+    export_id: str
+    district_id: str
+    schools: frozenset[str] | None
+    codes: frozenset[str] | None
+    backfill_from: date
+    zone: ZoneInfo  # of the schedule: decides the local date where the school is unknown
+
+
+def route_of(definition: Definition, backfill_from: date) -> Route:
+    """The definition's route; `backfill_from` is the stored one (kept when a replacement omits it)."""
+    return Route(
+        definition.export_id,
+        definition.district_id,
+        definition.schools,
+        definition.codes,
+        backfill_from,
+        ZoneInfo(definition.schedule.time_zone),
+    )
+
+
+def mismatch(
+    route: Route, school_id: str, code: str | None, occurred_at: datetime | None, zone: ZoneInfo | None
+) -> str | None:
+    """Which clause keeps a tardy of the route's district out, or None: it belongs. `zone` is the school's."""
+    if route.schools is not None and school_id not in route.schools:
+        return "schools"
+    if route.codes is not None and code not in route.codes:
+        return "codes"
+    if occurred_at is None or _before(occurred_at, route.backfill_from, zone or route.zone):
+        return "backfill_from"
+    return None
+
+
+def _before(occurred_at: datetime, first_day: date, zone: ZoneInfo) -> bool:
+    day = occurred_at.date()  # UTC, within a day of the local date: most tardies are decided without the zone
+    if abs(day - first_day) > _DAY:
+        return day < first_day
+    return occurred_at.astimezone(zone).date() < first_day
+
+
+class Router:
+    """The routes of every active definition, found by district and school."""
+
+    def __init__(self, routes: Iterable[Route] = ()) -> None:
+        self._routes: dict[str, Route] = {}
+        self._by_school: dict[tuple[str, str | None], dict[str, Route]] = {}
+        for route in routes:
+            self.put(route)
+
+    def put(self, route: Route) -> None:
+        """Adds a route or replaces the one of the same export."""
+        self.remove(route.export_id)
+        self._routes[route.export_id] = route
+        for school in _keys(route):
+            self._by_school.setdefault((route.district_id, school), {})[route.export_id] = route
+
+    def remove(self, export_id: str) -> None:
+        """Forgets a route; no effect where there is none."""
+        route = self._routes.pop(export_id, None)
+        if route is None:
+            return
+        for school in _keys(route):
+            del self._by_school[(route.district_id, school)][export_id]
+
+    def has(self, export_id: str) -> bool:
+        """Whether the export is active."""
+        return export_id in self._routes
+
+    def matches(
+        self, district_id: str, school_id: str, code: str | None, occurred_at: datetime, zone: ZoneInfo | None
+    ) -> list[str]:
+        """The exports that a tardy belongs to."""
+        found = []
+        for key in ((district_id, school_id), (district_id, None)):
+            for route in self._by_school.get(key, {}).values():
+                if mismatch(route, school_id, code, occurred_at, zone) is None:
+                    found.append(route.export_id)
+        return found
+
+
+def _keys(route: Route) -> Iterable[str | None]:
+    return (None,) if route.schools is None else route.schools

@@ -1,0 +1,229 @@
+"""From a tardy to the row a definition wants of it: the values, or why it cannot go out as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import cached_property
+from typing import Any
+
+from schemas.catalogue import find_field
+from worker.core.bells import Period, find_period, schedule_of
+from worker.core.definition import Definition, FieldSpec
+from worker.core.formats import FORMATS
+from worker.core.references import BehaviorCode, References, School
+
+Value = str | int | float | bool | None
+Native = Value | date | time | datetime
+
+DEFAULT_FORMATS = {"date": "%Y-%m-%d", "time": "%H:%M"}
+_UNCOMPARED = ("action", "row_number")  # differ between two rows of the same content
+
+
+class Unwritable(Exception):  # noqa: N818 - not an error of the program: an entry that waits
+    """A column's value cannot be written yet. `code` is for programs, the text for a person."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Tardy:
+    """One version of a tardy with what is known about its school and code."""
+
+    tardy_id: str
+    version: int
+    document: Mapping[str, Any]
+    occurred_at: datetime
+    references: References
+
+    @cached_property
+    def school(self) -> School:
+        school_id = self.document["school_id"]
+        school = self.references.schools.get(school_id)
+        if school is None:
+            raise Unwritable(
+                "school-unknown", f"school {school_id} is not known (no school.saved has arrived)"
+            )
+        return school
+
+    @cached_property
+    def local(self) -> datetime:
+        return self.occurred_at.astimezone(self.school.zone)
+
+    @cached_property
+    def behavior(self) -> BehaviorCode:
+        code, school_id = self.document["behavior_code"], self.document["school_id"]
+        behavior = self.references.code(school_id, code)
+        if behavior is None:
+            raise Unwritable("code-unknown", f"behavior code {code} is not known for school {school_id}")
+        return behavior
+
+    @cached_property
+    def period(self) -> Period:
+        """The period in the school's bell schedule of that day, by the tardy's own name for it, else by time."""
+        local, school_id = self.local, self.school.school_id
+        schedule = schedule_of(self.references.bell_schedules.get(school_id, ()), local.date())
+        if isinstance(schedule, str):
+            raise Unwritable("period-missing", f"school {school_id}: {schedule}")
+        name = self.document.get("period")
+        period = find_period(schedule, local.time().replace(tzinfo=None), name)
+        if period is None:
+            how = "has no period of that name" if name else "has no period at that time"
+            raise Unwritable(
+                "period-missing", f"bell schedule {schedule.bell_schedule_id} of school {school_id} {how}"
+            )
+        return period
+
+
+def _period_name(tardy: Tardy) -> str:
+    return tardy.document.get("period") or tardy.period.name
+
+
+def _period_reference(tardy: Tardy) -> str:
+    code = tardy.period.external_reference_code
+    if not code:
+        raise Unwritable(
+            "period-reference-missing",
+            f"a period of school {tardy.school.school_id} has no External Reference Code in its bell schedule",
+        )
+    return code
+
+
+def _behavior_reference(tardy: Tardy) -> str:
+    code = tardy.behavior.external_reference_code
+    if not code:
+        raise Unwritable(
+            "code-reference-missing",
+            f"behavior code {tardy.behavior.code} has no External Reference Code"
+            f" for school {tardy.document['school_id']}",
+        )
+    return code
+
+
+def _recorded_at(tardy: Tardy) -> datetime | None:
+    text = tardy.document.get("recorded_at")
+    if text is None:
+        return None
+    school = tardy.references.schools.get(tardy.document["school_id"])
+    moment = datetime.fromisoformat(text.upper())
+    return moment.astimezone(school.zone) if school else moment
+
+
+def _school_year(tardy: Tardy) -> str:
+    """The year in which the school year ends; it begins on 1 July."""
+    return str(tardy.local.year + (tardy.local.month >= 7))
+
+
+COMPUTED: Mapping[str, Callable[[Tardy], Native]] = {
+    "version": lambda tardy: tardy.version,
+    "date": lambda tardy: tardy.local.date(),
+    "time": lambda tardy: tardy.local.time(),
+    "occurred_at": lambda tardy: tardy.local,
+    "recorded_at": _recorded_at,
+    "school_year": _school_year,
+    "school.name": lambda tardy: tardy.school.name,
+    "school.sis_id": lambda tardy: tardy.school.sis_school_id,
+    "behavior.name": lambda tardy: tardy.behavior.name,
+    "behavior.external_reference_code": _behavior_reference,
+    "period": _period_name,
+    "period.external_reference_code": _period_reference,
+}
+
+
+def build_row(definition: Definition, tardy: Tardy, *, action: str, line: int) -> list[Value]:
+    """The row's values in column order. Raises Unwritable with every column's reason, the first one's code."""
+    values: list[Value] = []
+    problems: dict[str, str] = {}
+    for spec in definition.fields:
+        try:
+            values.append(_column(definition, spec, tardy, action, line))
+        except Unwritable as problem:
+            problems.setdefault(str(problem), problem.code)
+    if problems:
+        raise Unwritable(next(iter(problems.values())), "; ".join(problems))
+    return values
+
+
+def same_row(definition: Definition, left: list[Value], right: list[Value]) -> bool:
+    """Whether two rows say the same to the SIS, whatever their place in a file or the reason they went."""
+    if len(left) != len(right) or len(left) != len(definition.fields):
+        return False
+    kept = [index for index, spec in enumerate(definition.fields) if spec.field not in _UNCOMPARED]
+    return all(left[index] == right[index] for index in kept)
+
+
+def with_action(definition: Definition, values: list[Value], action: str) -> list[Value]:
+    """The row once more, sent for another reason."""
+    return [
+        _written(spec, action) if spec.field == "action" else value
+        for spec, value in zip(definition.fields, values, strict=True)
+    ]
+
+
+def _column(definition: Definition, spec: FieldSpec, tardy: Tardy, action: str, line: int) -> Value:
+    if spec.field is None:
+        value = spec.constant
+    else:
+        value = _written(spec, _native(spec, tardy, action, line))
+        if spec.required and value in (None, ""):
+            raise Unwritable("required-empty", f"{spec.field} is required and empty")
+    label = spec.field or spec.title or "constant"
+    if spec.max_length is not None and len(str(value if value is not None else "")) > spec.max_length:
+        raise Unwritable("too-long", f"{label} is longer than {spec.max_length} characters")
+    problem = FORMATS[definition.file.format].problem(value, spec, definition.file)
+    if problem:
+        raise Unwritable("not-writable", f"{label}: {problem}")
+    return value
+
+
+def _native(spec: FieldSpec, tardy: Tardy, action: str, line: int) -> Native:
+    name = spec.field or ""
+    if name == "action":
+        return action
+    if name == "row_number":
+        return line
+    try:
+        return COMPUTED[name](tardy) if name in COMPUTED else _plain(name, tardy)
+    except Unwritable:
+        if spec.default is None:
+            raise
+        return None
+
+
+def _plain(name: str, tardy: Tardy) -> Value:
+    field = find_field(name)
+    if field is None or field.path is None:
+        raise Unwritable("field-unknown", f"{name} is not a field that this version can export")
+    value: Any = tardy.document
+    for step in field.path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value  # type: ignore[no-any-return]  # the schema let scalars through alone
+
+
+def _written(spec: FieldSpec, native: Native) -> Value:
+    """Default, then date format, map and case, in this order; a default goes out as it stands."""
+    if native is None or native == "":
+        return spec.default if spec.default is not None else native  # type: ignore[return-value]
+    value = _formatted(spec, native)
+    if spec.map is not None:
+        value = spec.map.get(_key(value), value)
+    if spec.case and isinstance(value, str):
+        return {"upper": value.upper, "lower": value.lower, "title": value.title}[spec.case]()
+    return value
+
+
+def _formatted(spec: FieldSpec, native: Native) -> Value:
+    if isinstance(native, datetime):
+        return native.strftime(spec.format) if spec.format else native.isoformat()
+    if isinstance(native, time):
+        return native.strftime(spec.format or DEFAULT_FORMATS["time"])
+    if isinstance(native, date):
+        return native.strftime(spec.format or DEFAULT_FORMATS["date"])
+    return native
+
+
+def _key(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""Kinds of SIS endpoint, one file each; `registry` lists them."""

@@ -1,0 +1,311 @@
+"""One claimed run → receipt: fence, seal anew where nothing has left, render, upload, rename, settle."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import structlog
+from sqlalchemy import Connection, RowMapping
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from worker.clock import Clock
+from worker.core.definition import Definition
+from worker.core.formats import render
+from worker.core.retry import next_attempt_delay
+from worker.destinations.ports import FileDestination, Uploaded
+from worker.destinations.registry import DESTINATIONS
+from worker.errors import (
+    DestinationError,
+    RefusedError,
+    StaleLeaseError,
+    TransientError,
+    UnavailableError,
+)
+from worker.instruments import Instruments
+from worker.store import runs
+from worker.store.catalogue import load_definition, load_export
+from worker.store.engine import Database, share_catalogue
+from worker.store.runs import Claim, FileFacts
+
+log = structlog.get_logger("flush")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The temporary names of one attempt: they bear its token, begin with a dot and end in no file's extension."""
+
+    file: str
+    token: str
+
+    @property
+    def part(self) -> str:
+        return f".{self.file}.{self.token}.part"
+
+    @property
+    def fenced(self) -> str:
+        return f".{self.file}.{self.token}.fenced"
+
+    @property
+    def mark(self) -> str:
+        return f".{self.file}.{self.token}.mark"
+
+    @property
+    def all(self) -> tuple[str, str, str]:
+        return (self.part, self.fenced, self.mark)
+
+
+class Flush:
+    """Works on claimed runs. Safe to use from several threads: it keeps nothing between runs."""
+
+    def __init__(
+        self,
+        database: Database,
+        home: Path,
+        secret: Callable[[str], str],
+        clock: Clock,
+        instruments: Instruments,
+        *,
+        short_retries: int = 3,
+    ) -> None:
+        self._database = database
+        self._home = home
+        self._secret = secret
+        self._clock = clock
+        self._instruments = instruments
+        self._short_retries = short_retries
+
+    def attempt(self, claim: Claim) -> None:
+        """One attempt of a run, settled whatever happens. Raises nothing but programming errors of its own."""
+        bound = log.bind(run=claim.run_id, export=claim.export_id, attempt=claim.attempt)
+        try:
+            self._deliver(claim)
+        except StaleLeaseError:
+            bound.warning("another worker has taken the run over; nothing was changed")
+        except UnavailableError as error:
+            bound.warning("the run is left for the next attempt", reason=str(error))
+        except TransientError as error:
+            self._settle_error(claim, error, bound)
+        except DestinationError as error:
+            self._settle_error(claim, error, bound)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process lives and the run says so
+            self._settle_bug(claim, error, bound)
+        else:
+            self._count(claim)
+
+    # the steps of a delivery
+
+    def _deliver(self, claim: Claim) -> None:
+        run = self._hold(claim)
+        if run["departed_attempt"] is not None:
+            if not self._fence(claim, run):
+                self._settle(claim, run)
+                return
+        elif claim.attempt > 1 and run["resend_of"] is None:
+            if not self._reseal(claim):
+                return
+            run = self._hold(claim)
+        self._send(claim, run)
+
+    def _hold(self, claim: Claim) -> RowMapping:
+        with self._database.write() as connection:
+            return runs.hold(connection, claim, self._clock())
+
+    def _reseal(self, claim: Claim) -> bool:
+        for attempt in self._database.retrying():
+            with attempt, self._database.write() as connection:
+                share_catalogue(connection)
+                left = runs.reseal(connection, claim, self._clock())
+        return left
+
+    def _send(self, claim: Claim, run: RowMapping) -> None:
+        with self._database.read() as connection:
+            export = load_export(connection, claim.export_id)
+            assert export is not None
+            pinned = runs.pinned(connection, run)
+        destination = self._open(export.definition.destination)
+        replace = export.definition.file.if_exists == "replace"
+        names = Names(run["file_name"], claim.token)
+        self._refuse_uncollected(destination, names.file, replace)
+        try:
+            uploaded = self._upload(destination, names, run, pinned)
+            self._refuse_uncollected(destination, names.file, replace)
+            self._check_bytes(run, uploaded)
+        except Exception:
+            destination.discard([names.part, names.mark])
+            raise
+        self._depart(claim, destination, names, uploaded)
+        self._discard_fenced(claim, run)
+        destination.publish(names.part, names.file, replace=replace)
+        self._settle(claim, run)
+
+    def _refuse_uncollected(self, destination: FileDestination, name: str, replace: bool) -> None:
+        if not replace and destination.is_there(name):
+            raise TransientError(
+                f"{name} has not been collected yet; it is not overwritten (if_exists: wait)"
+            )
+
+    def _upload(
+        self, destination: FileDestination, names: Names, run: RowMapping, pinned: Definition
+    ) -> Uploaded:
+        retries = Retrying(
+            stop=stop_after_attempt(self._short_retries),
+            wait=wait_random_exponential(multiplier=0.2, max=2),
+            retry=retry_if_exception_type(TransientError),
+            reraise=True,
+        )
+        for attempt in retries:
+            with attempt, self._database.read() as connection:
+                chunks = render(_rows(connection, run), pinned.fields, pinned.file)
+                uploaded = destination.upload(names.part, chunks, mark=names.mark)
+        return uploaded
+
+    def _check_bytes(self, run: RowMapping, uploaded: Uploaded) -> None:
+        """Once something may have left, or for a resend, the bytes are fixed."""
+        fixed = run["departed_attempt"] is not None or run["resend_of"] is not None
+        if fixed and uploaded.sha256 != run["sha256"]:
+            raise RuntimeError("the file was rendered differently from the one that may have been sent")
+
+    def _depart(self, claim: Claim, destination: FileDestination, names: Names, uploaded: Uploaded) -> None:
+        """Commits that the file may go from now on. Where it is not known whether the commit took effect, the
+        temporary file stays: its absence would mean that it had gone."""
+        try:
+            with self._database.write() as connection:
+                facts = FileFacts(uploaded.sha256, uploaded.bytes)
+                runs.depart(connection, claim, facts, self._clock())
+        except StaleLeaseError:
+            destination.discard([names.part, names.mark])
+            raise
+
+    def _fence(self, claim: Claim, run: RowMapping) -> bool:
+        """Makes sure that no earlier attempt can still rename; True: none of them had."""
+        with self._database.read() as connection:
+            earlier = runs.earlier_attempts(connection, claim)
+            departed = next(row for row in earlier if row["number"] == run["departed_attempt"])
+            destination = self._open(
+                load_definition(connection, claim.export_id, departed["revision"]).destination
+            )
+        first = Names(run["file_name"], departed["token"])
+        later = [
+            Names(run["file_name"], row["token"]) for row in earlier if row["number"] > departed["number"]
+        ]
+        # Oldest first: files only ever move to a later attempt's name, so no move slips past this search.
+        searched = [first.part, *(names.fenced for names in later)]
+        return destination.fence(searched, Names(run["file_name"], claim.token).fenced, mark=first.mark)
+
+    def _discard_fenced(self, claim: Claim, run: RowMapping) -> None:
+        """This attempt has departed: what was fenced before is evidence of nothing any more."""
+        if run["departed_attempt"] is not None:
+            self._sweep(claim, run, keep_own_part=True)
+
+    def _settle(self, claim: Claim, run: RowMapping) -> None:
+        for attempt in self._database.retrying():
+            with attempt, self._database.write() as connection:
+                runs.settle_delivered(connection, claim, self._clock())
+        self._sweep(claim, run, keep_own_part=False)
+
+    def _sweep(self, claim: Claim, run: RowMapping, *, keep_own_part: bool) -> None:
+        """Removes what this run's attempts left behind, wherever they wrote."""
+        with self._database.read() as connection:
+            earlier = runs.earlier_attempts(connection, claim)
+            places = {
+                row["revision"]: load_definition(connection, claim.export_id, row["revision"]).destination
+                for row in earlier
+            }
+            export = load_export(connection, claim.export_id)
+        assert export is not None
+        own = Names(run["file_name"], claim.token)
+        for row in earlier:
+            place = self._open(places[row["revision"]])
+            place.discard([*Names(run["file_name"], row["token"]).all, own.fenced])
+        if not keep_own_part:
+            self._open(export.definition.destination).discard([own.mark])
+
+    def _open(self, options: Mapping[str, Any]) -> FileDestination:
+        kind = DESTINATIONS.get(options["type"])
+        if kind is None:
+            raise DestinationError(
+                f"destination type {options['type']!r} is not known to this version; known: {', '.join(DESTINATIONS)}"
+            )
+        return kind.open(options, self._home, self._secret)
+
+    # what happens next
+
+    def _settle_error(self, claim: Claim, error: TransientError | DestinationError, bound: Any) -> None:
+        now = self._clock()
+        if isinstance(error, DestinationError):
+            bound.error("the run failed; a person must act", reason=str(error))
+            self._try_settle(claim, lambda connection: runs.settle_failed(connection, claim, str(error), now))
+            return
+        jitter = random.random()
+        delay = next_attempt_delay(claim.attempt, jitter=jitter, retry_after=error.retry_after)
+        bound.warning("the run waits", reason=str(error), seconds=round(delay.total_seconds()))
+        self._try_settle(
+            claim, lambda connection: runs.settle_waiting(connection, claim, str(error), now + delay, now)
+        )
+
+    def _settle_bug(self, claim: Claim, error: Exception, bound: Any) -> None:
+        reference = uuid4().hex[:12]
+        bound.error("an error of the program", reference=reference, exc_info=safe_traceback(error))
+        text = f"an error of the program, not of the destination; look for reference {reference} in the log"
+        self._try_settle(claim, lambda connection: runs.settle_failed(connection, claim, text, self._clock()))
+
+    def _try_settle(self, claim: Claim, settle: Callable[[Connection], None]) -> None:
+        """Settles; where the database is down or the run is another's, the lease's end does it."""
+        try:
+            for attempt in self._database.retrying():
+                with attempt, self._database.write() as connection:
+                    settle(connection)
+        except (StaleLeaseError, UnavailableError) as error:
+            log.warning("the attempt could not be settled", run=claim.run_id, reason=str(error))
+        self._count(claim)
+
+    def _count(self, claim: Claim) -> None:
+        try:
+            with self._database.read() as connection:
+                run = runs.get(connection, claim.run_id)
+                export = load_export(connection, claim.export_id)
+        except UnavailableError:
+            return  # a count lost with the database; the run itself is not
+        assert run is not None and export is not None
+        outcome = run["state"]
+        self._instruments.attempts.labels(export.definition.destination["type"], outcome).inc()
+        self._instruments.runs.labels(claim.export_id, run["trigger"], outcome).inc()
+        if outcome == "delivered":
+            self._instruments.rows.labels(claim.export_id, "delivered").inc(run["rows"])
+            self._instruments.run_seconds.observe((run["finished_at"] - run["started_at"]).total_seconds())
+
+    # what a person asks for
+
+    def abandon(self, claim: Claim, *, who: str, reason: str | None, unsent: bool) -> int:
+        """Gives a claimed run up; returns how many entries are buffered again.
+
+        A file that may have left is fenced first; RefusedError where it has left: then the run is delivered.
+        `unsent`: a person has seen that it did not arrive and the place cannot be asked.
+        """
+        run = self._hold(claim)
+        if run["departed_attempt"] is not None and not unsent and not self._fence(claim, run):
+            self._settle(claim, run)
+            raise RefusedError(
+                f"run {claim.run_id}: its file had been sent; the run is delivered, not abandoned"
+            )
+        with self._database.write() as connection:
+            released = runs.settle_abandoned(connection, claim, who=who, reason=reason, now=self._clock())
+        if run["file_name"] is not None:
+            self._sweep(claim, run, keep_own_part=False)
+        return released
+
+
+def _rows(connection: Connection, run: RowMapping) -> Iterator[list[Any]]:
+    return (orjson.loads(values) for values in runs.lines(connection, run))
+
+
+def safe_traceback(error: BaseException) -> tuple[type[BaseException], BaseException, Any]:
+    """The error for the log without its message: a library's text may quote a row's values."""
+    bare = RuntimeError(type(error).__name__)
+    return (RuntimeError, bare, error.__traceback__)

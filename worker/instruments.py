@@ -1,0 +1,58 @@
+"""Counters that the work itself turns, and the pulse by which health sees that loops make progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+RUN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+
+
+class Instruments:
+    """One process's counters (names and labels: contract, section 8)."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.events = self._counter("events", "Messages handled, by what became of them.", "type", "result")
+        self.runs = self._counter("runs", "Runs by how they ended or wait.", "export", "trigger", "outcome")
+        self.rows = self._counter("rows", "Rows by what became of them.", "export", "outcome")
+        self.attempts = self._counter(
+            "delivery_attempts", "Delivery attempts by how they ended.", "destination", "outcome"
+        )
+        self.run_seconds = Histogram(
+            "writeback_run_seconds",
+            "Seconds from sealing a run to its receipt.",
+            buckets=RUN_SECONDS,
+            registry=self.registry,
+        )
+        self.pulse = Pulse()
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"writeback_{name}", text, labels, registry=self.registry)
+
+
+class Pulse:
+    """When each loop of the process last made progress."""
+
+    def __init__(self) -> None:
+        self._beats: dict[str, tuple[float, float]] = {}
+
+    def expect(self, loop: str, *, within: float) -> None:
+        """A loop starts; it is stuck once it has not beaten for `within` seconds."""
+        self._beats[loop] = (time.monotonic(), within)
+
+    def beat(self, loop: str) -> None:
+        """The loop made progress (waiting for a server that is down counts: it tries again)."""
+        _, within = self._beats[loop]
+        self._beats[loop] = (time.monotonic(), within)
+
+    def stopped(self, loop: str) -> None:
+        """The loop ended in order."""
+        self._beats.pop(loop, None)
+
+    def stuck(self) -> Mapping[str, float]:
+        """Loops that have not made progress in time, and for how many seconds."""
+        now = time.monotonic()
+        return {loop: now - beat for loop, (beat, within) in dict(self._beats).items() if now - beat > within}

@@ -1,0 +1,315 @@
+"""Messages → entries, then acknowledge: nothing is acknowledged before what it asks for is committed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import uuid4
+
+import structlog
+
+from schemas.commands import COMMAND_TYPES, Command, load_command
+from schemas.envelope import Envelope, read_envelope
+from schemas.errors import RejectedError
+from schemas.events import ReferenceItem, TardyVersion, load_event
+from worker.broker.ports import Broker, Consumer, Delivery, Publisher, Rejection
+from worker.clock import Clock
+from worker.commands import carry_out, refuse
+from worker.errors import UnavailableError
+from worker.instruments import Instruments
+from worker.store import requests
+from worker.store.buffering import buffer_tardies, save_references
+from worker.store.catalogue import CatalogueCache
+from worker.store.engine import Database, own_catalogue, share_catalogue
+
+log = structlog.get_logger("intake")
+
+PREFETCH_BATCHES = 4
+_HEARTBEAT = 5.0  # seconds between two signs of life in the database
+_BARRIER_LOOK = 0.2  # seconds between two looks for a run that waits for what is in hand
+_WAIT = 0.1  # seconds to wait for a first event: how late a command may be seen
+_SUSPICIOUS = 3  # handed out this often before: may have killed its worker, so it is handled alone
+_LONGEST_PAUSE = 30.0
+REPLAYED_HEADER = "x-writeback-replayed"
+
+Event = TardyVersion | ReferenceItem
+E = TypeVar("E", TardyVersion, ReferenceItem)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Deliveries by what is to be done with them, each with what was read of it."""
+
+    tardies: list[tuple[Delivery, TardyVersion]] = field(default_factory=list)
+    references: list[tuple[Delivery, ReferenceItem]] = field(default_factory=list)
+    rejected: list[tuple[Delivery, Rejection]] = field(default_factory=list)
+
+
+class Intake:
+    """Consumes both queues in one thread. `wake` is called after a command, so that its run need not wait."""
+
+    def __init__(
+        self,
+        database: Database,
+        broker: Broker,
+        clock: Clock,
+        instruments: Instruments,
+        *,
+        worker: str,
+        batch_size: int,
+        linger: float,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._clock = clock
+        self._instruments = instruments
+        self._worker = worker
+        self._batch_size = batch_size
+        self._linger = linger
+        self._wake = wake
+        self._cache = CatalogueCache()
+        self._token = uuid4().hex
+        self._drained = 0
+        self._last_heartbeat = 0.0
+        self._last_barrier_look = 0.0
+        self._failures = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Consumes until told to stop; a broker or database that is gone is waited for.
+
+        Raises ConfigurationError where waiting would not help.
+        """
+        self._instruments.pulse.expect("consumer", within=120)
+        while not stop.is_set():
+            try:
+                self._session(stop)
+            except UnavailableError as error:
+                self._failures += 1
+                pause = min(_LONGEST_PAUSE, 0.25 * 2 ** min(self._failures, 10))
+                log.warning("not consuming; trying again", reason=str(error), seconds=pause)
+                self._instruments.pulse.beat("consumer")
+                stop.wait(pause)
+        self._instruments.pulse.stopped("consumer")
+
+    def _session(self, stop: threading.Event) -> None:
+        """One connection's life. Whatever was not acknowledged at its end goes back to the queue, once."""
+        self._enlist()
+        consumer = self._broker.consumer(self._batch_size * PREFETCH_BATCHES)
+        publisher = self._broker.publisher()
+        try:
+            log.info("consuming", broker=self._broker.name)
+            while not stop.is_set():
+                self.step(consumer, publisher)
+                self._instruments.pulse.beat("consumer")
+        finally:
+            consumer.close()
+            publisher.close()
+            self._delist(stop)
+
+    def step(self, consumer: Consumer, publisher: Publisher) -> int:
+        """One batch of events and the commands that are there; returns how many messages were handled."""
+        deliveries = consumer.receive(self._batch_size, self._linger, _WAIT)
+        self.handle_events(deliveries, consumer, publisher)
+        commands = 0
+        while (command := consumer.receive_command()) is not None:
+            self.handle_command(command, consumer, publisher)
+            commands += 1
+        self._drain_for_waiting_runs(consumer, publisher)
+        self._heartbeat()
+        consumer.keep_alive()
+        return len(deliveries) + commands
+
+    # events
+
+    def handle_events(self, deliveries: Sequence[Delivery], consumer: Consumer, publisher: Publisher) -> None:
+        """Commits what the deliveries say, parks what cannot be understood, then acknowledges them all."""
+        if not deliveries:
+            return
+        alone = [delivery for delivery in deliveries if _is_suspicious(delivery)]
+        together = [delivery for delivery in deliveries if not _is_suspicious(delivery)]
+        for group in [together, *([delivery] for delivery in alone)]:
+            self._handle_group(group, consumer, publisher)
+
+    def _handle_group(self, deliveries: Sequence[Delivery], consumer: Consumer, publisher: Publisher) -> None:
+        batch = self._read(deliveries)
+        self._store(batch)
+        for delivery, rejection in batch.rejected:
+            publisher.park(delivery, rejection)
+            self._instruments.events.labels("unreadable", rejection.code).inc()
+            log.warning("parked", queue=delivery.queue, code=rejection.code, reason=rejection.reason)
+        consumer.acknowledge(deliveries)
+        self._failures = 0
+
+    def _read(self, deliveries: Sequence[Delivery]) -> Batch:
+        batch = Batch()
+        for delivery in deliveries:
+            try:
+                event = load_event(_envelope(delivery))
+            except RejectedError as error:
+                batch.rejected.append((delivery, Rejection(error.code, error.reason)))
+                continue
+            if isinstance(event, TardyVersion):
+                batch.tardies.append((delivery, event))
+            else:
+                batch.references.append((delivery, event))
+        return batch
+
+    def _store(self, batch: Batch) -> None:
+        batch.rejected += self._store_each(batch.references, self._store_references)
+        batch.rejected += self._store_each(batch.tardies, self._store_tardies)
+
+    def _store_each(
+        self, items: list[tuple[Delivery, E]], store: Callable[[list[E]], list[str]]
+    ) -> list[tuple[Delivery, Rejection]]:
+        """Stores the items together, or, where the database refuses one, in halves until it stands alone."""
+        if not items:
+            return []
+        try:
+            results = store([item for _, item in items])
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad message must not hold the queue up
+            return self._store_halves(items, store, error)
+        rejected = []
+        for (delivery, item), result in zip(items, results, strict=True):
+            if result == "conflict":
+                rejected.append((delivery, _conflict(item)))
+            else:
+                self._instruments.events.labels(_type_of(item), result).inc()
+        return rejected
+
+    def _store_halves(
+        self, items: list[tuple[Delivery, E]], store: Callable[[list[E]], list[str]], error: Exception
+    ) -> list[tuple[Delivery, Rejection]]:
+        if len(items) > 1:
+            middle = len(items) // 2
+            return self._store_each(items[:middle], store) + self._store_each(items[middle:], store)
+        reference = uuid4().hex[:12]
+        log.error("a message could not be stored", reference=reference, error=type(error).__name__)
+        reason = f"it could not be stored; look for reference {reference} in the log"
+        return [(items[0][0], Rejection("invalid", reason))]
+
+    def _store_tardies(self, tardies: list[TardyVersion]) -> list[str]:
+        for attempt in self._database.retrying():
+            with attempt, self._database.write() as connection:
+                share_catalogue(connection)
+                self._cache.refresh(connection)
+                buffered = buffer_tardies(connection, self._cache, tardies, self._clock())
+        return buffered.results
+
+    def _store_references(self, items: list[ReferenceItem]) -> list[str]:
+        for attempt in self._database.retrying():
+            with attempt, self._database.write() as connection:
+                own_catalogue(connection)
+                stored = save_references(connection, items, self._clock())
+        return stored.results
+
+    # commands
+
+    def handle_command(self, delivery: Delivery, consumer: Consumer, publisher: Publisher) -> None:
+        """Carries one command out, or refuses it; parks what is no command at all."""
+        try:
+            envelope = _envelope(delivery)
+        except RejectedError as error:
+            publisher.park(delivery, Rejection(error.code, error.reason))
+            self._instruments.events.labels("unreadable", error.code).inc()
+        else:
+            result = self._answer(envelope, delivery)
+            self._instruments.events.labels(_known_type(envelope.type), result).inc()
+            log.info("command", type=_known_type(envelope.type), result=result)
+        consumer.acknowledge([delivery])
+        self._failures = 0
+        self._wake()
+
+    def _answer(self, envelope: Envelope, delivery: Delivery) -> str:
+        reply = {"reply_to": delivery.reply_to, "correlation_id": delivery.correlation_id}
+        try:
+            command = load_command(envelope)
+        except RejectedError as error:
+            broken = Command(envelope.type, envelope.id, envelope.source, {})
+            with self._database.write() as connection:
+                refuse(connection, broken, error.reason, self._clock(), **reply)
+            return "refused"
+        for attempt in self._database.retrying():
+            with attempt, self._database.write() as connection:
+                answer = carry_out(connection, command, self._clock(), **reply)
+        if answer is None:
+            return "duplicate"
+        return "refused" if answer.refused is not None else "accepted"
+
+    # runs that wait for what was published before them
+
+    def _drain_for_waiting_runs(self, consumer: Consumer, publisher: Publisher) -> None:
+        if time.monotonic() - self._last_barrier_look < _BARRIER_LOOK:
+            return
+        self._last_barrier_look = time.monotonic()
+        with self._database.read() as connection:
+            barrier = requests.pending_barrier(connection)
+        if barrier is None or barrier <= self._drained or consumer.ready_behind() > 0:
+            return
+        left = consumer.in_hand()
+        while left > 0:
+            deliveries = consumer.receive(min(left, self._batch_size), 0, 0)
+            self.handle_events(deliveries, consumer, publisher)
+            left -= max(1, len(deliveries))
+        self._drained = barrier
+        self._note()
+        self._wake()
+
+    def _enlist(self) -> None:
+        """Says in the database that a consumer lives, before it takes anything in hand."""
+        self._token = uuid4().hex
+        self._drained = 0
+        with self._database.write() as connection:
+            requests.raise_barriers(connection)
+        self._note()
+
+    def _heartbeat(self) -> None:
+        if time.monotonic() - self._last_heartbeat >= _HEARTBEAT:
+            self._note()
+
+    def _note(self) -> None:
+        with self._database.write() as connection:
+            requests.note_consumer(connection, self._token, self._worker, self._drained, self._clock())
+        self._last_heartbeat = time.monotonic()
+
+    def _delist(self, stop: threading.Event) -> None:
+        """What this consumer had in hand is in the queue again: nobody waits for it any longer."""
+        if not stop.is_set():
+            return  # its row grows silent; runs that wait get a new number when it comes back
+        try:
+            with self._database.write() as connection:
+                requests.raise_barriers(connection)
+                requests.forget_consumer(connection, self._token, self._clock())
+        except UnavailableError as error:
+            log.warning("the consumer's row stays until it is old", reason=str(error))
+
+
+def _envelope(delivery: Delivery) -> Envelope:
+    return read_envelope(
+        delivery.body, delivery.content_type, delivery.content_encoding, dict(delivery.headers)
+    )
+
+
+def _is_suspicious(delivery: Delivery) -> bool:
+    return delivery.delivery_count >= _SUSPICIOUS or REPLAYED_HEADER in delivery.headers
+
+
+def _conflict(item: Event) -> Rejection:
+    return Rejection(
+        "invalid",
+        f"version {item.version} of this {_type_of(item)} is known with other content; the first one stays",
+    )
+
+
+def _type_of(item: Event) -> str:
+    return item.type if isinstance(item, TardyVersion) else f"{item.kind}.saved"
+
+
+def _known_type(name: str) -> str:
+    """A command's type as a label: anything may stand in a message, only what we know in a metric."""
+    return name if name in COMMAND_TYPES else "unknown"

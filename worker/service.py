@@ -1,0 +1,125 @@
+"""`writeback run`: the roles of one process as threads, and their orderly end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import structlog
+
+from worker import __version__
+from worker.bootstrap import Program
+from worker.errors import ConfigurationError, UnavailableError, WritebackError
+from worker.ops.server import OpsServer
+from worker.store import migrate
+
+log = structlog.get_logger("service")
+
+ROLES = ("consumer", "flusher")
+_LAST_WAIT = 28.0  # seconds for every thread to end after SIGTERM (contract: exit within 30)
+
+
+class Service:
+    """One process in some roles. `run` returns when it was told to stop, or raises what ended it."""
+
+    def __init__(self, program: Program, roles: Sequence[str]) -> None:
+        self._program = program
+        self._roles = tuple(roles) or ROLES
+        self._stop = threading.Event()
+        self._error: WritebackError | None = None
+
+    def run(self) -> None:
+        """Runs until SIGTERM or SIGINT. Raises ConfigurationError, RefusedError (a database that is behind)."""
+        signal.signal(signal.SIGTERM, self._told_to_stop)
+        signal.signal(signal.SIGINT, self._told_to_stop)
+        self._wait_for_servers()
+        ops = self._start_ops()
+        threads = [self._thread(name, work) for name, work in self._loops().items()]
+        log.info("running", roles=list(self._roles), version=__version__, worker=self._program.worker)
+        while not self._stop.wait(3600):
+            continue
+        self._program.flusher.wake()
+        for thread in threads:
+            thread.join(_LAST_WAIT)
+        if ops is not None:
+            ops.stop()
+        self._program.close()
+        if self._error is not None:
+            raise self._error
+        log.info("stopped")
+
+    def _told_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+
+    def _wait_for_servers(self) -> None:
+        """Waits for the database and the broker; a flusher alone does not need the broker to begin."""
+        self._waited_for(self._program.prepare_database)
+        if "consumer" in self._roles:
+            self._waited_for(self._program.broker.prepare)
+
+    def _waited_for(self, step: Callable[[], None]) -> None:
+        pause = 0.5
+        while not self._stop.is_set():
+            try:
+                step()
+                return
+            except UnavailableError as error:
+                log.warning("waiting", reason=str(error), seconds=pause)
+                self._stop.wait(pause)
+                pause = min(15.0, pause * 2)
+
+    def _loops(self) -> dict[str, Callable[[threading.Event], None]]:
+        loops: dict[str, Callable[[threading.Event], None]] = {}
+        if "flusher" in self._roles:
+            loops["flusher"] = self._program.flusher.run
+        if "consumer" in self._roles:
+            loops["consumer"] = self._program.intake(self._program.flusher.wake).run
+        loops["outbox"] = self._program.outbox.run
+        return loops
+
+    def _thread(self, name: str, work: Callable[[threading.Event], None]) -> threading.Thread:
+        thread = threading.Thread(target=self._guarded, args=(name, work), name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _guarded(self, name: str, work: Callable[[threading.Event], None]) -> None:
+        """A loop that ends by an error ends the process: a supervisor starts a whole one."""
+        try:
+            work(self._stop)
+        except WritebackError as error:
+            self._error = error
+            self._stop.set()
+        except Exception as error:
+            log.exception("a loop broke off", loop=name)
+            self._error = WritebackError(
+                f"the {name} broke off ({type(error).__name__}); the log tells where"
+            )
+            self._stop.set()
+
+    def _start_ops(self) -> OpsServer | None:
+        address = self._program.settings.ops_address
+        if address is None:
+            return None
+        program = self._program
+        server = OpsServer(
+            address,
+            program.instruments,
+            program.database,
+            program.broker,
+            program.clock,
+            lambda: migrate.is_current(program.database),
+        )
+        try:
+            server.start()
+        except OSError as error:
+            where = f"{address.host}:{address.port}"
+            if program.settings.ops_address_is_default:
+                log.warning("no metrics: the address is taken", address=where)
+                return None
+            raise ConfigurationError(
+                f"WRITEBACK_OPS_ADDRESS: cannot listen on {where} ({error.strerror}); name a free one, or leave it"
+                " empty for none"
+            ) from None
+        return server

@@ -1,0 +1,164 @@
+"""The environment, read once at start and validated; everything else is handed the result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from worker.errors import ConfigurationError
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+DATABASE_DRIVERS = ("sqlite", "postgresql+psycopg", "postgresql")
+BROKER_SCHEMES = ("amqp", "amqps")
+DEFAULT_OPS_ADDRESS = "127.0.0.1:9464"
+DEFAULT_CONSOLE_ADDRESS = "127.0.0.1:8080"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One process's configuration. `broker_url` None: the embedded inbox; addresses None: off."""
+
+    broker_url: str | None
+    database_url: str
+    home: Path
+    secrets_dir: Path | None
+    ops_address: Address | None
+    ops_address_is_default: bool
+    console_address: Address | None
+    batch_size: int
+    linger: float
+    log_format: str
+    log_level: str
+    environment: Mapping[str, str]
+
+    @property
+    def database_is_embedded(self) -> bool:
+        """Whether the program made the database itself, and so may bring it up to date by itself."""
+        return "DATABASE_URL" not in self.environment or not self.environment["DATABASE_URL"].strip()
+
+
+def read_settings(environment: Mapping[str, str], *, terminal: bool = False) -> Settings:
+    """Reads and validates every variable of the contract.
+
+    `terminal`: standard error is one, so logs default to `console`. Raises ConfigurationError with one line
+    that names the variable, what was wrong and what is accepted.
+    """
+    get = _Reader(environment)
+    home = Path(get.text("WRITEBACK_HOME", "var"))
+    if home.exists() and not home.is_dir():
+        raise ConfigurationError(
+            f"WRITEBACK_HOME: {home} is not a folder; name a folder, it is created if missing"
+        )
+    ops = get.text("WRITEBACK_OPS_ADDRESS", DEFAULT_OPS_ADDRESS, empty_is_off=True)
+    return Settings(
+        broker_url=_broker_url(get.optional("BROKER_URL")),
+        database_url=_database_url(get.optional("DATABASE_URL"), home),
+        home=home,
+        secrets_dir=_secrets_dir(get.optional("WRITEBACK_SECRETS_DIR")),
+        ops_address=_address("WRITEBACK_OPS_ADDRESS", ops) if ops else None,
+        ops_address_is_default=ops == DEFAULT_OPS_ADDRESS,
+        console_address=_address(
+            "WRITEBACK_CONSOLE_ADDRESS", get.text("WRITEBACK_CONSOLE_ADDRESS", DEFAULT_CONSOLE_ADDRESS)
+        ),
+        batch_size=get.whole("WRITEBACK_BATCH_SIZE", 500, 1, 10_000),
+        linger=get.whole("WRITEBACK_LINGER_MS", 20, 0, 60_000) / 1000,
+        log_format=get.one_of("WRITEBACK_LOG_FORMAT", "console" if terminal else "json", ("console", "json")),
+        log_level=get.one_of("WRITEBACK_LOG_LEVEL", "info", LOG_LEVELS),
+        environment=dict(environment),
+    )
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def optional(self, name: str) -> str | None:
+        return self._environment.get(name, "").strip() or None
+
+    def text(self, name: str, default: str, *, empty_is_off: bool = False) -> str:
+        value = self._environment.get(name)
+        if value is None:
+            return default
+        return value.strip() or ("" if empty_is_off else default)
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.optional(name)
+        if value is None:
+            return default
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
+            raise ConfigurationError(
+                f"{name}: {value!r} is not accepted; a whole number from {low} to {high} is"
+            )
+        return int(value)
+
+    def one_of(self, name: str, default: str, accepted: tuple[str, ...]) -> str:
+        value = (self.optional(name) or default).lower()
+        if value not in accepted:
+            raise ConfigurationError(f"{name}: {value!r} is not accepted; one of {', '.join(accepted)} is")
+        return value
+
+
+def _address(name: str, value: str) -> Address:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 <= int(port) <= 65535:
+        raise ConfigurationError(f"{name}: {value!r} is not accepted; HOST:PORT is, such as 127.0.0.1:9464")
+    return Address(host.strip("[]"), int(port))
+
+
+def _broker_url(value: str | None) -> str | None:
+    if value is None:
+        return None
+    for node in value.split(";"):
+        scheme, separator, _ = node.strip().partition("://")
+        if not separator or scheme not in BROKER_SCHEMES:
+            shown = scheme if separator else "no scheme"
+            raise ConfigurationError(
+                f"BROKER_URL: {shown!r} is not accepted; amqp://… or amqps://… is, several nodes separated by ';'"
+                " (leave it unset for the embedded broker)"
+            )
+    return value
+
+
+def _database_url(value: str | None, home: Path) -> str:
+    if value is None:
+        return f"sqlite:///{home / 'writeback.sqlite3'}"
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            "DATABASE_URL: this is not a database URL; postgresql+psycopg://user:password@host/name"
+            " or sqlite:///file is accepted"
+        ) from None
+    if url.drivername not in DATABASE_DRIVERS:
+        raise ConfigurationError(
+            f"DATABASE_URL: {url.drivername!r} is not accepted; postgresql+psycopg://… or sqlite:///… is"
+        )
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ConfigurationError(
+            "DATABASE_URL: a SQLite database in memory is not accepted; sqlite:///file is"
+        )
+    driver = "sqlite" if url.drivername == "sqlite" else "postgresql+psycopg"
+    return url.set(drivername=driver).render_as_string(hide_password=False)
+
+
+def _secrets_dir(value: str | None) -> Path | None:
+    if value is None:
+        return None
+    if not Path(value).is_dir():
+        raise ConfigurationError(
+            f"WRITEBACK_SECRETS_DIR: {value} is not a folder; name the folder of secret files"
+        )
+    return Path(value)

@@ -1,0 +1,155 @@
+"""Entries that a save brings about: tardies already known that a definition matches now, and entries to judge again.
+
+Every function here runs in the transaction of the save, which owns the catalogue: no batch is buffered meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Row, and_, exists, or_, select, update
+
+from worker.core.references import EVERY_SCHOOL
+from worker.core.routing import Route, mismatch
+from worker.store.catalogue import active_routes
+from worker.store.rows import insert_new
+from worker.store.tables import UNSEALED, definitions, entries, reference_versions, tardies
+from worker.store.types import instant_text
+
+_PAGE = 1000
+_MARGIN = timedelta(days=2)  # a local date is within a day of the UTC date; one more for good measure
+
+
+def backfill_definition(connection: Connection, route: Route, now: datetime) -> int:
+    """Gives the definition an entry for every known tardy it matches and has none of; returns how many."""
+    zones = _zones(connection, route.district_id)
+    added = 0
+    for page in _candidates(connection, route):
+        rows = [_entry(route, row, now) for row in page if _belongs(route, row, zones)]
+        added += insert_new(connection, entries, rows)
+    return added
+
+
+def backfill_school(connection: Connection, district_id: str, school_id: str, now: datetime) -> None:
+    """A school's time zone became known or changed: near a definition's first day, local dates may have moved."""
+    zones = _zones(connection, district_id)
+    for route in active_routes(connection, district_id):
+        if route.schools is not None and school_id not in route.schools:
+            continue
+        edge = datetime.combine(route.backfill_from, time(), tzinfo=UTC)
+        for page in _candidates(connection, route, school_id=school_id, until=edge + _MARGIN):
+            insert_new(
+                connection, entries, [_entry(route, row, now) for row in page if _belongs(route, row, zones)]
+            )
+
+
+def rejudge_held(connection: Connection, district_id: str) -> None:
+    """Has every held entry of the district judged again: its cause may be gone."""
+    exports = select(definitions.c.export_id).where(definitions.c.district_id == district_id)
+    connection.execute(
+        update(entries)
+        .where(entries.c.export_id.in_(exports), entries.c.state == "held")
+        .values(judged=False)
+    )
+
+
+def rejudge_definition(connection: Connection, export_id: str) -> None:
+    """Has everything of the definition judged again that is not final and carries its tardy's newest version."""
+    newest = exists().where(
+        tardies.c.district_id == entries.c.district_id,
+        tardies.c.tardy_id == entries.c.tardy_id,
+        tardies.c.version == entries.c.version,
+    )
+    connection.execute(
+        update(entries)
+        .where(
+            entries.c.export_id == export_id,
+            or_(
+                entries.c.state.in_(UNSEALED),
+                and_(entries.c.state.in_(("cancelled", "ignored", "collapsed")), newest),
+            ),
+        )
+        .values(state="buffered", judged=False, reason=None, reason_code=None, settled_at=None)
+    )
+
+
+def _zones(connection: Connection, district_id: str) -> dict[str, ZoneInfo]:
+    c = reference_versions.c
+    rows = connection.execute(
+        select(c.school_id, c.document)
+        .where(c.kind == "school", c.district_id == district_id, c.school_id != EVERY_SCHOOL)
+        .order_by(c.version)
+    )
+    return {school_id: ZoneInfo(json.loads(document)["time_zone"]) for school_id, document in rows}
+
+
+def _candidates(
+    connection: Connection, route: Route, *, school_id: str | None = None, until: datetime | None = None
+) -> Iterator[Sequence[Row[Any]]]:
+    """Pages of known tardies without an entry in the definition; the exact local date is left to the caller."""
+    edge = datetime.combine(route.backfill_from, time(), tzinfo=UTC) - _MARGIN
+    has_entry = exists().where(
+        entries.c.export_id == route.export_id,
+        entries.c.district_id == tardies.c.district_id,
+        entries.c.tardy_id == tardies.c.tardy_id,
+        entries.c.version == tardies.c.version,
+    )
+    wanted = [
+        tardies.c.district_id == route.district_id,
+        tardies.c.voided.is_(False),
+        tardies.c.occurred_at >= edge,
+        ~has_entry,
+    ]
+    if school_id is not None:
+        wanted.append(tardies.c.school_id == school_id)
+    elif route.schools is not None:
+        wanted.append(tardies.c.school_id.in_(sorted(route.schools)))
+    if route.codes is not None:
+        wanted.append(tardies.c.behavior_code.in_(sorted(route.codes)))
+    if until is not None:
+        wanted.append(tardies.c.occurred_at < until)
+    after: tuple[datetime, str] | None = None
+    while True:
+        beyond = [] if after is None else [_beyond(after)]
+        page = connection.execute(
+            select(tardies)
+            .where(*wanted, *beyond)
+            .order_by(tardies.c.occurred_at, tardies.c.tardy_id)
+            .limit(_PAGE)
+        ).all()
+        if not page:
+            return
+        yield page
+        after = (page[-1].occurred_at, page[-1].tardy_id)
+
+
+def _beyond(after: tuple[datetime, str]) -> Any:
+    moment, tardy_id = after
+    return or_(
+        tardies.c.occurred_at > moment, and_(tardies.c.occurred_at == moment, tardies.c.tardy_id > tardy_id)
+    )
+
+
+def _belongs(route: Route, row: Row[Any], zones: dict[str, ZoneInfo]) -> bool:
+    return (
+        mismatch(route, row.school_id, row.behavior_code, row.occurred_at, zones.get(row.school_id)) is None
+    )
+
+
+def _entry(route: Route, row: Row[Any], now: datetime) -> dict[str, Any]:
+    return {
+        "export_id": route.export_id,
+        "district_id": row.district_id,
+        "tardy_id": row.tardy_id,
+        "version": row.version,
+        "ordinal": 0,
+        "state": "buffered",
+        "reason": None,
+        "sort_at": instant_text(row.occurred_at),
+        "judged": False,
+        "buffered_at": instant_text(now),
+    }

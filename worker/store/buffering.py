@@ -1,0 +1,326 @@
+"""Validated → buffered: tardies and reference data into the database, one transaction a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, exists, func, select, update
+
+from schemas.events import ReferenceItem, TardyVersion
+from worker.store.backfill import backfill_school, rejudge_held
+from worker.store.catalogue import CatalogueCache, next_generation
+from worker.store.recordset import as_parameter, recordset
+from worker.store.rows import columns_of, insert_given, insert_new
+from worker.store.tables import UNSEALED, entries, reference_versions, tardies, tardy_versions
+from worker.store.types import instant_text
+
+Key = tuple[str, str, int]
+
+_VERSION_COLUMNS = columns_of(tardy_versions, [column.name for column in tardy_versions.c])
+_HEAD_COLUMNS = columns_of(tardies, [column.name for column in tardies.c])
+_KEY_COLUMNS = columns_of(tardy_versions, ["district_id", "tardy_id", "version", "content_hash"])
+_CHANGED_COLUMNS = {**columns_of(entries, ["district_id", "tardy_id", "version", "sort_at"])}
+
+
+@dataclass(frozen=True, slots=True)
+class Buffered:
+    """What became of a batch, by position: `results[i]` is `new`, `duplicate` or `conflict` (the same version
+    is known with other content: the first committed stays)."""
+
+    results: list[str]
+
+
+def buffer_tardies(
+    connection: Connection, cache: CatalogueCache, batch: Sequence[TardyVersion], now: datetime
+) -> Buffered:
+    """Puts a batch in. The caller shares the catalogue and has refreshed the cache in this transaction."""
+    unique: dict[Key, TardyVersion] = {}
+    for tardy in batch:
+        unique.setdefault(_key(tardy), tardy)
+    ordered = [unique[key] for key in sorted(unique)]  # one order for all writers: no deadlocks
+    inserted = _insert_versions(connection, ordered, now)
+    stored = {key: tardy.content_hash for key, tardy in unique.items()}
+    if len(inserted) < len(unique):
+        stored.update(_other_content(connection, ordered))
+    _move_heads(connection, cache, [tardy for tardy in ordered if _key(tardy) in inserted], now)
+    return Buffered(_results(batch, inserted, stored))
+
+
+def _key(tardy: TardyVersion) -> Key:
+    return (tardy.district_id, tardy.tardy_id, tardy.version)
+
+
+def _results(batch: Sequence[TardyVersion], inserted: set[Key], stored: dict[Key, str]) -> list[str]:
+    results, seen = [], set[Key]()
+    for tardy in batch:
+        key = _key(tardy)
+        if tardy.content_hash != stored[key]:
+            results.append("conflict")
+        else:
+            results.append("new" if key in inserted and key not in seen else "duplicate")
+        seen.add(key)
+    return results
+
+
+def _insert_versions(connection: Connection, batch: Sequence[TardyVersion], now: datetime) -> set[Key]:
+    received_at = instant_text(now)
+    rows = [
+        {
+            "district_id": tardy.district_id,
+            "tardy_id": tardy.tardy_id,
+            "version": tardy.version,
+            "type": tardy.type,
+            "document": tardy.document,
+            "content_hash": tardy.content_hash,
+            "message_id": tardy.message_id,
+            "source": tardy.source,
+            "traceparent": tardy.traceparent,
+            "received_at": received_at,
+        }
+        for tardy in batch
+    ]
+    c = tardy_versions.c
+    statement = (
+        insert_given(connection, tardy_versions, _VERSION_COLUMNS)
+        .on_conflict_do_nothing()
+        .returning(c.district_id, c.tardy_id, c.version)
+    )
+    parameter = as_parameter(connection, _VERSION_COLUMNS, rows)
+    return {(row[0], row[1], row[2]) for row in connection.execute(statement, {"rows": parameter})}
+
+
+def _other_content(connection: Connection, batch: Sequence[TardyVersion]) -> dict[Key, str]:
+    """The stored content hash of each version of the batch that is stored with another one."""
+    given = recordset(connection, _KEY_COLUMNS)
+    c = tardy_versions.c
+    statement = select(c.district_id, c.tardy_id, c.version, c.content_hash).join(
+        given,
+        and_(
+            c.district_id == given.c.district_id,
+            c.tardy_id == given.c.tardy_id,
+            c.version == given.c.version,
+            c.content_hash != given.c.content_hash,
+        ),
+    )
+    rows = [
+        {
+            "district_id": t.district_id,
+            "tardy_id": t.tardy_id,
+            "version": t.version,
+            "content_hash": t.content_hash,
+        }
+        for t in batch
+    ]
+    found = connection.execute(statement, {"rows": as_parameter(connection, _KEY_COLUMNS, rows)})
+    return {(row[0], row[1], row[2]): row[3] for row in found}
+
+
+def _move_heads(
+    connection: Connection, cache: CatalogueCache, batch: Sequence[TardyVersion], now: datetime
+) -> None:
+    """Moves each tardy's head to its newest version and gives the entries that follow from it.
+
+    The head row serialises the versions of one tardy: whoever comes second waits here, and then sees the
+    entries of whoever came first.
+    """
+    newest = {
+        (tardy.district_id, tardy.tardy_id): tardy for tardy in batch
+    }  # ordered by version: the last wins
+    if not newest:
+        return
+    moved = _upsert_heads(connection, list(newest.values()), now)
+    fresh = [newest[key] for key, changes in moved.items() if changes == 0]
+    corrected = [newest[key] for key, changes in moved.items() if changes > 0]
+    rows = [row for tardy in fresh + corrected for row in _entries_of(cache, tardy, now)]
+    if corrected:
+        rows += _entries_where_known(connection, cache, corrected, {_entry_key(row) for row in rows}, now)
+    insert_new(connection, entries, sorted(rows, key=_entry_key))
+    if corrected:
+        _supersede_older(connection, corrected, now)
+
+
+def _upsert_heads(
+    connection: Connection, batch: Sequence[TardyVersion], now: datetime
+) -> dict[tuple[str, str], int]:
+    """{(district, tardy): how often its head has moved since its first version}, for heads that moved now."""
+    rows = [
+        {
+            "district_id": tardy.district_id,
+            "tardy_id": tardy.tardy_id,
+            "version": tardy.version,
+            "voided": tardy.voided,
+            "school_id": tardy.school_id,
+            "behavior_code": tardy.behavior_code,
+            "occurred_at": instant_text(tardy.occurred_at) if tardy.occurred_at else None,
+            "student_id": tardy.student_id,
+            "changes": 0,
+            "first_received_at": instant_text(now),
+        }
+        for tardy in batch
+    ]
+    statement = insert_given(connection, tardies, _HEAD_COLUMNS)
+    new = statement.excluded
+    kept = ("district_id", "tardy_id", "changes", "first_received_at")
+    statement = statement.on_conflict_do_update(
+        index_elements=["district_id", "tardy_id"],
+        set_={name: new[name] for name in _HEAD_COLUMNS if name not in kept}
+        | {"changes": tardies.c.changes + 1},
+        where=new.version > tardies.c.version,
+    )
+    returning = statement.returning(tardies.c.district_id, tardies.c.tardy_id, tardies.c.changes)
+    moved = connection.execute(returning, {"rows": as_parameter(connection, _HEAD_COLUMNS, rows)})
+    return {(row[0], row[1]): row[2] for row in moved}
+
+
+def _entries_of(cache: CatalogueCache, tardy: TardyVersion, now: datetime) -> list[dict[str, Any]]:
+    """An entry for each definition that the tardy matches."""
+    if tardy.voided or tardy.occurred_at is None:
+        return []
+    zone = cache.zones.get((tardy.district_id, tardy.school_id))
+    exports = cache.router.matches(
+        tardy.district_id, tardy.school_id, tardy.behavior_code, tardy.occurred_at, zone
+    )
+    sort_at = instant_text(tardy.occurred_at)
+    return [_entry(export_id, tardy, "buffered", sort_at, now) for export_id in exports]
+
+
+def _entry(export_id: str, tardy: TardyVersion, state: str, sort_at: str, now: datetime) -> dict[str, Any]:
+    retired = state == "cancelled"
+    return {
+        "export_id": export_id,
+        "district_id": tardy.district_id,
+        "tardy_id": tardy.tardy_id,
+        "version": tardy.version,
+        "ordinal": 0,
+        "state": state,
+        "reason": "the definition is retired" if retired else None,
+        "sort_at": sort_at,
+        "judged": retired,
+        "buffered_at": instant_text(now),
+    }
+
+
+def _entry_key(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return (row["export_id"], row["district_id"], row["tardy_id"])
+
+
+def _entries_where_known(
+    connection: Connection,
+    cache: CatalogueCache,
+    corrected: Sequence[TardyVersion],
+    covered: set[tuple[str, str, str]],
+    now: datetime,
+) -> list[dict[str, Any]]:
+    """An entry for each definition that has one of an earlier version: a correction reaches who delivered."""
+    given = recordset(connection, _CHANGED_COLUMNS)
+    same = and_(entries.c.district_id == given.c.district_id, entries.c.tardy_id == given.c.tardy_id)
+    statement = (
+        select(entries.c.export_id, entries.c.district_id, entries.c.tardy_id, func.max(entries.c.sort_at))
+        .join(given, same)
+        .group_by(entries.c.export_id, entries.c.district_id, entries.c.tardy_id)
+    )
+    by_key = {(tardy.district_id, tardy.tardy_id): tardy for tardy in corrected}
+    rows = []
+    for export_id, district_id, tardy_id, sort_at in connection.execute(
+        statement, _changed(connection, corrected)
+    ):
+        if (export_id, district_id, tardy_id) in covered:
+            continue
+        tardy = by_key[(district_id, tardy_id)]
+        state = "buffered" if cache.router.has(export_id) else "cancelled"
+        rows.append(_entry(export_id, tardy, state, instant_text(tardy.occurred_at or sort_at), now))
+    return rows
+
+
+def _supersede_older(connection: Connection, corrected: Sequence[TardyVersion], now: datetime) -> None:
+    given = recordset(connection, _CHANGED_COLUMNS)
+    connection.execute(
+        update(entries)
+        .where(
+            entries.c.district_id == given.c.district_id,
+            entries.c.tardy_id == given.c.tardy_id,
+            entries.c.version < given.c.version,
+            entries.c.state.in_(UNSEALED),
+        )
+        .values(
+            state="superseded",
+            reason="a newer version arrived",
+            reason_code=None,
+            settled_at=now,
+            judged=True,
+        ),
+        _changed(connection, corrected),
+    )
+
+
+def _changed(connection: Connection, corrected: Sequence[TardyVersion]) -> dict[str, str]:
+    rows = [
+        {"district_id": t.district_id, "tardy_id": t.tardy_id, "version": t.version, "sort_at": None}
+        for t in corrected
+    ]
+    return {"rows": as_parameter(connection, _CHANGED_COLUMNS, rows)}
+
+
+def save_references(connection: Connection, items: Sequence[ReferenceItem], now: datetime) -> Buffered:
+    """Stores reference data and has what waits for it judged again. The caller owns the catalogue."""
+    results = []
+    number: int | None = None
+    districts = set[str]()
+    for item in items:
+        result = _known_content(connection, item)
+        if result is None:
+            number = number if number is not None else next_generation(connection)
+            in_force = _put_reference(connection, item, number, now)
+            if in_force:
+                districts.add(item.district_id)
+                if item.kind == "school":
+                    backfill_school(connection, item.district_id, item.school_id, now)
+        results.append(result or "new")
+    for district_id in sorted(districts):
+        rejudge_held(connection, district_id)
+    return Buffered(results)
+
+
+def _same_item(item: ReferenceItem) -> Any:
+    c = reference_versions.c
+    return and_(
+        c.kind == item.kind,
+        c.district_id == item.district_id,
+        c.school_id == item.school_id,
+        c.item_id == item.item_id,
+    )
+
+
+def _known_content(connection: Connection, item: ReferenceItem) -> str | None:
+    c = reference_versions.c
+    stored = connection.execute(
+        select(c.content_hash).where(_same_item(item), c.version == item.version)
+    ).scalar_one_or_none()
+    if stored is None:
+        return None
+    return "duplicate" if stored == item.content_hash else "conflict"
+
+
+def _put_reference(connection: Connection, item: ReferenceItem, number: int, now: datetime) -> bool:
+    """Stores the version; True: it is the newest, so it is in force now."""
+    c = reference_versions.c
+    newer = connection.execute(
+        select(exists().where(_same_item(item), c.version > item.version))
+    ).scalar_one()
+    connection.execute(
+        reference_versions.insert().values(
+            kind=item.kind,
+            district_id=item.district_id,
+            school_id=item.school_id,
+            item_id=item.item_id,
+            version=item.version,
+            document=item.document,
+            content_hash=item.content_hash,
+            generation=number,
+            received_at=now,
+        )
+    )
+    return not newer

@@ -1,0 +1,65 @@
+"""Bringing a database up to date with Alembic, and telling whether it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from worker.errors import RefusedError
+from worker.store.engine import Database
+
+_SCRIPTS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x7A6D_7978
+
+
+def upgrade(database: Database) -> tuple[str | None, str]:
+    """Brings the database up to date; returns the revision it was at (None: empty) and the one it is at now.
+
+    Two processes that upgrade at once do it one after the other.
+    """
+    with database.write() as connection:
+        if not database.is_sqlite:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+        before = _current(connection)
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before, newest()
+
+
+def is_current(database: Database) -> bool:
+    """Whether the database is at this program's newest revision. Raises UnavailableError."""
+    with database.read() as connection:
+        return _current(connection) == newest()
+
+
+def require_current(database: Database) -> None:
+    """Raises RefusedError, with the command to type, unless the database is up to date."""
+    with database.read() as connection:
+        current = _current(connection)
+    if current == newest():
+        return
+    where = "is empty" if current is None else f"is at revision {current}, this program needs {newest()}"
+    raise RefusedError(f"the database {where}; run `writeback db upgrade` first")
+
+
+def newest() -> str:
+    """The newest revision this program knows."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    return config

@@ -1,0 +1,181 @@
+"""The outbox: outcomes are written in the transaction they tell of, and published afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
+
+from schemas.commands import Command
+from schemas.outcomes import outcome_envelope
+from worker.store.rows import insert_into
+from worker.store.tables import commands, outbox
+
+REMEMBERED = timedelta(days=400)  # contract: commands are idempotent by (source, id) for this long
+_CLAIM = timedelta(seconds=60)  # longer than publishing a batch may take; then another worker tells them
+
+
+@dataclass(frozen=True, slots=True)
+class CommandKey:
+    """What makes a command one and the same."""
+
+    source: str
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """One outcome that waits for the broker."""
+
+    outbox_id: int
+    outcome_id: str
+    type: str
+    body: bytes
+    reply_to: str | None
+    correlation_id: str | None
+
+
+def remember(
+    connection: Connection,
+    command: Command,
+    now: datetime,
+    *,
+    reply_to: str | None,
+    correlation_id: str | None,
+) -> bool:
+    """Notes a command; False: it came before, and its stored outcomes are queued to be told again."""
+    statement = insert_into(connection, commands).values(
+        source=command.source,
+        command_id=command.command_id,
+        type=command.type,
+        received_at=now,
+        reply_to=reply_to,
+        correlation_id=correlation_id,
+    )
+    if connection.execute(statement.on_conflict_do_nothing()).rowcount == 1:
+        return True
+    _tell_again(connection, CommandKey(command.source, command.command_id), now, reply_to, correlation_id)
+    return False
+
+
+def _tell_again(
+    connection: Connection, key: CommandKey, now: datetime, reply_to: str | None, correlation_id: str | None
+) -> None:
+    stored = connection.execute(
+        select(outbox.c.outcome_id, outbox.c.type, outbox.c.body)
+        .where(outbox.c.command_source == key.source, outbox.c.command_id == key.command_id)
+        .group_by(outbox.c.outcome_id, outbox.c.type, outbox.c.body)
+        .order_by(func.min(outbox.c.outbox_id))
+    ).all()
+    for outcome_id, kind, body in stored:
+        _put(connection, outcome_id, kind, body, key, reply_to, correlation_id, now)
+
+
+def tell(
+    connection: Connection,
+    kind: str,
+    data: Mapping[str, Any],
+    now: datetime,
+    command: CommandKey | None = None,
+) -> None:
+    """Queues an outcome; where it answers a command, the command's reply queue gets it too."""
+    reply_to = correlation_id = None
+    if command is not None:
+        asked = connection.execute(
+            select(commands.c.reply_to, commands.c.correlation_id).where(
+                commands.c.source == command.source, commands.c.command_id == command.command_id
+            )
+        ).one_or_none()
+        reply_to, correlation_id = asked if asked is not None else (None, None)
+    outcome_id = uuid4().hex
+    body = outcome_envelope(kind, dict(data), outcome_id=outcome_id, time=now).decode()
+    _put(connection, outcome_id, kind, body, command, reply_to, correlation_id, now)
+
+
+def _put(
+    connection: Connection,
+    outcome_id: str,
+    kind: str,
+    body: str,
+    command: CommandKey | None,
+    reply_to: str | None,
+    correlation_id: str | None,
+    now: datetime,
+) -> None:
+    connection.execute(
+        insert(outbox).values(
+            outcome_id=outcome_id,
+            type=kind,
+            body=body,
+            command_source=command.source if command else None,
+            command_id=command.command_id if command else None,
+            reply_to=reply_to,
+            correlation_id=correlation_id,
+            created_at=now,
+        )
+    )
+
+
+def any_unpublished(connection: Connection) -> bool:
+    """Whether an outcome waits for the broker."""
+    return bool(connection.execute(select(exists().where(outbox.c.published_at.is_(None)))).scalar_one())
+
+
+def claim_unpublished(connection: Connection, limit: int, now: datetime) -> list[Unpublished]:
+    """The oldest outcomes that the broker has not confirmed, claimed for a while so that one worker tells them."""
+    free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < now)
+    chosen = (
+        select(outbox.c.outbox_id)
+        .where(outbox.c.published_at.is_(None), free)
+        .order_by(outbox.c.outbox_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = connection.execute(
+        update(outbox)
+        .where(outbox.c.outbox_id.in_(chosen))
+        .values(claimed_until=now + _CLAIM)
+        .returning(
+            outbox.c.outbox_id,
+            outbox.c.outcome_id,
+            outbox.c.type,
+            outbox.c.body,
+            outbox.c.reply_to,
+            outbox.c.correlation_id,
+        )
+    )
+    found = [Unpublished(row[0], row[1], row[2], row[3].encode(), row[4], row[5]) for row in claimed]
+    return sorted(found, key=lambda outcome: outcome.outbox_id)
+
+
+def release_unpublished(connection: Connection, outbox_ids: Sequence[int]) -> None:
+    """Gives up claims on outcomes that could not be told, so that the next try need not wait."""
+    connection.execute(update(outbox).where(outbox.c.outbox_id.in_(outbox_ids)).values(claimed_until=None))
+
+
+def mark_published(connection: Connection, outbox_ids: Sequence[int], now: datetime) -> None:
+    """Notes that the broker has these for good."""
+    connection.execute(update(outbox).where(outbox.c.outbox_id.in_(outbox_ids)).values(published_at=now))
+
+
+def forget_old(connection: Connection, now: datetime) -> int:
+    """Forgets commands and outcomes past the time for which commands are remembered; returns how many."""
+    edge = now - REMEMBERED
+    gone = connection.execute(delete(commands).where(commands.c.received_at < edge)).rowcount
+    old = (outbox.c.created_at < edge, outbox.c.published_at.is_not(None))
+    return gone + connection.execute(delete(outbox).where(*old)).rowcount
+
+
+def stored_outcomes(connection: Connection, key: CommandKey) -> list[dict[str, Any]]:
+    """The outcomes that answered a command, as CloudEvents."""
+    rows = connection.execute(
+        select(outbox.c.body)
+        .where(outbox.c.command_source == key.source, outbox.c.command_id == key.command_id)
+        .order_by(outbox.c.outbox_id)
+    )
+    return [json.loads(body) for (body,) in rows]

@@ -1,0 +1,281 @@
+"""Requests for a run: a due time, a command or a full buffer, each a row that is written once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select, update
+
+from worker.store.catalogue import next_barrier
+from worker.store.outcomes import CommandKey
+from worker.store.rows import insert_into
+from worker.store.tables import consumers, definitions, entries, reference_versions, run_requests, runs
+from worker.store.types import instant_text
+
+BARRIER_PATIENCE = timedelta(seconds=30)  # contract: a run-now is sealed after this at the latest
+CONSUMER_SILENCE = timedelta(
+    seconds=15
+)  # a consumer that has not been heard of for this long is not waited for
+
+Request = RowMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How full a continuous export's buffer is: rows ready (at most the limit asked for) and since when."""
+
+    rows: int
+    oldest: datetime | None
+
+
+def request_scheduled(
+    connection: Connection, export_id: str, due_at: datetime, now: datetime, *, state: str
+) -> bool:
+    """Writes a due time; `state` is `pending`, `merged` or `skipped`. False: it had been written before."""
+    return _put(connection, export_id, "schedule", instant_text(due_at), state, now, due_at=due_at)
+
+
+def request_by_command(connection: Connection, export_id: str, command: CommandKey, now: datetime) -> bool:
+    """Writes a run-now; it waits until consumers have put away what was published before."""
+    slot = hashlib.sha256(json.dumps([command.source, command.command_id]).encode()).hexdigest()
+    barrier = next_barrier(connection)
+    return _put(connection, export_id, "run_now", slot, "pending", now, command=command, barrier=barrier)
+
+
+def request_continuous(connection: Connection, export_id: str, now: datetime) -> bool:
+    """Writes that a continuous export's buffer is due: once between two runs, whoever sees it."""
+    last = connection.execute(
+        select(runs.c.run_id).where(runs.c.export_id == export_id).order_by(runs.c.started_at.desc()).limit(1)
+    ).scalar_one_or_none()
+    return _put(connection, export_id, "continuous", f"after {last or 'none'}", "pending", now)
+
+
+def _put(
+    connection: Connection,
+    export_id: str,
+    trigger: str,
+    slot: str,
+    state: str,
+    now: datetime,
+    *,
+    due_at: datetime | None = None,
+    command: CommandKey | None = None,
+    barrier: int | None = None,
+) -> bool:
+    statement = insert_into(connection, run_requests).values(
+        export_id=export_id,
+        trigger=trigger,
+        slot=slot,
+        due_at=due_at,
+        command_source=command.source if command else None,
+        command_id=command.command_id if command else None,
+        state=state,
+        barrier=barrier,
+        requested_at=now,
+    )
+    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+
+
+def has_pending(connection: Connection, export_id: str, trigger: str | None = None) -> bool:
+    """Whether a run of the export is asked for (by this trigger)."""
+    wanted = [run_requests.c.export_id == export_id, run_requests.c.state == "pending"]
+    if trigger is not None:
+        wanted.append(run_requests.c.trigger == trigger)
+    return bool(connection.execute(select(exists().where(*wanted))).scalar_one())
+
+
+def due_definitions(connection: Connection, now: datetime, limit: int) -> list[str]:
+    """Active exports, not paused, whose due time has come."""
+    return list(
+        connection.execute(
+            select(definitions.c.export_id)
+            .where(
+                definitions.c.state == "active",
+                definitions.c.paused_at.is_(None),
+                definitions.c.next_due_at <= now,
+            )
+            .order_by(definitions.c.next_due_at)
+            .limit(limit)
+        ).scalars()
+    )
+
+
+def store_slot(
+    connection: Connection, export_id: str, *, last: datetime | None, following: datetime | None
+) -> None:
+    """Remembers the last due time that was written (None: as it was) and the one that follows."""
+    values = {"next_due_at": following} | ({"last_slot": last} if last is not None else {})
+    connection.execute(update(definitions).where(definitions.c.export_id == export_id).values(**values))
+
+
+def all_schools_out(
+    connection: Connection, district_id: str, schools: frozenset[str] | None, day: date
+) -> bool:
+    """Whether every one of the schools (None: every known one) has a school day saying it is not in session."""
+    out = _out_of_session(connection, district_id, day)
+    wanted = schools if schools is not None else _known_schools(connection, district_id)
+    return bool(wanted) and wanted <= out
+
+
+def _known_schools(connection: Connection, district_id: str) -> frozenset[str]:
+    c = reference_versions.c
+    rows = connection.execute(
+        select(c.school_id).where(c.kind == "school", c.district_id == district_id).distinct()
+    )
+    return frozenset(rows.scalars())
+
+
+def _out_of_session(connection: Connection, district_id: str, day: date) -> frozenset[str]:
+    c = reference_versions.c
+    rows = connection.execute(
+        select(c.school_id, c.document)
+        .where(c.kind == "school_day", c.district_id == district_id, c.item_id == day.isoformat())
+        .order_by(c.version)
+    )
+    in_session = {school_id: json.loads(document)["in_session"] for school_id, document in rows}
+    return frozenset(school_id for school_id, value in in_session.items() if not value)
+
+
+def continuous_candidates(connection: Connection) -> list[str]:
+    """Continuous exports, not paused, with something ready, no open run and no run asked for."""
+    ready = exists().where(
+        entries.c.export_id == definitions.c.export_id, entries.c.state == "buffered", entries.c.judged
+    )
+    busy = exists().where(runs.c.export_id == definitions.c.export_id, runs.c.finished_at.is_(None))
+    asked = exists().where(
+        run_requests.c.export_id == definitions.c.export_id, run_requests.c.state == "pending"
+    )
+    return list(
+        connection.execute(
+            select(definitions.c.export_id).where(
+                definitions.c.state == "active",
+                definitions.c.frequency == "continuous",
+                definitions.c.paused_at.is_(None),
+                ready,
+                ~busy,
+                ~asked,
+            )
+        ).scalars()
+    )
+
+
+def filled(connection: Connection, export_id: str, limit: int) -> Filled:
+    """How many rows are ready, counted up to the limit, and since when the oldest of them waits."""
+    ready = (
+        select(entries.c.buffered_at)
+        .where(entries.c.export_id == export_id, entries.c.state == "buffered", entries.c.judged)
+        .limit(limit)
+        .subquery()
+    )
+    count, oldest = connection.execute(
+        select(func.count(), func.min(ready.c.buffered_at)).select_from(ready)
+    ).one()
+    return Filled(count, oldest)
+
+
+def sealable(connection: Connection, limit: int) -> list[str]:
+    """Exports with a run asked for, active, not paused, without an open run."""
+    busy = exists().where(runs.c.export_id == run_requests.c.export_id, runs.c.finished_at.is_(None))
+    return list(
+        connection.execute(
+            select(run_requests.c.export_id)
+            .join(definitions, definitions.c.export_id == run_requests.c.export_id)
+            .where(
+                run_requests.c.state == "pending",
+                definitions.c.state == "active",
+                definitions.c.paused_at.is_(None),
+                ~busy,
+            )
+            .group_by(run_requests.c.export_id)
+            .order_by(func.min(run_requests.c.request_id))
+            .limit(limit)
+        ).scalars()
+    )
+
+
+def next_request(connection: Connection, export_id: str, now: datetime) -> Request | None:
+    """The export's oldest request that need not wait for consumers any longer."""
+    drained = _drained_barrier(connection, now)
+    open_barrier = or_(
+        run_requests.c.barrier.is_(None),
+        run_requests.c.requested_at <= now - BARRIER_PATIENCE,
+        *([run_requests.c.barrier <= drained] if drained is not None else []),
+    )
+    return (
+        connection.execute(
+            select(run_requests)
+            .where(
+                and_(run_requests.c.export_id == export_id, run_requests.c.state == "pending", open_barrier)
+            )
+            .order_by(run_requests.c.request_id)
+            .limit(1)
+        )
+        .mappings()
+        .one_or_none()
+    )
+
+
+def _drained_barrier(connection: Connection, now: datetime) -> int | None:
+    """The number up to which every living consumer has drained; None: no consumer lives."""
+    value: int | None = connection.execute(
+        select(func.min(consumers.c.drained_barrier)).where(consumers.c.heartbeat_at > now - CONSUMER_SILENCE)
+    ).scalar_one()
+    return value
+
+
+def pending_barrier(connection: Connection) -> int | None:
+    """The highest barrier that a run waits for, or None."""
+    value: int | None = connection.execute(
+        select(func.max(run_requests.c.barrier)).where(run_requests.c.state == "pending")
+    ).scalar_one()
+    return value
+
+
+def note_consumer(connection: Connection, token: str, worker: str, drained: int, now: datetime) -> None:
+    """A consumer lives, and has drained up to this barrier."""
+    statement = insert_into(connection, consumers).values(
+        token=token, worker=worker, heartbeat_at=now, drained_barrier=drained
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["token"],
+            set_={"heartbeat_at": statement.excluded.heartbeat_at, "drained_barrier": drained},
+        )
+    )
+
+
+def raise_barriers(connection: Connection) -> None:
+    """What a lost connection had in hand is in the queue again, perhaps behind another consumer's note: runs that
+    wait for consumers wait for a new number."""
+    waiting = (run_requests.c.state == "pending", run_requests.c.barrier.is_not(None))
+    if connection.execute(select(exists().where(*waiting))).scalar_one():
+        barrier = next_barrier(connection)
+        connection.execute(update(run_requests).where(*waiting).values(barrier=barrier))
+
+
+def forget_consumer(connection: Connection, token: str, now: datetime) -> None:
+    """A consumer ends; those long silent are forgotten with it."""
+    silent = consumers.c.heartbeat_at < now - timedelta(days=1)
+    connection.execute(consumers.delete().where(or_(consumers.c.token == token, silent)))
+
+
+def close_request(connection: Connection, request_id: int, run_id: str) -> None:
+    """The request became this run."""
+    connection.execute(
+        update(run_requests)
+        .where(run_requests.c.request_id == request_id)
+        .values(state="sealed", run_id=run_id)
+    )
+
+
+def requests_of(connection: Connection, export_id: str) -> list[Request]:
+    """Runs asked for and not sealed yet."""
+    rows = connection.execute(
+        select(run_requests)
+        .where(run_requests.c.export_id == export_id, run_requests.c.state == "pending")
+        .order_by(run_requests.c.request_id)
+    )
+    return list(rows.mappings())

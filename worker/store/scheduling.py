@@ -1,0 +1,51 @@
+"""Due times into requests: each is a row, written once, whoever sees it first."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from worker.core.schedule import latest_due, local_date, next_due
+from worker.store.catalogue import Export
+from worker.store.requests import all_schools_out, has_pending, request_scheduled, store_slot
+
+_INSTANT = timedelta(microseconds=1)
+_LOOK_BACK = 500  # times looked at for one on a school day before giving the rest up
+
+
+def write_due_slot(connection: Connection, export: Export, now: datetime) -> bool:
+    """Writes the export's latest due time up to now, and when the next one is; True: a run was asked for.
+
+    Times missed meanwhile go with it: one run, not many. The caller holds the export's row or owns the catalogue.
+    """
+    schedule = export.definition.schedule
+    after = max(filter(None, (export.row["last_slot"], export.row["schedule_saved_at"])))
+    latest = latest_due(schedule, after, now)
+    store_slot(connection, export.row["export_id"], last=latest, following=next_due(schedule, now))
+    if latest is None:
+        return False
+    wanted = _latest_in_session(connection, export, after, latest)
+    state = "skipped" if wanted is None else "pending"
+    if wanted is not None and has_pending(connection, export.row["export_id"], "schedule"):
+        state = "merged"
+    new = request_scheduled(connection, export.row["export_id"], wanted or latest, now, state=state)
+    return new and state == "pending"
+
+
+def _latest_in_session(
+    connection: Connection, export: Export, after: datetime, latest: datetime
+) -> datetime | None:
+    """The latest due time that is not on a day when all the export's schools are out, or None."""
+    schedule = export.definition.schedule
+    if not schedule.school_days_only:
+        return latest
+    due: datetime | None = latest
+    for _ in range(_LOOK_BACK):
+        if due is None:
+            return None
+        day = local_date(due, schedule.time_zone)
+        if not all_schools_out(connection, export.definition.district_id, export.definition.schools, day):
+            return due
+        due = latest_due(schedule, after, due - _INSTANT)
+    return None

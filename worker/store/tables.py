@@ -1,0 +1,281 @@
+"""The tables. `docs/design.md` tells what each is for; migrations under `migrations/` create them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from worker.store.types import Instant
+
+metadata = MetaData()
+_Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by INTEGER alone
+
+ID = 64  # the contract's longest id
+KEY = 63  # of an export
+_UNJUDGED = text("NOT judged AND state IN ('buffered', 'held')")
+
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("barrier", BigInteger, nullable=False),
+    Column("program_version", String(32)),
+)
+
+reference_versions = Table(
+    "reference_versions",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("district_id", String(ID), primary_key=True),
+    Column("school_id", String(ID), primary_key=True),  # "": every school
+    Column("item_id", String(ID), primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Index("ix_reference_versions_generation", "generation"),
+    Index("ix_reference_versions_school", "district_id", "school_id", "kind"),
+)
+
+tardy_versions = Table(
+    "tardy_versions",
+    metadata,
+    Column("district_id", String(ID), primary_key=True),
+    Column("tardy_id", String(ID), primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("type", String(32), nullable=False),
+    Column("document", Text),  # None once purged
+    Column("content_hash", String(64), nullable=False),
+    Column("message_id", Text),
+    Column("source", Text),
+    Column("traceparent", Text),
+    Column("received_at", Instant, nullable=False),
+)
+
+tardies = Table(
+    "tardies",
+    metadata,
+    Column("district_id", String(ID), primary_key=True),
+    Column("tardy_id", String(ID), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("voided", Boolean, nullable=False),
+    Column("school_id", String(ID), nullable=False),
+    Column("behavior_code", String(ID)),
+    Column("occurred_at", Instant),
+    Column("student_id", String(ID)),
+    Column("changes", Integer, nullable=False),  # how often a newer version replaced the head
+    Column("first_received_at", Instant, nullable=False),
+    Index("ix_tardies_routing", "district_id", "school_id", "occurred_at"),
+)
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("export_id", String(KEY), primary_key=True),
+    Column("district_id", String(ID), nullable=False),
+    Column("state", String(16), nullable=False),  # active | retired
+    Column("frequency", String(16), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("command_version", BigInteger),
+    Column("backfill_from", Date, nullable=False),
+    Column("first_saved_at", Instant, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("schedule_saved_at", Instant, nullable=False),
+    Column("last_slot", Instant),
+    Column("next_due_at", Instant),
+    Column("next_sequence", Integer, nullable=False),
+    Column("paused_at", Instant),
+    Column("paused_by", Text),
+    Column("pause_reason", Text),
+    Column("last_delivered_at", Instant),
+    Index("ix_definitions_due", "next_due_at"),
+    Index("ix_definitions_generation", "generation"),
+)
+
+definition_revisions = Table(
+    "definition_revisions",
+    metadata,
+    Column("export_id", String(KEY), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("saved_at", Instant, nullable=False),
+    Column("saved_by", Text, nullable=False),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("export_id", String(KEY), primary_key=True),
+    Column("district_id", String(ID), primary_key=True),
+    Column("tardy_id", String(ID), primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),  # a version may come to matter twice
+    Column("state", String(16), nullable=False),
+    Column("reason_code", String(32)),
+    Column("reason", Text),
+    Column("sort_at", Instant),  # occurred_at of the version: the order of rows in a file
+    Column("action", String(8)),
+    Column("run_id", String(32)),
+    Column("line", Integer),
+    Column("row_values", Text),  # JSON list, one value a field of the pinned revision; None once purged
+    Column("judged", Boolean, nullable=False),  # False: the state says nothing yet of what a seal would do
+    Column("buffered_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    Index("ix_entries_state", "export_id", "state", "sort_at", "tardy_id", "version"),
+    Index("ix_entries_tardy", "district_id", "tardy_id"),
+    Index("ix_entries_run", "run_id", "line"),
+    Index("ix_entries_unjudged", "export_id", sqlite_where=_UNJUDGED, postgresql_where=_UNJUDGED),
+)
+
+run_requests = Table(
+    "run_requests",
+    metadata,
+    Column("request_id", _Number, primary_key=True),
+    Column("export_id", String(KEY), nullable=False),
+    Column("trigger", String(16), nullable=False),  # schedule | run_now | continuous
+    Column("slot", String(64), nullable=False),  # due time, or a hash of the command's source and id
+    Column("due_at", Instant),
+    Column("command_source", Text),
+    Column("command_id", Text),
+    Column("state", String(16), nullable=False),  # pending | sealed | merged | skipped | cancelled
+    Column("barrier", BigInteger),  # None: need not wait for what consumers have in hand
+    Column("requested_at", Instant, nullable=False),
+    Column("run_id", String(32)),
+    UniqueConstraint("export_id", "trigger", "slot"),
+    Index("ix_run_requests_pending", "state", "export_id"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(32), primary_key=True),
+    Column("export_id", String(KEY), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("trigger", String(16), nullable=False),
+    Column("command_source", Text),
+    Column("command_id", Text),
+    Column("resend_of", String(32)),
+    Column("due_at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("sequence", Integer),
+    Column("file_name", Text),
+    Column("sha256", String(64)),
+    Column("bytes", BigInteger),
+    Column("rows", Integer, nullable=False),
+    Column("refused_rows", Integer, nullable=False),
+    Column("held_rows", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", Instant),
+    Column("error", Text),
+    Column("lease_token", String(32)),
+    Column("lease_until", Instant),
+    Column("departed_attempt", Integer),  # the last that may have renamed; None: nothing left
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Index("ix_runs_export", "export_id", "started_at"),
+    Index("ix_runs_open", "state", "next_attempt_at"),
+    # At most one open run a definition.
+    Index(
+        "ux_runs_one_open",
+        "export_id",
+        unique=True,
+        sqlite_where=text("finished_at IS NULL"),
+        postgresql_where=text("finished_at IS NULL"),
+    ),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("token", String(32), nullable=False),
+    Column("revision", Integer, nullable=False),  # whose destination this attempt wrote to
+    Column("worker", Text, nullable=False),
+    Column("phase", String(16), nullable=False),  # uploading | departing
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("outcome", String(16)),  # delivered | waiting | failed
+    Column("error", Text),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("command_id", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("reply_to", Text),
+    Column("correlation_id", Text),
+    Index("ix_commands_received", "received_at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("outbox_id", _Number, primary_key=True),
+    Column("outcome_id", String(32), nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("command_source", Text),
+    Column("command_id", Text),
+    Column("reply_to", Text),
+    Column("correlation_id", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("claimed_until", Instant),
+    Column("published_at", Instant),
+    Index("ix_outbox_unpublished", "published_at", "outbox_id"),
+    Index("ix_outbox_command", "command_source", "command_id"),
+)
+
+consumers = Table(
+    "consumers",
+    metadata,
+    Column("token", String(32), primary_key=True),
+    Column("worker", Text, nullable=False),
+    Column("heartbeat_at", Instant, nullable=False),
+    Column("drained_barrier", BigInteger, nullable=False),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("action_id", _Number, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("export_id", String(KEY)),
+    Column("run_id", String(32)),
+    Column("reason", Text),
+    Index("ix_actions_export", "export_id", "at"),
+)
+
+ENTRY_STATES = (
+    "buffered",
+    "held",
+    "sealed",
+    "delivered",
+    "refused",
+    "cancelled",
+    "superseded",
+    "ignored",
+    "dismissed",
+    "collapsed",
+)
+UNSEALED = ("buffered", "held")
