@@ -52,10 +52,11 @@ def _needs_action(columns: Any) -> Iterator[str]:
 
 
 def _name(sound: Sound, file: Mapping[str, Any]) -> Iterator[str]:
-    if sound.export_id is not None and sound.time_zone is not None:
-        problem = name_problem(file["name"], export=sound.export_id, time_zone=sound.time_zone)
-        if problem:
-            yield f"file.name: {problem}"
+    problem = name_problem(
+        file["name"], export=sound.export_id or "export", time_zone=sound.time_zone or "UTC"
+    )
+    if problem:
+        yield f"file.name: {problem}"
 
 
 def _delimiter(file: Mapping[str, Any]) -> Iterator[str]:
@@ -83,7 +84,8 @@ def _belongs(column: Mapping[str, Any], format: str) -> Iterator[tuple[str, str]
 
 
 def _fits(column: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    limits = [column[option] for option in ("max_length", "width") if option in column]
+    options = ("max_length", "width") if file["format"] == "fixed_width" else ("max_length",)
+    limits = [column[option] for option in options if option in column]
     for option, text in _texts(column):
         if limits and len(text) > min(limits):
             yield option, f"is longer than the {min(limits)} characters this column may have"

@@ -40,7 +40,7 @@ def instant(text: str) -> datetime:
     if _is_rfc3339(text) is None:
         raise ValueError("not RFC 3339")
     leap = text[_seconds] == "60"
-    moment = datetime.fromisoformat(text[:17] + "59" + text[19:] if leap else text)
+    moment = datetime.fromisoformat((text[:17] + "59" + text[19:] if leap else text).upper())
     if not FIRST_DAY < moment.date() < LAST_DAY:
         raise ValueError("outside the calendar")
     return _after_leap(moment) if leap else moment

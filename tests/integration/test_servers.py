@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ from tests.servers import PostgreSQL, RabbitMQ, ServerError
 from tests.servers.resolve import Service, install, resolve
 
 ROOT = Path(__file__).parents[2]
-PERSISTENT = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent.value)
+PERSISTENT = pika.BasicProperties(delivery_mode=2)  # type: ignore[no-untyped-call]  # half of pika has no types
 QUORUM = {"x-queue-type": "quorum"}
 ANSWER_SECONDS = 60
 
@@ -118,7 +118,7 @@ def test_publishers_are_blocked_while_the_memory_alarm_lasts(rabbitmq: RabbitMQ,
 def test_a_frozen_server_keeps_its_connections_and_answers_once_thawed(
     postgres: PostgreSQL, postgres_url: str
 ) -> None:
-    with psycopg.connect(plain(postgres_url)) as connection:
+    with closing(psycopg.connect(plain(postgres_url))) as connection:
         postgres.freeze()
         connection.pgconn.send_query(b"SELECT 1")
         connection.pgconn.flush()
@@ -192,7 +192,7 @@ def test_a_command_is_given_the_url_and_its_status_is_handed_on() -> None:
 def test_servers_and_their_folders_are_gone_after_the_program_that_started_them_was_killed() -> None:
     with run_with_postgresql("sh", "-c", 'echo "$DATABASE_URL"; exec cat') as process:
         assert process.stdout is not None
-        with psycopg.connect(plain(process.stdout.readline().strip())) as connection:
+        with closing(psycopg.connect(plain(process.stdout.readline().strip()))) as connection:
             row = connection.execute("SHOW data_directory").fetchone()
             assert row is not None and Path(row[0]).parent.is_dir()
 

@@ -94,6 +94,7 @@ class PostgreSQL:
         self._engine.freeze()
 
     def thaw(self) -> None:
+        """Lets it go on after `freeze`."""
         self._engine.thaw()
 
     def drop_templates(self) -> None:

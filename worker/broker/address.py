@@ -31,8 +31,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The nodes in the order they are tried; the file of trusted certificates (None: the system's own) and the
-    management API's address, where they were given."""
+    """The nodes in the order they are tried; the file of trusted certificates (None: the system's own) and
+    the management API's address, where they were given."""
 
     nodes: tuple[Node, ...]
     cafile: str | None = None

@@ -22,7 +22,8 @@ ALARM = "it takes no messages now (memory or disk alarm): free memory or disk th
 
 
 def raise_for(error: BaseException, where: str, node: Node | None = None) -> NoReturn:
-    """Raises UnavailableError for `error`; while connecting to `node`, ConfigurationError where BROKER_URL is wrong."""
+    """Raises UnavailableError for `error`; while connecting to `node`, ConfigurationError where BROKER_URL is
+    wrong."""
     cause = _root(error)
     if node is not None:
         _raise_if_refused(cause, where, node)
@@ -61,7 +62,8 @@ def _raise_if_refused(cause: BaseException, where: str, node: Node) -> None:
         ) from cause
     if code == 530 or isinstance(cause, ProbableAccessDeniedError):
         raise ConfigurationError(
-            f"{where} has no virtual host {node.vhost!r}, or user {node.user!r} may not enter it: check BROKER_URL"
+            f"{where} has no virtual host {node.vhost!r}, or user {node.user!r} may not enter it: "
+            "check BROKER_URL"
         ) from cause
 
 

@@ -20,7 +20,8 @@ def unacknowledged(address: Address, queue: str) -> int | None:
     login = base64.b64encode(f"{node.user}:{node.password}".encode()).decode()
     connection = _connection(address.management, address.cafile)
     try:
-        path = f"{urlsplit(address.management).path.rstrip('/')}/api/queues/{quote(node.vhost, '')}/{quote(queue, '')}"
+        base = urlsplit(address.management).path.rstrip("/")
+        path = f"{base}/api/queues/{quote(node.vhost, '')}/{quote(queue, '')}"
         connection.request("GET", path, headers={"Authorization": f"Basic {login}"})
         answer = connection.getresponse()
         figure = json.loads(answer.read()).get("messages_unacknowledged") if answer.status == 200 else None

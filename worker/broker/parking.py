@@ -1,4 +1,5 @@
-"""What a parked message says about itself, and what it bears when it is parked or replayed; for both brokers."""
+"""What a parked message says about itself, and what it bears when it is parked or replayed; for both
+brokers."""
 
 from __future__ import annotations
 
@@ -39,6 +40,11 @@ def new_parked_id() -> str:
     return uuid.uuid4().hex[:16]
 
 
+def delivery_limit() -> Rejection:
+    """Why a message is parked that came back too often."""
+    return Rejection(DELIVERY_LIMIT_CODE, _DELIVERY_LIMIT_REASON)
+
+
 def reason_headers(rejection: Rejection, queue: str) -> dict[str, str]:
     """The headers that a message gets when it is parked."""
     reason = " ".join(rejection.reason.split())[:_LONGEST_REASON]
@@ -51,7 +57,8 @@ def is_left_behind_on_parking(header: str) -> bool:
 
 
 def is_left_behind_on_replay(header: str) -> bool:
-    """Whether a header tells of parking, of the broker's own handling, or would lead a replayed message astray."""
+    """Whether a header tells of parking, of the broker's own handling, or would lead a replayed message
+    astray."""
     return header.startswith(("x-writeback-", *_BROKERS)) or header in _ROUTING
 
 
@@ -91,7 +98,8 @@ def refuse_homeless(parked: list[Parked]) -> None:
     """Raises RefusedError naming those that came from no queue of ours."""
     if homeless := sorted({one.parked_id for one in parked if not can_be_replayed(one)}):
         raise RefusedError(
-            f"can't be replayed, they came from no queue of this program: {', '.join(homeless)}; nothing was changed"
+            f"can't be replayed, they came from no queue of this program: {', '.join(homeless)}; "
+            "nothing was changed"
         )
 
 

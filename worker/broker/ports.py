@@ -1,4 +1,5 @@
-"""What the program asks of a broker. Two adapters: `rabbitmq` and `embedded`; one test suite runs over both."""
+"""What the program asks of a broker. Two adapters: `rabbitmq` and `embedded`; one test suite runs over
+both."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message to publish: persistent, to an exchange with a routing key (`exchange=""`: straight to a queue)."""
+    """One message to publish: persistent, to an exchange with a routing key (`exchange=""`: straight to a
+    queue)."""
 
     exchange: str
     routing_key: str
@@ -86,8 +88,8 @@ class QueueDepth:
 
 
 class Consumer(Protocol):
-    """One connection that receives. Used by one thread alone. Raises UnavailableError when the broker is gone:
-    then `close()` it, open another; every Delivery of the old one is void."""
+    """One connection that receives. Used by one thread alone. Raises UnavailableError when the broker is
+    gone: then `close()` it, open another; every Delivery of the old one is void."""
 
     def receive(self, limit: int, linger: float, timeout: float) -> Sequence[Delivery]:
         """Up to `limit` deliveries of the events queue.
@@ -128,28 +130,32 @@ class Publisher(Protocol):
         """
 
     def park(self, delivery: Delivery, rejection: Rejection) -> None:
-        """Puts the delivery, body and properties untouched, in `writeback.rejected` with its reason headers."""
+        """Puts the delivery, body and properties untouched, in `writeback.rejected` with its reason
+        headers."""
 
     def close(self) -> None: ...
 
 
 class Operator(Protocol):
-    """What a person does to the broker from the command line: short-lived connections, another credential if wanted."""
+    """What a person does to the broker from the command line: short-lived connections, another credential if
+    wanted."""
 
     def depths(self) -> list[QueueDepth]: ...
 
     def publish_all(self, messages: Sequence[Outgoing], progress: Callable[[int], None] | None = None) -> int:
-        """Publishes many with confirms in batches; returns how many no queue took (whether or not `mandatory`).
+        """Publishes many with confirms in batches; returns how many no queue took (whether or not
+        `mandatory`).
 
-        `progress` is told now and then how many are confirmed so far. Raises UnavailableError, saying how many were.
+        `progress` is told now and then how many are confirmed so far. Raises UnavailableError, saying how
+        many were.
         """
 
     def rejected(self, limit: int) -> list[Parked]:
         """The oldest `limit` parked messages; all stay parked."""
 
     def replay(self, parked_ids: Sequence[str] | None, *, codes: Sequence[str] | None = None) -> int:
-        """Moves parked messages (None: all; `codes`: only those with one of these codes) back to the queue they
-        came from, bearing the header `x-writeback-replayed`; returns how many."""
+        """Moves parked messages (None: all; `codes`: only those with one of these codes) back to the queue
+        they came from, bearing the header `x-writeback-replayed`; returns how many."""
 
     def drop(self, parked_ids: Sequence[str] | None) -> int:
         """Deletes parked messages (None: all); returns how many."""

@@ -1,8 +1,8 @@
 """AMQP message properties as they stand on the wire: read without ever failing, written back byte for byte.
 
-Both client libraries break the connection over properties that RabbitMQ itself lets through (a message id that is
-no UTF-8, a time stamp in milliseconds). Such a message would come again for ever, so the properties are taken apart
-here. Text that is no UTF-8 keeps its bytes as lone surrogates (`surrogateescape`).
+Both client libraries break the connection over properties that RabbitMQ itself lets through (a message id
+that is no UTF-8, a time stamp in milliseconds). Such a message would come again for ever, so the properties
+are taken apart here. Text that is no UTF-8 keeps its bytes as lone surrogates (`surrogateescape`).
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ Entry = tuple[bytes, bytes]
 
 
 def decode(raw: bytes) -> dict[str, Any]:
-    """The properties that are set, by name, `headers` as a dict. What can't be read is left out; never raises."""
+    """The properties that are set, by name, `headers` as a dict. What can't be read is left out; never
+    raises."""
     found: dict[str, Any] = {}
     for name, value in _split(raw).items():
         kind = _KINDS[name]
@@ -83,7 +84,8 @@ def text_bytes(value: str) -> bytes:
 
 
 def respell(raw: bytes, *, drop: Callable[[str], bool], add: Mapping[str, str | int]) -> bytes:
-    """The same properties for publishing again: persistent, without the headers that `drop` names, with those of `add`.
+    """The same properties for publishing again: persistent, without the headers that `drop` names, with those
+    of `add`.
 
     Left out are `expiration` (a parked message must not go away by itself) and `user_id` (the broker accepts
     only the publisher's own). Headers too many for one frame are left out, the largest first.
@@ -144,10 +146,8 @@ def _join(parts: Mapping[str, bytes]) -> bytes:
 
 def _end_of_value(table: bytes, start: int) -> int:
     kind = table[start]
-    if kind in _SIZED:
-        end = start + 5 + int(_LONG(table, start + 1)[0])
-    else:
-        end = start + 1 + _FIXED[kind][1]
+    size = 4 + int(_LONG(table, start + 1)[0]) if kind in _SIZED else _FIXED[kind][1]
+    end = start + 1 + size
     if end > len(table):
         raise IndexError(end)
     return end

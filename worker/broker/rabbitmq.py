@@ -12,8 +12,8 @@ from worker.broker.rabbitmq_publisher import RabbitMQPublisher
 class RabbitMQ:
     """`ports.Broker` for `amqp://` and `amqps://` URLs (see `address.parse_address`).
 
-    With `amqps://` the certificate and the host name are always verified, by the system's certificates or the file
-    that the option `cafile` names.
+    With `amqps://` the certificate and the host name are always verified, by the system's certificates or the
+    file that the option `cafile` names.
     """
 
     def __init__(self, url: str) -> None:
@@ -26,7 +26,8 @@ class RabbitMQ:
         rabbitmq_declare.prepare(self._address)
 
     def consumer(self, prefetch: int) -> RabbitMQConsumer:
-        """Connects. Raises UnavailableError; ConfigurationError where a queue is missing or may not be read."""
+        """Connects. Raises UnavailableError; ConfigurationError where a queue is missing or may not be
+        read."""
         return RabbitMQConsumer(self._address, prefetch)
 
     def publisher(self) -> RabbitMQPublisher:

@@ -19,7 +19,7 @@ from worker.errors import ConfigurationError, UnavailableError
 
 # More than one would let a command be handed out while the one before it is still at work.
 COMMANDS_AT_ONCE = 1
-# A receive that has so much in hand asks for no more: prefetch bounds the number of messages, this their size.
+# With so much in hand a receive asks for no more: prefetch bounds only the number of messages.
 MOST_BYTES = 64 * 1024 * 1024
 
 _REFUSED = (AccessRefused, NotAllowed, NotFound, PreconditionFailed)
@@ -87,8 +87,8 @@ class RabbitMQConsumer:
         except _REFUSED as error:
             self._wire.hang_up()
             raise ConfigurationError(
-                f"{address}: its queues can't be consumed ({error.reply_text}): start the program once as a user "
-                "who may declare them, and give this one read permission"
+                f"{address}: its queues can't be consumed ({error.reply_text}): start the program once "
+                "as a user who may declare them, and give this one read permission"
             ) from error
         except BROKEN as error:
             self._wire.hang_up()
@@ -117,20 +117,21 @@ class RabbitMQConsumer:
         return len(self._events.arrived)
 
     def ready_behind(self) -> int:
-        """As the port says. Asks twice: the broker answers the first time before it sends what the queue had just
-        handed to this channel, and the second time behind it. (With several nodes and a queue replica here that lags
-        behind its leader, such a message can still be on its way for the time of that lag.)"""
+        """As the port says. Asks twice: the broker answers the first time before it sends what the queue had
+        just handed to this channel, and the second time behind it. (With several nodes and a queue replica
+        here that lags behind its leader, such a message can still be on its way for the time of that lag.)"""
         ready = self._guarded(self._events.ready)
         self._guarded(self._events.ready)
         return ready
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Acknowledges these. Raises UnavailableError for a delivery of another connection, or a second time."""
+        """Acknowledges these. Raises UnavailableError for a delivery of another connection, or a second
+        time."""
         for intake in (self._events, self._commands):
             mine = [delivery for delivery in deliveries if delivery.queue == intake.queue]
             if not all(map(intake.holds, mine)):
                 raise UnavailableError(
-                    f"{self._address}: a delivery is void, its connection was closed; it will be delivered again"
+                    f"{self._address}: a delivery is void, its connection was closed; it comes again"
                 )
             if mine:
                 self._guarded(partial(intake.acknowledge, {delivery.tag[1] for delivery in mine}))
@@ -149,14 +150,16 @@ class RabbitMQConsumer:
         return bool(self._commands.arrived) and not self._command_announced
 
     def _wait(self, enough: Callable[[], bool], timeout: float) -> None:
-        """Takes what comes until there is enough or `timeout` seconds have passed; heartbeats go on meanwhile."""
+        """Takes what comes until there is enough or `timeout` seconds have passed; heartbeats go on
+        meanwhile."""
         deadline = monotonic() + timeout
         while not enough() and (left := deadline - monotonic()) > 0:
             self._guarded(partial(self._wire.poll, min(left, 1.0)))
             self._guarded(self._wire.heartbeat_tick)
 
     def _guarded(self, action: Callable[[], _Result]) -> _Result:
-        """Does it; after an error the connection is not used again, since py-amqp's state can't be trusted then."""
+        """Does it; after an error the connection is not used again, since py-amqp's state can't be trusted
+        then."""
         if self._dead is not None:
             raise UnavailableError(str(self._dead))
         try:
@@ -189,7 +192,8 @@ def delivery_of(queue: str, content: Content, tag: Any) -> Delivery:
 
 
 def _delivery_count(header: object, redelivered: bool) -> int:
-    """How often it was handed out before. A publisher's own header of that name counts for nothing the first time."""
+    """How often it was handed out before. A publisher's own header of that name counts for nothing the first
+    time."""
     if not redelivered:
         return 0
     return header if isinstance(header, int) and header > 0 else 1

@@ -15,16 +15,17 @@ from worker.errors import ConfigurationError
 def prepare(address: Address) -> None:
     """Makes everything of the contract be there, as the contract says. Doing it again changes nothing.
 
-    Where the user may not declare, it verifies that the exchange or queue is there (a binding can't be asked for).
-    Raises ConfigurationError (naming what has other arguments, or all that is missing), UnavailableError.
+    Where the user may not declare, it verifies that the exchange or queue is there (a binding can't be asked
+    for). Raises ConfigurationError (naming what has other arguments, or all that is missing),
+    UnavailableError.
     """
     wire = open_wire(address, "topology")
     try:
         missing = _Declaration(wire).missing()
     except PreconditionFailed as error:
         raise ConfigurationError(
-            f"{address}: something is there with other arguments than this program needs ({error.reply_text}): "
-            "empty it, delete it and start again"
+            f"{address}: something is there with other arguments than this program needs "
+            f"({error.reply_text}): empty it, delete it and start again"
         ) from error
     except BROKEN as error:
         fail(error, address)
@@ -64,7 +65,8 @@ class _Declaration:
             self._missing[thing] = thing
 
     def _bind(self, binding: Binding) -> None:
-        """Binds; where that is not allowed a binding between things that were there is taken to be there too."""
+        """Binds; where that is not allowed a binding between things that were there is taken to be there
+        too."""
         ends = {f"queue {binding.queue}", f"exchange {binding.exchange}"}
         if ends & set(self._missing):
             return
@@ -72,7 +74,8 @@ class _Declaration:
             lambda channel: channel.queue_bind(binding.queue, binding.exchange, routing_key=binding.pattern)
         )
         if not bound and ends & self._made:
-            words = f"binding of queue {binding.queue} to exchange {binding.exchange} with {binding.pattern or 'all'}"
+            pattern = f" with {binding.pattern}" if binding.pattern else ""
+            words = f"binding of queue {binding.queue} to exchange {binding.exchange}{pattern}"
             self._missing[words] = words
 
     def _try(self, action: Callable[[Channel], object]) -> bool:

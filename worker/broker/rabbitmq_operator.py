@@ -1,8 +1,9 @@
-"""What a person does to RabbitMQ: look at depths, publish, and handle what was parked. A connection for each call."""
+"""What a person does to RabbitMQ: look at depths, publish, and handle what was parked. A connection for each
+call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from amqp.exceptions import AccessRefused, NotFound
 
@@ -10,7 +11,7 @@ from worker.broker import parking
 from worker.broker.address import Address
 from worker.broker.management import unacknowledged
 from worker.broker.ports import QUEUES, Outgoing, Parked, QueueDepth
-from worker.broker.rabbitmq_parked import ParkedMessages
+from worker.broker.rabbitmq_parked import Held, ParkedMessages
 from worker.broker.rabbitmq_publisher import Publication, RabbitMQPublisher
 from worker.broker.wire import BROKEN, fail, open_wire
 from worker.errors import ConfigurationError, UnavailableError
@@ -19,25 +20,27 @@ from worker.errors import ConfigurationError, UnavailableError
 class RabbitMQOperator:
     """`ports.Operator` on RabbitMQ.
 
-    Looking at parked messages takes each out and gives it back, and RabbitMQ 4 drops what came back 20 times. What
-    came back five times is therefore published anew and then acknowledged: its place in the queue changes, its id
-    does not. That it can be published is tried before any message is touched; it takes write permission on the
-    default exchange (`amq.default`). What one person looks at is not seen by another meanwhile.
+    Looking at parked messages takes each out and gives it back, and RabbitMQ 4 drops what came back 20 times.
+    What came back five times is therefore published anew and then acknowledged: its place in the queue
+    changes, its id does not. That it can be published is tried before any message is touched; it takes write
+    permission on the default exchange (`amq.default`). What one person looks at is not seen by another
+    meanwhile.
     """
 
     def __init__(self, address: Address) -> None:
         self._address = address
 
     def depths(self) -> list[QueueDepth]:
-        """Each queue's depth. `unacknowledged` needs the management API (`?management=http://HOST:PORT` in the URL),
-        which lags behind by some seconds; else it is None."""
+        """Each queue's depth. `unacknowledged` needs the management API (`?management=http://HOST:PORT` in
+        the URL), which lags behind by some seconds; else it is None."""
         wire = open_wire(self._address, "operator")
         try:
             channel = wire.channel()
             answers = [channel.queue_declare(queue, passive=True) for queue in QUEUES]
         except (NotFound, AccessRefused) as error:
             raise ConfigurationError(
-                f"{self._address}: {error.reply_text}: start the program once as a user who may declare its queues"
+                f"{self._address}: {error.reply_text}: "
+                "start the program once as a user who may declare its queues"
             ) from error
         except BROKEN as error:
             fail(error, self._address)
@@ -75,16 +78,16 @@ class RabbitMQOperator:
             return [held.parked for held in messages.take(limit)]
 
     def replay(self, parked_ids: Sequence[str] | None, *, codes: Sequence[str] | None = None) -> int:
-        """As the port says. With `parked_ids` None, those that came from no queue of ours stay where they are.
+        """As the port says. With `parked_ids` None, those that came from no queue of ours stay where they
+        are.
 
         Raises RefusedError (an id that is not parked, or came from no queue of ours), UnavailableError.
         """
         with ParkedMessages(self._address) as messages:
+            chosen: Iterable[Held] = messages.take()
             if parked_ids is not None:
                 chosen = messages.choose(set(parked_ids))
                 parking.refuse_homeless([held.parked for held in chosen])
-            else:
-                chosen = messages.take()
             return sum(messages.replay(held) for held in chosen if codes is None or held.parked.code in codes)
 
     def drop(self, parked_ids: Sequence[str] | None) -> int:

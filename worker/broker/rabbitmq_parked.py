@@ -29,7 +29,8 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One parked message in hand: `raw` is its property list, `returns` how often it was given back before."""
+    """One parked message in hand: `raw` is its property list, `returns` how often it was given back
+    before."""
 
     parked: Parked
     tag: int
@@ -68,8 +69,8 @@ class ParkedMessages:
             self._publisher.close()
 
     def take(self, limit: int | None = None) -> Iterator[Held]:
-        """The oldest, one after the other: as many as there are now, so that what comes back at once is not taken
-        again, and at most `limit`."""
+        """The oldest, one after the other: as many as there are now, so that what comes back at once is not
+        taken again, and at most `limit`."""
         there = int(
             self._guarded(lambda: self._channel.queue_declare(REJECTED_QUEUE, passive=True)).message_count
         )
@@ -143,7 +144,8 @@ def _held(content: Content) -> Held:
 
 
 def _renewed(held: Held) -> bytes:
-    """Its property list for being published anew: what it says about itself stands in headers of ours from now on."""
+    """Its property list for being published anew: what it says about itself stands in headers of ours from
+    now on."""
     about = held.parked
     headers = {
         parking.REASON: about.reason,

@@ -181,7 +181,8 @@ class ConfirmingChannel:
         return len(self._waiting) <= messages and self._waiting_bytes <= size
 
     def _run_until(self, done: Callable[[], bool], timeout: float, connecting_to: Node | None = None) -> None:
-        """Lets the connection work until `done`. Raises UnavailableError after `timeout` seconds, or its error."""
+        """Lets the connection work until `done`. Raises UnavailableError after `timeout` seconds, or its
+        error."""
         deadline = monotonic() + timeout
         while not done():
             self._check(connecting_to)
@@ -226,21 +227,23 @@ class RabbitMQPublisher:
         self._channel: ConfirmingChannel | None = None
 
     def publish(self, message: Outgoing) -> bool:
-        """As the port says. An exchange that is not there, or not to be written to, is UnavailableError as well:
-        what is to be published waits until it can be."""
+        """As the port says. An exchange that is not there, or not to be written to, is UnavailableError as
+        well: what is to be published waits until it can be."""
         return self.send([Publication.of(message, mandatory=message.mandatory)]) == 0
 
     def park(self, delivery: Delivery, rejection: Rejection) -> None:
-        """As the port says. Not carried over: `expiration` and `user_id` (kept as headers `x-writeback-…`), since
-        the one would make the parked message vanish and the broker accepts no other user's."""
+        """As the port says. Not carried over: `expiration` and `user_id` (kept as headers `x-writeback-…`),
+        since the one would make the parked message vanish and the broker accepts no other user's."""
         raw = parked_properties(delivery, rejection)
         if self.send([Publication(parking.EXCHANGE, "", delivery.body, EncodedProperties(raw))]):
             raise UnavailableError(
-                f"{self._address}: no queue is bound to the exchange {parking.EXCHANGE}, a message could not be parked"
+                f"{self._address}: no queue is bound to the exchange {parking.EXCHANGE}, "
+                "so a message could not be parked"
             )
 
     def send(self, messages: Sequence[Publication], progress: Callable[[int], None] | None = None) -> int:
-        """Publishes all; returns how many no queue took. A connection that died unnoticed is opened anew, once."""
+        """Publishes all; returns how many no queue took. A connection that died unnoticed is opened anew,
+        once."""
         fresh = not self._is_usable()
         try:
             return self.open().publish(messages, progress)

@@ -11,7 +11,8 @@ from worker.errors import ConfigurationError
 
 
 def open_broker(url: str | None, home: Path) -> Broker:
-    """The broker of the URL; None: the embedded one under `home`. Touches nothing yet. Raises ConfigurationError."""
+    """The broker of the URL; None: the embedded one under `home`. Touches nothing yet. Raises
+    ConfigurationError."""
     if url is None:
         return EmbeddedBroker(home)
     scheme = url.partition("://")[0]
@@ -19,5 +20,6 @@ def open_broker(url: str | None, home: Path) -> Broker:
         return RabbitMQ(url)
     told = f"the scheme {scheme!r}" if "://" in url else "no scheme"
     raise ConfigurationError(
-        f"BROKER_URL has {told}: accepted are amqp://… and amqps://… (RabbitMQ), or leave it unset for the embedded inbox"
+        f"BROKER_URL has {told}: accepted are amqp://… and amqps://… (RabbitMQ), "
+        "or leave it unset for the embedded inbox"
     )

@@ -1,9 +1,10 @@
-"""Kombu's AMQP connection with three things changed: it reads ahead, leaves contents as they came, and never hangs.
+"""Kombu's AMQP connection with three things changed: it reads ahead, leaves contents as they came, and never
+hangs.
 
-Reading ahead: one `recv` brings hundreds of frames (py-amqp asks for each frame in three pieces). As they came: no
-property is decoded and no body decompressed for the sender (see `properties`). Never hangs: every answer that is
-waited for has its deadline, also in the middle of a frame, and a channel that the broker closed is not opened again
-in silence, without its consumers.
+Reading ahead: one `recv` brings hundreds of frames (py-amqp asks for each frame in three pieces). As they
+came: no property is decoded and no body decompressed for the sender (see `properties`). Never hangs: every
+answer that is waited for has its deadline, also in the middle of a frame, and a channel that the broker
+closed is not opened again in silence, without its consumers.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import struct
 from time import monotonic
 from typing import Any, NoReturn
 
-import kombu
 from amqp import spec
 from amqp.exceptions import AMQPError, RecoverableConnectionError, UnexpectedFrame
+from kombu.connection import Connection
 from kombu.transport import pyamqp
 
 from worker import __version__
@@ -113,7 +114,8 @@ class Wire(pyamqp.Connection):
         return super().connect(callback)
 
     def drain_events(self, timeout: float | None = None) -> None:
-        """Handles what comes until something came; py-amqp waits for answers through this. Raises TimeoutError."""
+        """Handles what comes until something came; py-amqp waits for answers through this. Raises
+        TimeoutError."""
         if not self.poll(ANSWER_TIMEOUT if timeout is None else timeout):
             raise TimeoutError("no answer in time")
 
@@ -126,13 +128,17 @@ class Wire(pyamqp.Connection):
         return True
 
     def hang_up(self) -> None:
-        """Says goodbye, so that acknowledgements on their way are taken, and closes. Never raises, never waits long."""
+        """Says goodbye, so that acknowledgements on their way are taken, and closes.
+
+        Never raises, never waits long, does nothing the second time.
+        """
         deadline = monotonic() + GOODBYE_TIMEOUT
         self._write_timeout = GOODBYE_TIMEOUT
         with contextlib.suppress(*BROKEN):
-            self.is_closing = True
-            self._transport.sock.settimeout(GOODBYE_TIMEOUT)
-            self.send_method(spec.Connection.Close, "BsBB", (200, "", 0, 0))
+            if self.connected:
+                self.is_closing = True
+                self._transport.sock.settimeout(GOODBYE_TIMEOUT)
+                self.send_method(spec.Connection.Close, "BsBB", (200, "", 0, 0))
             while self.connected and monotonic() < deadline:
                 self.poll(deadline - monotonic())
         with contextlib.suppress(*BROKEN):
@@ -160,8 +166,8 @@ class Wire(pyamqp.Connection):
     def _handle_frames(self) -> bool:
         """Handles the whole frames that were read; true: something was handed on.
 
-        Stops behind every method that is no delivery: whoever waits for it may first have to act on it (a consumer's
-        callback is registered when its consume-ok is in).
+        Stops behind every method that is no delivery: whoever waits for it may first have to act on it (a
+        consumer's callback is registered when its consume-ok is in).
         """
         handed_on = False
         while (frame := self._next_frame()) is not None:
@@ -243,7 +249,7 @@ def _unavailable(error: BaseException, node: Node) -> UnavailableError:
 
 def _connect(node: Node, cafile: str | None, purpose: str) -> Wire:
     tls = {"ca_certs": cafile, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": node.host}
-    connection = kombu.Connection(
+    connection = Connection(  # type: ignore[no-untyped-call]  # kombu has no types
         hostname=node.host,
         port=node.port,
         userid=node.user,

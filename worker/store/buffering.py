@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, select, update
+from sqlalchemy import Connection, and_, exists, func, select, tuple_, update
 
 from schemas.events import ReferenceItem, TardyVersion
 from worker.store.backfill import backfill_school, rejudge_held
@@ -22,7 +22,6 @@ Key = tuple[str, str, int]
 _VERSION_COLUMNS = columns_of(tardy_versions, [column.name for column in tardy_versions.c])
 _HEAD_COLUMNS = columns_of(tardies, [column.name for column in tardies.c])
 _KEY_COLUMNS = columns_of(tardy_versions, ["district_id", "tardy_id", "version", "content_hash"])
-_CHANGED_COLUMNS = {**columns_of(entries, ["district_id", "tardy_id", "version", "sort_at"])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,18 +214,15 @@ def _entries_where_known(
     now: datetime,
 ) -> list[dict[str, Any]]:
     """An entry for each definition that has one of an earlier version: a correction reaches who delivered."""
-    given = recordset(connection, _CHANGED_COLUMNS)
-    same = and_(entries.c.district_id == given.c.district_id, entries.c.tardy_id == given.c.tardy_id)
+    c = entries.c
     statement = (
-        select(entries.c.export_id, entries.c.district_id, entries.c.tardy_id, func.max(entries.c.sort_at))
-        .join(given, same)
-        .group_by(entries.c.export_id, entries.c.district_id, entries.c.tardy_id)
+        select(c.export_id, c.district_id, c.tardy_id, func.max(c.sort_at))
+        .where(tuple_(c.district_id, c.tardy_id).in_([(t.district_id, t.tardy_id) for t in corrected]))
+        .group_by(c.export_id, c.district_id, c.tardy_id)
     )
     by_key = {(tardy.district_id, tardy.tardy_id): tardy for tardy in corrected}
     rows = []
-    for export_id, district_id, tardy_id, sort_at in connection.execute(
-        statement, _changed(connection, corrected)
-    ):
+    for export_id, district_id, tardy_id, sort_at in connection.execute(statement):
         if (export_id, district_id, tardy_id) in covered:
             continue
         tardy = by_key[(district_id, tardy_id)]
@@ -236,32 +232,22 @@ def _entries_where_known(
 
 
 def _supersede_older(connection: Connection, corrected: Sequence[TardyVersion], now: datetime) -> None:
-    given = recordset(connection, _CHANGED_COLUMNS)
-    connection.execute(
-        update(entries)
-        .where(
-            entries.c.district_id == given.c.district_id,
-            entries.c.tardy_id == given.c.tardy_id,
-            entries.c.version < given.c.version,
-            entries.c.state.in_(UNSEALED),
-        )
-        .values(
-            state="superseded",
-            reason="a newer version arrived",
-            reason_code=None,
-            settled_at=now,
-            judged=True,
-        ),
-        _changed(connection, corrected),
-    )
+    values = {
+        "state": "superseded",
+        "reason": "a newer version arrived",
+        "reason_code": None,
+        "settled_at": now,
+        "judged": True,
+    }
+    c = entries.c
+    by_tardy = tuple_(c.district_id, c.tardy_id).in_([(t.district_id, t.tardy_id) for t in corrected])
+    older = c.version < _head_version()
+    connection.execute(update(entries).where(by_tardy, older, c.state.in_(UNSEALED)).values(**values))
 
 
-def _changed(connection: Connection, corrected: Sequence[TardyVersion]) -> dict[str, str]:
-    rows = [
-        {"district_id": t.district_id, "tardy_id": t.tardy_id, "version": t.version, "sort_at": None}
-        for t in corrected
-    ]
-    return {"rows": as_parameter(connection, _CHANGED_COLUMNS, rows)}
+def _head_version() -> Any:
+    same = and_(tardies.c.district_id == entries.c.district_id, tardies.c.tardy_id == entries.c.tardy_id)
+    return select(tardies.c.version).where(same).scalar_subquery()
 
 
 def save_references(connection: Connection, items: Sequence[ReferenceItem], now: datetime) -> Buffered:

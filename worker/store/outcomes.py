@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, or_, select, up
 
 from schemas.commands import Command
 from schemas.outcomes import outcome_envelope
-from worker.store.rows import insert_into
+from worker.store.rows import insert_into, inserted
 from worker.store.tables import commands, outbox
 
 REMEMBERED = timedelta(days=400)  # contract: commands are idempotent by (source, id) for this long
@@ -57,7 +57,7 @@ def remember(
         reply_to=reply_to,
         correlation_id=correlation_id,
     )
-    if connection.execute(statement.on_conflict_do_nothing()).rowcount == 1:
+    if inserted(connection, statement, commands.c.command_id):
         return True
     _tell_again(connection, CommandKey(command.source, command.command_id), now, reply_to, correlation_id)
     return False

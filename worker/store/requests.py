@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select, 
 
 from worker.store.catalogue import next_barrier
 from worker.store.outcomes import CommandKey
-from worker.store.rows import insert_into
+from worker.store.rows import insert_into, inserted
 from worker.store.tables import consumers, definitions, entries, reference_versions, run_requests, runs
 from worker.store.types import instant_text
 
@@ -76,7 +76,7 @@ def _put(
         barrier=barrier,
         requested_at=now,
     )
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    return inserted(connection, statement, run_requests.c.request_id)
 
 
 def has_pending(connection: Connection, export_id: str, trigger: str | None = None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Table, select, text
+from sqlalchemy import ColumnElement, Connection, String, Table, bindparam, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from worker.store.recordset import Columns, as_parameter, recordset
@@ -39,8 +39,43 @@ def columns_of(table: Table, names: Sequence[str]) -> Columns:
     return {name: table.c[name].type for name in names}
 
 
-def changed(
-    connection: Connection, statement: Executable, parameters: Mapping[str, Any] | None = None
-) -> int:
-    """Executes an UPDATE or DELETE and returns how many rows it touched."""
-    return connection.execute(statement, parameters or {}).rowcount
+def inserted(connection: Connection, statement: Insert, key: ColumnElement[Any]) -> bool:
+    """Executes an INSERT of one row that skips an existing key; True: the row is new."""
+    return connection.execute(statement.on_conflict_do_nothing().returning(key)).first() is not None
+
+
+def update_given(
+    connection: Connection,
+    table: Table,
+    keys: Sequence[str],
+    values: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    *conditions: Any,
+) -> None:
+    """Updates many rows, each by its own key, to its own values (JSON-able: instants as text).
+
+    One statement over all rows on PostgreSQL; on SQLite, whose planner would scan the table for each given row,
+    one prepared statement executed once a row.
+    """
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        columns = columns_of(table, [*keys, *values])
+        given = recordset(connection, columns)
+        statement = (
+            update(table)
+            .where(*(table.c[key] == given.c[key] for key in keys), *conditions)
+            .values({name: given.c[name] for name in values})
+        )
+        connection.execute(statement, {"rows": as_parameter(connection, columns, rows)})
+        return
+    by_key = [table.c[key] == bindparam(f"key_{key}") for key in keys]
+    plain = {name: bindparam(f"new_{name}", type_=String) for name in values}
+    statement = update(table).where(*by_key, *conditions).values(plain)
+    connection.execute(
+        statement,
+        [
+            {f"key_{key}": row[key] for key in keys} | {f"new_{name}": row[name] for name in values}
+            for row in rows
+        ],
+    )

@@ -15,30 +15,14 @@ from worker.core.definition import Definition
 from worker.core.judging import Candidate, Delivered, Ends, Ready, Verdict, Waits, judge
 from worker.core.routing import Route
 from worker.store.catalogue import ReferenceLoader, load_definition
-from worker.store.recordset import as_parameter, recordset
-from worker.store.rows import columns_of
+from worker.store.rows import update_given
 from worker.store.tables import UNSEALED, definitions, entries, runs, tardies, tardy_versions
 from worker.store.types import instant_text
 
 PAGE = 1000
 
-_VERDICT_COLUMNS = columns_of(
-    entries,
-    [
-        "district_id",
-        "tardy_id",
-        "version",
-        "ordinal",
-        "state",
-        "reason_code",
-        "reason",
-        "action",
-        "run_id",
-        "line",
-        "row_values",
-        "settled_at",
-    ],
-)
+_ENTRY_KEY = ("district_id", "tardy_id", "version", "ordinal")
+_VERDICT = ("state", "reason_code", "reason", "action", "run_id", "line", "row_values", "settled_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,8 +274,9 @@ def _delivered_row(row: RowMapping, layouts: _Layouts) -> Delivered:
 
 def _verdict_row(judged: Judged, now: datetime, *, run_id: str | None, line: int | None) -> dict[str, Any]:
     entry, verdict = judged.entry, judged.verdict
-    row: dict[str, Any] = dict.fromkeys(_VERDICT_COLUMNS)
-    row |= {name: entry[name] for name in ("district_id", "tardy_id", "version", "ordinal")}
+    row: dict[str, Any] = (
+        {name: entry[name] for name in _ENTRY_KEY} | dict.fromkeys(_VERDICT) | {"judged": True}
+    )
     if isinstance(verdict, Waits):
         return row | {"state": "held", "reason_code": verdict.code, "reason": verdict.reason}
     if isinstance(verdict, Ends):
@@ -309,17 +294,6 @@ def _verdict_row(judged: Judged, now: datetime, *, run_id: str | None, line: int
 
 
 def _store_verdicts(connection: Connection, export_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    if not rows:
-        return
-    given = recordset(connection, _VERDICT_COLUMNS)
-    written = ("state", "reason_code", "reason", "action", "run_id", "line", "row_values", "settled_at")
-    connection.execute(
-        update(entries)
-        .where(
-            entries.c.export_id == export_id,
-            _same_version(given, entries.c),
-            entries.c.ordinal == given.c.ordinal,
-        )
-        .values({name: given.c[name] for name in written} | {"judged": True}),
-        {"rows": as_parameter(connection, _VERDICT_COLUMNS, rows)},
+    update_given(
+        connection, entries, _ENTRY_KEY, [*_VERDICT, "judged"], rows, entries.c.export_id == export_id
     )

@@ -1,0 +1,78 @@
+# What a person types. Nothing is needed beforehand but make and Python 3.11 or newer; all else goes into .venv.
+
+PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
+VENV = .venv
+BIN = $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check
+# Each stamp says: this lock is installed.
+CREATED = $(VENV)/.stamp-created
+INSTALLED = $(VENV)/.stamp-installed
+INSTALLED_DEV = $(VENV)/.stamp-installed-dev
+COMPILE = $(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-annotate --generate-hashes --universal \
+	--python-version 3.11 $(LOCK_OPTIONS) pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint unit bench soak lock clean
+.DELETE_ON_ERROR:
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: $(INSTALLED) ## One school morning, end to end; leaves the file and says where
+	@$(BIN)/writeback demo
+
+test: lint ## Everything CI runs: lint, then all tests, on a real RabbitMQ and a real PostgreSQL
+	$(BIN)/python -m pytest --ignore=tests/bench --ignore=tests/soak $(ARGS)
+
+lint: $(INSTALLED_DEV) ## Style, types, and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(INSTALLED_DEV) ## The tests that need no server
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+bench: $(INSTALLED_DEV) ## Measure how fast it is (ARGS=… are handed on)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+soak: $(INSTALLED_DEV) ## Run it for long under load and faults (ARGS=… are handed on)
+	$(BIN)/python -m tests.soak $(ARGS)
+
+lock: $(CREATED) ## Compile both locks anew (LOCK_OPTIONS=--upgrade: with the newest versions)
+	$(PIP_INSTALL) uv
+	$(COMPILE) --extra build -o requirements.lock
+	$(COMPILE) --extra build --extra dev -o requirements-dev.lock
+
+clean: ## Remove what was built and installed (not var: that may hold tardies)
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .test-*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(CREATED):
+	@if ! $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		for python in $(PYTHONS); do \
+			if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "Python 3.11 or newer is not here; on Debian 12 or Ubuntu 24.04 and later: sudo apt-get install -y python3 python3-venv" >&2; exit 1; \
+		fi; \
+		version=$$($$found -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		if ! $$found -c 'import venv, ensurepip' 2>/dev/null; then \
+			echo "Python's venv is not here: sudo apt-get install -y python$$version-venv" >&2; exit 1; \
+		fi; \
+		$$found -m venv --clear $(VENV); \
+	fi
+	@touch $@
+
+$(INSTALLED): requirements.lock pyproject.toml | $(CREATED)
+	@echo "Installing into $(VENV), once…" >&2
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Holds everything of the other lock as well, in the same versions.
+$(INSTALLED_DEV): requirements-dev.lock requirements.lock pyproject.toml | $(CREATED)
+	@echo "Installing into $(VENV), with what the tests need, once…" >&2
+	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $(INSTALLED) $@

@@ -1,0 +1,129 @@
+"""A whole program for tests, driven step by step: real database, real files, a clock that the test sets."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import RowMapping, func, select
+
+from schemas.events import ReferenceItem, TardyVersion
+from tests.builders import NOON, as_command, as_event, rows_in
+from worker.commands import Answer, carry_out
+from worker.flush import Flush
+from worker.instruments import Instruments
+from worker.scheduler import Scheduler
+from worker.store import migrate, runs
+from worker.store.buffering import buffer_tardies, save_references
+from worker.store.catalogue import CatalogueCache
+from worker.store.engine import Database, own_catalogue, share_catalogue
+from worker.store.runs import Claim
+from worker.store.tables import entries, outbox
+from worker.store.tables import runs as runs_table
+
+
+class SteppedProgram:
+    """The program without its loops and without a broker: each step is a call."""
+
+    def __init__(self, database_url: str, home: Path, now: datetime = NOON) -> None:
+        self.now = now
+        self.home = home
+        self.database = Database(database_url)
+        migrate.upgrade(self.database)
+        self.instruments = Instruments()
+        self.cache = CatalogueCache()
+        self.scheduler = Scheduler(self.database, self.clock, self.instruments)
+        self.flush = Flush(self.database, home, lambda name: name, self.clock, self.instruments, short_retries=1)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def pass_time(self, **amount: float) -> None:
+        """Moves the clock on."""
+        self.now += timedelta(**amount)
+
+    def receive(self, *messages: Mapping[str, Any]) -> list[str]:
+        """Buffers the messages as one batch; what became of each tardy and reference, tardies first."""
+        events = [as_event(message) for message in messages]
+        tardies = [event for event in events if isinstance(event, TardyVersion)]
+        references = [event for event in events if isinstance(event, ReferenceItem)]
+        results: list[str] = []
+        if references:
+            with self.database.write() as connection:
+                own_catalogue(connection)
+                results += save_references(connection, references, self.now).results
+        if tardies:
+            with self.database.write() as connection:
+                share_catalogue(connection)
+                self.cache.refresh(connection)
+                results = buffer_tardies(connection, self.cache, tardies, self.now).results + results
+        return results
+
+    def command(self, message: Mapping[str, Any], reply_to: str | None = None) -> Answer | None:
+        """Carries a command out."""
+        with self.database.write() as connection:
+            return carry_out(connection, as_command(message), self.now, reply_to=reply_to)
+
+    def tick(self) -> None:
+        """Lets the scheduler look until nothing is left to do, without working on runs."""
+        while self.scheduler.tick():
+            pass
+
+    def claim(self) -> Claim | None:
+        """Claims the next run."""
+        with self.database.write() as connection:
+            return runs.claim_next(connection, "tests", self.now)
+
+    def work(self) -> None:
+        """Ticks and flushes until nothing is left to do. Run-now requests need not wait for consumers."""
+        with self.database.write() as connection:
+            connection.exec_driver_sql("UPDATE run_requests SET barrier = NULL")
+        while True:
+            self.tick()
+            claim = self.claim()
+            if claim is None:
+                return
+            self.flush.attempt(claim)
+
+    def files(self, folder: str = "outbox") -> dict[str, list[str]]:
+        """{file name: lines} of what lies at the destination."""
+        return rows_in(self.home / folder)
+
+    def leftovers(self, folder: str = "outbox") -> list[str]:
+        """Temporary files at the destination."""
+        return sorted(path.name for path in (self.home / folder).iterdir() if path.name.startswith("."))
+
+    def states(self, export_id: str = "daily") -> dict[str, int]:
+        """{entry state: how many} of an export."""
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(entries.c.state, func.count()).where(entries.c.export_id == export_id).group_by(entries.c.state)
+            )
+            return {state: count for state, count in rows}
+
+    def entries(self, export_id: str = "daily") -> list[RowMapping]:
+        """An export's entries by tardy and version."""
+        with self.database.read() as connection:
+            statement = select(entries).where(entries.c.export_id == export_id)
+            return list(connection.execute(statement.order_by(entries.c.tardy_id, entries.c.version)).mappings())
+
+    def runs(self, export_id: str = "daily") -> list[RowMapping]:
+        """An export's runs, oldest first."""
+        with self.database.read() as connection:
+            statement = select(runs_table).where(runs_table.c.export_id == export_id)
+            return list(connection.execute(statement.order_by(runs_table.c.started_at)).mappings())
+
+    def outcomes(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The data of the outcomes queued so far."""
+        with self.database.read() as connection:
+            bodies = connection.execute(select(outbox.c.type, outbox.c.body).order_by(outbox.c.outbox_id)).all()
+        return [json.loads(body)["data"] for found, body in bodies if kind in (None, found)]
+
+    def outcome_types(self) -> Counter[str]:
+        """How many outcomes of each type are queued."""
+        with self.database.read() as connection:
+            return Counter(connection.execute(select(outbox.c.type)).scalars())

@@ -1,0 +1,64 @@
+"""The catalogue of exportable fields, and what a misspelt one is answered with."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.catalogue import EXPORT_FIELDS, ExportField, find_field, nearest
+
+CONTRACT = (
+    "tardy_id version action date time occurred_at recorded_at school_year student.id student.local_id "
+    "student.state_id student.first_name student.last_name student.grade school.id school.name school.sis_id "
+    "behavior.code behavior.name behavior.external_reference_code period period.external_reference_code "
+    "minutes_late staff.id staff.name comment row_number"
+).split()
+
+
+def test_the_catalogue_has_the_contract_s_fields_and_no_others() -> None:
+    assert sorted(EXPORT_FIELDS) == sorted(CONTRACT)
+
+
+@pytest.mark.parametrize("name", ["date", "time", "occurred_at"])
+def test_what_is_shown_in_the_school_s_zone_needs_the_school(name: str) -> None:
+    assert "school" in EXPORT_FIELDS[name].needs
+
+
+def test_a_school_s_own_field_is_found_by_its_name() -> None:
+    assert find_field("attributes.Home room.2") == ExportField("text", ("attributes", "Home room.2"))
+
+
+@pytest.mark.parametrize(
+    "name", ["attributes.", "attributes", "attributes." + "x" * 129, "attributes.\x00", "", "id"]
+)
+def test_no_other_name_is_found(name: str) -> None:
+    assert find_field(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("student.localid", ["student.local_id", "student.id"]),
+        ("Student.Local_ID", ["student.local_id"]),
+        ("lastname", ["student.last_name"]),
+        ("first_name", ["student.first_name"]),
+        ("minuteslate", ["minutes_late"]),
+        ("behaviour.code", ["behavior.code"]),
+        ("external_reference_code", ["behavior.external_reference_code", "period.external_reference_code"]),
+        ("grade", ["student.grade"]),
+        ("comments", ["comment"]),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_nearest_first(name: str, expected: list[str]) -> None:
+    assert nearest(name, EXPORT_FIELDS)[: len(expected)] == expected
+
+
+def test_what_is_like_nothing_is_answered_with_nothing() -> None:
+    assert nearest("zzzzqqq", EXPORT_FIELDS) == []
+
+
+@given(st.text(max_size=3000))
+def test_any_text_is_judged(name: str) -> None:
+    assert len(nearest(name, EXPORT_FIELDS)) <= 3
+    find_field(name)

@@ -1,0 +1,46 @@
+"""The straight path and marshmallow's own accept, refuse and return exactly the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from marshmallow import Schema, ValidationError
+
+from schemas.definition import DefinitionSchema
+from schemas.examples import COMMANDS, DEFINITION, EVENTS, OUTCOMES, TARDY
+from schemas.publish import COMMAND_TYPES, EVENT_SCHEMAS, OUTCOME_TYPES
+from tests.unit.schemas.mutations import mutated
+
+SCHEMAS: dict[str, tuple[Schema, dict[str, Any]]] = {
+    **{type: (EVENT_SCHEMAS[type], data) for type, data in EVENTS.items()},
+    **{type: (COMMAND_TYPES[type], data) for type, data in COMMANDS.items()},
+    **{type: (OUTCOME_TYPES[type], data) for type, data in OUTCOMES.items()},
+    "definition": (DefinitionSchema(), DEFINITION),
+}
+
+
+def outcome(load: Any, data: Any) -> tuple[str, Any]:
+    try:
+        return "loaded", load(data)
+    except ValidationError as error:
+        return "refused", error.messages
+
+
+@settings(max_examples=400)
+@given(
+    st.sampled_from(sorted(SCHEMAS)).flatmap(lambda name: st.tuples(st.just(name), mutated(SCHEMAS[name][1])))
+)
+@example(("tardy.recorded", TARDY))
+def test_both_paths_agree_on_any_spoilt_message(case: tuple[str, Any]) -> None:
+    name, data = case
+    schema = SCHEMAS[name][0]
+    assert outcome(schema.load, data) == outcome(lambda raw: Schema.load(schema, raw), data)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_what_is_right_takes_the_straight_path(name: str) -> None:
+    schema, data = SCHEMAS[name]
+    assert schema._load_straight(data) == Schema.load(schema, data)  # type: ignore[attr-defined]  # all are strict
