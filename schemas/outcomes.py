@@ -21,7 +21,7 @@ from schemas.times import Rfc3339
 SOURCE = "tardy-writeback"
 TRIGGERS = ("schedule", "run_now", "continuous")
 
-_LONGEST = 64_000
+_LONGEST = 1_000_000
 _replaced = str.maketrans({"\x00": "\ufffd", **{chr(code): "\ufffd" for code in range(0xD800, 0xE000)}})
 
 
@@ -47,7 +47,7 @@ class AcceptedSchema(CommandSchema):
 class RefusedSchema(CommandSchema):
     """The data of `command.refused`: one line for a person."""
 
-    reason = _text(required=True)
+    reason = _text(0, required=True)
 
 
 class FileSchema(StrictSchema):
@@ -72,7 +72,7 @@ class RunSchema(StrictSchema):
     file = Part(FileSchema, required=True, allow_none=True)
     attempts = Whole(0, required=True)
     next_attempt_at = Rfc3339(required=True, allow_none=True)
-    error = _text(required=True, allow_none=True)
+    error = _text(0, required=True, allow_none=True)
     started_at = Rfc3339(required=True)
     finished_at = Rfc3339(required=True, allow_none=True)
 

@@ -38,7 +38,12 @@ def tardy_data(tardy_id: str = "t-1", version: int = 1, **fields: Any) -> dict[s
         "school_id": "0012",
         "occurred_at": "2026-10-06T08:07:00-05:00",
         "behavior_code": "TARDY",
-        "student": {"id": f"s-{tardy_id}", "local_id": f"L-{tardy_id}", "first_name": "Ada", "last_name": "Byron"},
+        "student": {
+            "id": f"s-{tardy_id}",
+            "local_id": f"L-{tardy_id}",
+            "first_name": "Ada",
+            "last_name": "Byron",
+        },
         **fields,
     }
 
@@ -116,7 +121,12 @@ def definition(export_id: str = "daily", **changes: Any) -> dict[str, Any]:
         "codes": "all",
         "schedule": {"frequency": "manual", "time_zone": "America/Chicago"},
         "destination": {"type": "directory", "path": "outbox"},
-        "file": {"format": "csv", "name": "{export}_{sequence:04d}.csv", "header": False, "line_ending": "lf"},
+        "file": {
+            "format": "csv",
+            "name": "{export}_{sequence:04d}.csv",
+            "header": False,
+            "line_ending": "lf",
+        },
         "fields": [{"field": "tardy_id"}, {"field": "version"}, {"field": "comment"}],
         "backfill_from": "2026-08-01",
     }

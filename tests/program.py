@@ -37,7 +37,9 @@ class SteppedProgram:
         self.instruments = Instruments()
         self.cache = CatalogueCache()
         self.scheduler = Scheduler(self.database, self.clock, self.instruments)
-        self.flush = Flush(self.database, home, lambda name: name, self.clock, self.instruments, short_retries=1)
+        self.flush = Flush(
+            self.database, home, lambda name: name, self.clock, self.instruments, short_retries=1
+        )
 
     def clock(self) -> datetime:
         return self.now
@@ -78,10 +80,14 @@ class SteppedProgram:
         with self.database.write() as connection:
             return runs.claim_next(connection, "tests", self.now)
 
-    def work(self) -> None:
-        """Ticks and flushes until nothing is left to do. Run-now requests need not wait for consumers."""
+    def forget_barriers(self) -> None:
+        """Run-now requests need not wait for consumers: this program has none."""
         with self.database.write() as connection:
             connection.exec_driver_sql("UPDATE run_requests SET barrier = NULL")
+
+    def work(self) -> None:
+        """Ticks and flushes until nothing is left to do."""
+        self.forget_barriers()
         while True:
             self.tick()
             claim = self.claim()
@@ -101,7 +107,9 @@ class SteppedProgram:
         """{entry state: how many} of an export."""
         with self.database.read() as connection:
             rows = connection.execute(
-                select(entries.c.state, func.count()).where(entries.c.export_id == export_id).group_by(entries.c.state)
+                select(entries.c.state, func.count())
+                .where(entries.c.export_id == export_id)
+                .group_by(entries.c.state)
             )
             return {state: count for state, count in rows}
 
@@ -109,7 +117,9 @@ class SteppedProgram:
         """An export's entries by tardy and version."""
         with self.database.read() as connection:
             statement = select(entries).where(entries.c.export_id == export_id)
-            return list(connection.execute(statement.order_by(entries.c.tardy_id, entries.c.version)).mappings())
+            return list(
+                connection.execute(statement.order_by(entries.c.tardy_id, entries.c.version)).mappings()
+            )
 
     def runs(self, export_id: str = "daily") -> list[RowMapping]:
         """An export's runs, oldest first."""
@@ -120,7 +130,9 @@ class SteppedProgram:
     def outcomes(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The data of the outcomes queued so far."""
         with self.database.read() as connection:
-            bodies = connection.execute(select(outbox.c.type, outbox.c.body).order_by(outbox.c.outbox_id)).all()
+            bodies = connection.execute(
+                select(outbox.c.type, outbox.c.body).order_by(outbox.c.outbox_id)
+            ).all()
         return [json.loads(body)["data"] for found, body in bodies if kind in (None, found)]
 
     def outcome_types(self) -> Counter[str]:

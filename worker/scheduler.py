@@ -58,14 +58,12 @@ class Scheduler:
 
     def _request_continuous(self, now: datetime) -> bool:
         with self._database.read() as connection:
-            full = [
-                export_id
-                for export_id in requests.continuous_candidates(connection)
-                if _is_full(connection, export_id, now)
-            ]
+            candidates = requests.continuous_candidates(connection)
+            full = [export_id for export_id in candidates if _is_full(connection, export_id, now)]
+        asked = 0
         for export_id in full:
-            self._transaction(partial(requests.request_continuous, export_id=export_id, now=now))
-        return bool(full)
+            asked += self._transaction(partial(_request_if_full, export_id=export_id, now=now))
+        return asked > 0
 
     def _seal(self, now: datetime) -> bool:
         with self._database.read() as connection:
@@ -115,6 +113,14 @@ def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:
     if export is None or not export.active:
         return 0
     return sealing.judge_unjudged(connection, export.definition, export.route, now)
+
+
+def _request_if_full(connection: Connection, export_id: str, now: datetime) -> bool:
+    """Asks for a run, looking once more behind the lock: another worker may have sealed it all meanwhile."""
+    if load_export(connection, export_id, lock=True) is None:
+        return False
+    still = requests.continuous_candidates(connection, export_id) and _is_full(connection, export_id, now)
+    return bool(still) and requests.request_continuous(connection, export_id, now)
 
 
 def _is_full(connection: Connection, export_id: str, now: datetime) -> bool:

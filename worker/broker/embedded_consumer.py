@@ -13,7 +13,7 @@ from worker.broker.inbox import Inbox, Row
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
 from worker.errors import ConfigurationError, UnavailableError
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
 # So often it is asked whether others who claim still live.
 DEATH_CHECK_SECONDS = 0.5
 

@@ -122,9 +122,11 @@ class ParkedMessages:
             raise UnavailableError(f"{self._address}: there is no queue {queue}; the message stays parked")
 
     def _try_publishing(self) -> None:
-        """Publishes to no queue at all: raises UnavailableError under an alarm, or without the permission."""
+        """Publishes to no queue at all, twice: under an alarm the broker still takes the first message of a
+        connection. Raises UnavailableError then, or without the permission."""
         nowhere = f"writeback.nowhere.{uuid.uuid4().hex}"
-        self._publisher.send([Publication("", nowhere, b"", pika.BasicProperties(), mandatory=False)])
+        probe = Publication("", nowhere, b"", pika.BasicProperties(), mandatory=False)
+        self._publisher.send([probe, probe])
 
     def _guarded(self, action: Callable[[], _Result]) -> _Result:
         try:

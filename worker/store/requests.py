@@ -139,8 +139,8 @@ def _out_of_session(connection: Connection, district_id: str, day: date) -> froz
     return frozenset(school_id for school_id, value in in_session.items() if not value)
 
 
-def continuous_candidates(connection: Connection) -> list[str]:
-    """Continuous exports, not paused, with something ready, no open run and no run asked for."""
+def continuous_candidates(connection: Connection, export_id: str | None = None) -> list[str]:
+    """Continuous exports (or this one, if it is) with something ready, not paused, no open run, no run asked for."""
     ready = exists().where(
         entries.c.export_id == definitions.c.export_id, entries.c.state == "buffered", entries.c.judged
     )
@@ -157,6 +157,7 @@ def continuous_candidates(connection: Connection) -> list[str]:
                 ready,
                 ~busy,
                 ~asked,
+                *([definitions.c.export_id == export_id] if export_id is not None else []),
             )
         ).scalars()
     )

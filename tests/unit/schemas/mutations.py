@@ -5,7 +5,11 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+#: The machine is shared: how long an example takes is not what these tests judge.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 TEXTS = [
     "",

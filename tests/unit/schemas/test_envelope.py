@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from schemas.envelope import MAX_BODY, read_envelope
 from schemas.errors import RejectedError
 from schemas.examples import message
 from tests.unit.schemas.builders import GONE, body, changed
+from tests.unit.schemas.mutations import PATIENT
 
 GOOD = message("tardy.recorded", {"tardy_id": "t"})
 
@@ -173,7 +175,7 @@ def test_huge_numbers_cost_next_to_nothing(digits: str) -> None:
     raw = body({**GOOD, "data": {"version": "HERE", "comment": "\ud800"}}).replace(b'"HERE"', digits.encode())
     began = time.perf_counter()
     read_envelope(raw)
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 1
 
 
 def test_a_lone_surrogate_in_the_data_does_not_make_the_envelope_unreadable() -> None:
@@ -186,24 +188,23 @@ def test_what_the_data_is_like_is_left_to_the_loaders(data: object) -> None:
     read_envelope(body(changed(GOOD, "data", data)))
 
 
+@PATIENT
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_raise_nothing_but_a_rejection(raw: bytes) -> None:
-    try:
+    with suppress(RejectedError):
         read_envelope(raw)
-    except RejectedError:
-        pass
 
 
+@PATIENT
 @given(st.text(), st.text(), st.dictionaries(st.text(), st.text()))
 def test_arbitrary_properties_raise_nothing_but_a_rejection(
     content_type: str, encoding: str, headers: dict[str, str]
 ) -> None:
-    try:
+    with suppress(RejectedError):
         read_envelope(body(GOOD), content_type, encoding, headers)
-    except RejectedError:
-        pass
 
 
+@PATIENT
 @given(st.text(st.characters(codec=None), min_size=1))
 def test_no_text_of_the_sender_breaks_the_line(text: str) -> None:
     raw = json.dumps({**GOOD, text: {}}).encode()

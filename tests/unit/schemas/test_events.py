@@ -14,6 +14,7 @@ from schemas.errors import RejectedError
 from schemas.events import EVENT_TYPES, ReferenceItem, TardyVersion, load_event
 from schemas.examples import EVENTS, TARDY
 from tests.unit.schemas.builders import GONE, changed, envelope, tardy
+from tests.unit.schemas.mutations import PATIENT
 
 
 def load(type: str, data: Any, **attributes: Any) -> Any:
@@ -188,6 +189,7 @@ def test_an_unknown_type_is_told_before_the_data_is_looked_at(type: str) -> None
 HIDDEN = ["Zaphod", "Beeblebrox", "local-99", "state-99", "Galactic comment", "Marvin"]
 
 
+@PATIENT
 @given(
     st.lists(
         st.sampled_from(

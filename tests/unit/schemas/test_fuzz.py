@@ -16,7 +16,7 @@ from schemas.events import EVENT_TYPES, load_event
 from schemas.examples import DEFINITION
 from schemas.publish import examples
 from tests.unit.schemas.builders import DESTINATIONS
-from tests.unit.schemas.mutations import VALUES, mutated
+from tests.unit.schemas.mutations import PATIENT, VALUES, mutated
 
 MESSAGES = examples()
 ANY_TEXT = st.text(st.characters(codec=None), max_size=8)
@@ -36,12 +36,13 @@ def judge(document: Any) -> None:
         assert error.code in ("undecodable", "unknown-type", "invalid")
 
 
+@PATIENT
 @given(ANY_JSON)
 def test_arbitrary_json_is_a_message_or_rejected(document: Any) -> None:
     judge(document)
 
 
-@settings(max_examples=300)
+@settings(PATIENT, max_examples=300)
 @given(
     st.sampled_from([*EVENT_TYPES, *COMMAND_TYPES]).flatmap(
         lambda type: mutated(MESSAGES[type], VALUES | ANY_JSON)
@@ -59,17 +60,19 @@ def judge_definition(raw: Any) -> None:
         assert str(error).isprintable()
 
 
+@PATIENT
 @given(ANY_JSON | st.dictionaries(st.sampled_from(list(DEFINITION)), ANY_JSON))
 def test_arbitrary_json_is_a_definition_or_refused(raw: Any) -> None:
     judge_definition(raw)
 
 
-@settings(max_examples=300)
+@settings(PATIENT, max_examples=300)
 @given(mutated(DEFINITION, VALUES | ANY_JSON))
 def test_a_spoilt_definition_is_a_definition_or_refused(raw: Any) -> None:
     judge_definition(raw)
 
 
+@PATIENT
 @given(st.text(alphabet="0123456789*/,-#LW ?MONJAN", max_size=30))
 def test_any_cron_expression_is_judged(expression: str) -> None:
     schedule = {"frequency": "cron", "expression": expression, "time_zone": "UTC"}

@@ -21,7 +21,7 @@ from schemas.examples import DEFINITION
 from schemas.outcomes import OUTCOME_TYPES, outcome_problems
 from schemas.publish import EVENT_SCHEMAS, definition_schema, examples, message_schemas, published
 from tests.unit.schemas.builders import DESTINATIONS
-from tests.unit.schemas.mutations import mutated
+from tests.unit.schemas.mutations import PATIENT, mutated
 
 FOLDER = files("schemas") / "published"
 FILES = published()
@@ -89,7 +89,7 @@ TEXTS = [
     "all",
     "UTC",
 ]
-PLAIN = st.sampled_from([None, True, False, 0, 1, 5, -1, 1441, 2**53, 0.5, 1e300, *TEXTS])
+PLAIN = st.sampled_from([None, True, False, 0, 1, 5, -1, 1441, 2**53, 0.5, *TEXTS])
 VALUES = (
     PLAIN
     | st.lists(PLAIN, max_size=2)
@@ -103,7 +103,7 @@ SPOILT = st.sampled_from(sorted(MESSAGES)).flatmap(
 LOOSER = ("school.saved", "bell_schedule.saved")
 
 
-@settings(max_examples=500)
+@settings(PATIENT, max_examples=500)
 @given(SPOILT)
 def test_json_schema_and_marshmallow_agree_on_spoilt_messages(case: tuple[str, Any]) -> None:
     type, document = case
@@ -115,7 +115,7 @@ def test_json_schema_and_marshmallow_agree_on_spoilt_messages(case: tuple[str, A
         assert said == accepted
 
 
-@settings(max_examples=300)
+@settings(PATIENT, max_examples=300)
 @given(mutated(DEFINITION, VALUES))
 def test_no_definition_that_loads_breaks_its_json_schema(raw: Any) -> None:
     try:

@@ -9,10 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
+from schemas.commands import COMMAND_TYPES
 from schemas.definition import DefinitionSchema
 from schemas.examples import COMMANDS, DEFINITION, EVENTS, OUTCOMES, TARDY
-from schemas.publish import COMMAND_TYPES, EVENT_SCHEMAS, OUTCOME_TYPES
-from tests.unit.schemas.mutations import mutated
+from schemas.outcomes import OUTCOME_TYPES
+from schemas.publish import EVENT_SCHEMAS
+from tests.unit.schemas.mutations import PATIENT, mutated
 
 SCHEMAS: dict[str, tuple[Schema, dict[str, Any]]] = {
     **{type: (EVENT_SCHEMAS[type], data) for type, data in EVENTS.items()},
@@ -29,7 +31,7 @@ def outcome(load: Any, data: Any) -> tuple[str, Any]:
         return "refused", error.messages
 
 
-@settings(max_examples=400)
+@settings(PATIENT, max_examples=400)
 @given(
     st.sampled_from(sorted(SCHEMAS)).flatmap(lambda name: st.tuples(st.just(name), mutated(SCHEMAS[name][1])))
 )

@@ -1,0 +1,335 @@
+"""Sealed → delivered → settled: the fence, retries, takeovers, on both databases and a real folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.builders import command, definition, save, tardy, void
+from tests.program import SteppedProgram
+from worker.destinations.directory import Directory
+from worker.store import runs
+
+
+class Crashed(BaseException):
+    """The process dies here: nothing may catch it."""
+
+
+@pytest.fixture
+def program(database_url: str, tmp_path: Path) -> SteppedProgram:
+    program = SteppedProgram(database_url, tmp_path)
+    program.command(save(definition()))
+    return program
+
+
+def ask(program: SteppedProgram, export_id: str = "daily") -> None:
+    answer = program.command(command("export.run_now", {"export_id": export_id}))
+    assert answer is not None and answer.refused is None, answer
+
+
+def die(where: Callable[..., Any]) -> Callable[..., Any]:
+    def dies(*args: Any, **kwargs: Any) -> Any:
+        where(*args, **kwargs)
+        raise Crashed
+
+    return dies
+
+
+def crash_at(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, before: bool
+) -> None:
+    """Runs one attempt that ends like a killed process, before or after a step; then its lease runs out."""
+    step = getattr(owner, name)
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, die(lambda *_, **__: None) if before else die(step))
+        with pytest.raises(Crashed):
+            program.work()
+    program.pass_time(seconds=31)
+
+
+STEPS = [
+    (Directory, "upload", True),
+    (Directory, "upload", False),
+    (runs, "depart", True),
+    (runs, "depart", False),
+    (Directory, "publish", True),
+    (Directory, "publish", False),
+    (runs, "settle_delivered", True),
+]
+
+
+@pytest.mark.parametrize(("owner", "step", "before"), STEPS)
+@pytest.mark.parametrize("collected", [False, True])
+def test_a_run_whose_worker_dies_anywhere_is_sent_once(
+    program: SteppedProgram,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    step: str,
+    before: bool,
+    collected: bool,
+) -> None:
+    """The SIS may have collected the file by the time another worker takes over."""
+    program.receive(tardy("a"), tardy("b"))
+    ask(program)
+    crash_at(program, monkeypatch, owner, step, before=before)
+    sent = program.files()
+    if collected:
+        for name in sent:
+            (program.home / "outbox" / name).unlink()
+    program.work()
+    files = [sent, program.files()] if collected else [program.files()]
+    assert [rows for found in files for rows in found.values()] == [["a,1,", "b,1,"]]
+    assert program.states() == {"delivered": 2}
+    assert program.leftovers() == []
+    assert [run["state"] for run in program.runs()] == ["delivered"]
+    assert program.outcome_types()["run.delivered"] == 1
+
+
+@pytest.mark.parametrize(
+    "second", [(Directory, "fence", False), (Directory, "upload", False), (runs, "depart", False)]
+)
+@pytest.mark.parametrize("first", [(Directory, "publish", True), (Directory, "publish", False)])
+def test_a_takeover_that_dies_as_well_changes_nothing_about_that(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch, first: Any, second: Any
+) -> None:
+    program.receive(tardy("a"))
+    ask(program)
+    crash_at(program, monkeypatch, first[0], first[1], before=first[2])
+    gone = not first[2]
+    if not gone or second[1] == "fence":
+        crash_at(program, monkeypatch, second[0], second[1], before=second[2])
+    program.work()
+    assert program.files() == {"daily_0001.csv": ["a,1,"]}
+    assert program.leftovers() == []
+    assert program.states() == {"delivered": 1}
+
+
+def test_a_sleeper_that_wakes_after_a_takeover_changes_nothing(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped between upload and rename; another worker sends, the SIS collects at once; then it goes on."""
+    program.receive(tardy("a"))
+    ask(program)
+    program.forget_barriers()
+    program.tick()
+    sleeper = program.claim()
+    assert sleeper is not None
+    publish = Directory.publish
+
+    def sleeps(self: Directory, temporary: str, name: str, *, replace: bool) -> None:
+        monkeypatch.setattr(Directory, "publish", publish)
+        program.pass_time(seconds=31)
+        program.work()
+        assert program.files() == {"daily_0001.csv": ["a,1,"]}
+        (program.home / "outbox" / name).unlink()  # the SIS collects it
+        publish(self, temporary, name, replace=replace)
+
+    monkeypatch.setattr(Directory, "publish", sleeps)
+    program.flush.attempt(sleeper)
+    assert program.files() == {}
+    assert program.states() == {"delivered": 1}
+    assert program.outcome_types() == {"command.accepted": 2, "run.delivered": 1}
+
+
+def test_a_void_during_an_outage_counts_while_nothing_can_have_left(program: SteppedProgram) -> None:
+    program.receive(tardy("a"), tardy("b"))
+    (program.home / "outbox").mkdir()
+    (program.home / "outbox" / "daily_0001.csv").write_text("not collected")
+    ask(program)
+    program.work()
+    assert program.runs()[0]["state"] == "waiting"
+    program.receive(void("a"), tardy("c"))
+    (program.home / "outbox" / "daily_0001.csv").unlink()
+    program.pass_time(minutes=5)
+    program.work()
+    assert program.files() == {"daily_0001.csv": ["b,1,", "c,1,"]}
+    assert program.states() == {"superseded": 1, "cancelled": 1, "delivered": 2}
+    assert [run["attempts"] for run in program.runs()] == [2]
+
+
+def test_a_void_that_arrives_after_the_file_may_have_left_is_a_correction(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.receive(tardy("a"))
+    ask(program)
+    crash_at(program, monkeypatch, Directory, "publish", before=False)
+    program.receive(void("a"))
+    program.command(save(definition(name="saved again, so that everything is judged anew")))
+    program.tick()
+    program.work()
+    assert program.states() == {"delivered": 1, "held": 1}
+    assert program.entries()[1]["reason_code"] == "correction"
+
+
+def test_an_uncollected_file_is_never_overwritten_and_the_run_waits(program: SteppedProgram) -> None:
+    program.command(
+        save(definition(file={"format": "csv", "name": "upload.csv", "header": False, "line_ending": "lf"}))
+    )
+    program.receive(tardy("a"))
+    ask(program)
+    program.work()
+    program.receive(tardy("b"))
+    ask(program)
+    program.work()
+    assert program.files() == {"upload.csv": ["a,1,"]}
+    waiting = program.outcomes("run.waiting")[0]
+    assert "not been collected" in waiting["error"] and waiting["next_attempt_at"] is not None
+    (program.home / "outbox" / "upload.csv").unlink()
+    answer = program.command(command("export.retry", {"export_id": "daily"}))
+    assert answer is not None and answer.refused is None
+    program.work()
+    assert program.files() == {"upload.csv": ["b,1,"]}
+
+
+def test_replace_overwrites(program: SteppedProgram) -> None:
+    file = {
+        "format": "csv",
+        "name": "upload.csv",
+        "header": False,
+        "line_ending": "lf",
+        "if_exists": "replace",
+    }
+    program.command(save(definition(file=file)))
+    for tardy_id in ("a", "b"):
+        program.receive(tardy(tardy_id))
+        ask(program)
+        program.work()
+    assert program.files() == {"upload.csv": ["b,1,"]}
+
+
+def test_a_missing_absolute_folder_fails_the_run_until_a_correction_is_saved(
+    program: SteppedProgram, tmp_path: Path
+) -> None:
+    missing = tmp_path / "not-mounted"
+    program.command(save(definition(destination={"type": "directory", "path": str(missing)})))
+    program.receive(tardy("a"))
+    ask(program)
+    program.work()
+    assert not missing.exists()
+    failed = program.outcomes("run.failed")[0]
+    assert "no such folder" in failed["error"]
+    program.receive(tardy("b"))
+    program.pass_time(hours=5)
+    program.work()
+    assert program.states() == {"sealed": 1, "buffered": 1}  # nothing is used up, the export sends nothing
+    program.command(save(definition()))
+    program.work()
+    assert program.files() == {"daily_0001.csv": ["a,1,", "b,1,"]}
+
+
+def test_a_folder_that_is_another_one_than_before_is_never_taken_for_collected(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a reboot the mount may be missing and its empty mount point be there."""
+    program.receive(tardy("a"))
+    ask(program)
+    crash_at(program, monkeypatch, Directory, "publish", before=True)
+    (program.home / "outbox").rename(program.home / "unmounted")
+    (program.home / "outbox").mkdir()
+    program.work()
+    assert program.runs()[0]["state"] == "failed"
+    assert "not the folder" in program.runs()[0]["error"]
+    (program.home / "outbox").rmdir()
+    (program.home / "unmounted").rename(program.home / "outbox")
+    program.command(command("export.retry", {"export_id": "daily"}))
+    program.work()
+    assert program.files() == {"daily_0001.csv": ["a,1,"]}
+
+
+def test_a_destination_changed_between_two_attempts_is_asked_where_the_file_lies(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.receive(tardy("a"))
+    ask(program)
+    crash_at(program, monkeypatch, Directory, "publish", before=True)
+    program.command(save(definition(destination={"type": "directory", "path": "elsewhere"})))
+    crash_at(program, monkeypatch, Directory, "publish", before=False)
+    program.work()
+    assert program.files() == {} and program.leftovers() == []
+    assert program.files("elsewhere") == {"daily_0001.csv": ["a,1,"]} and program.leftovers("elsewhere") == []
+
+
+def test_a_bug_fails_the_run_with_a_reference_and_loses_nothing(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.receive(tardy("a", comment="secret comment"))
+    ask(program)
+    with monkeypatch.context() as patched:
+        patched.setattr(Directory, "upload", lambda *_, **__: {}["secret comment"])
+        program.work()
+    error = program.runs()[0]["error"]
+    assert "reference" in error and "secret" not in error
+    program.command(command("export.retry", {"export_id": "daily"}))
+    program.work()
+    assert program.files() == {"daily_0001.csv": ["a,1,secret comment"]}
+
+
+def test_a_full_disk_fails_the_run_and_leaves_no_half_file(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.receive(tardy("a"))
+    ask(program)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        program.work()
+    assert program.runs()[0]["state"] == "failed" and "no space" in program.runs()[0]["error"]
+    assert program.leftovers() == []
+
+
+def test_runs_of_one_definition_go_out_one_after_another(program: SteppedProgram) -> None:
+    for number in range(3):
+        program.receive(tardy(f"t{number}"))
+        ask(program)
+    program.work()
+    assert program.files() == {"daily_0001.csv": ["t0,1,", "t1,1,", "t2,1,"]}
+    assert [run["state"] for run in program.runs()] == ["delivered", "empty", "empty"]
+    assert [run["sequence"] for run in program.runs()] == [1, None, None]
+
+
+def test_a_continuous_run_takes_no_more_than_its_limit(program: SteppedProgram) -> None:
+    schedule = {
+        "frequency": "continuous",
+        "time_zone": "America/Chicago",
+        "max_rows": 10,
+        "linger_seconds": 5,
+    }
+    program.command(save(definition(schedule=schedule)))
+    program.receive(*(tardy(f"t{i:02}") for i in range(25)))
+    program.work()
+    assert sorted(len(rows) for rows in program.files().values()) == [10, 10]
+    program.pass_time(seconds=5)
+    program.work()
+    assert sorted(len(rows) for rows in program.files().values()) == [5, 10, 10]
+
+
+def test_when_empty_send_sends_a_file_with_its_header_alone(program: SteppedProgram) -> None:
+    file = {"format": "csv", "name": "{sequence}.csv", "when_empty": "send", "line_ending": "lf"}
+    program.command(save(definition(file=file)))
+    ask(program)
+    program.work()
+    assert program.files() == {"1.csv": ["tardy_id,version,comment"]}
+
+
+def test_deleting_an_export_with_a_waiting_run_ends_the_run_and_saving_it_again_goes_on(
+    program: SteppedProgram,
+) -> None:
+    (program.home / "outbox").mkdir()
+    (program.home / "outbox" / "daily_0001.csv").write_text("x\n")
+    program.receive(tardy("a"))
+    ask(program)
+    program.work()
+    program.command(command("export.delete", {"export_id": "daily"}))
+    assert program.states() == {"cancelled": 1}
+    assert [run["state"] for run in program.runs()] == ["abandoned"]
+    program.command(save(definition()))
+    ask(program)
+    program.work()
+    assert program.files() == {"daily_0001.csv": ["x"], "daily_0002.csv": ["a,1,"]}

@@ -1,0 +1,226 @@
+"""What commands print: JSON for programs, tables for people; complete when piped, sized to a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from worker.errors import WritebackError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask (asked is only on a terminal).")
+
+_LIVELY = {
+    "failed": "bold red",
+    "wrong": "bold red",
+    "waiting": "yellow",
+    "paused": "yellow",
+    "held": "yellow",
+    "delivered": "green",
+    "ok": "green",
+}
+# What would break a line or command a terminal, and what has no UTF-8 form.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A table's column. `short`: on a terminal only so many characters of an id are shown (0: all)."""
+
+    title: str
+    number: bool = False
+    short: int = 0
+
+
+def emit(text: str) -> None:
+    """Prints to standard output, at once. Raises WritebackError where it cannot be written there."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WritebackError(f"the output cannot be written: {error.strerror}") from None
+
+
+def note(text: str) -> None:
+    """Prints one line for a person to standard error."""
+    click.echo(plain(text), err=True)
+
+
+def emit_object(value: Mapping[str, Any]) -> None:
+    """One JSON object."""
+    emit(dump(value))
+
+
+def emit_list(items: Iterable[Mapping[str, Any]]) -> None:
+    """One flat JSON array, an object a line, written as the items come."""
+    separator = "[\n"
+    for item in items:
+        emit_raw(f"{separator}{dump(item, indent=None)}".encode())
+        separator = ",\n"
+    emit("\n]" if separator != "[\n" else "[]")
+
+
+def emit_raw(data: bytes) -> None:
+    """Bytes as they are to standard output. Raises WritebackError as `emit` does."""
+    stream = click.get_binary_stream("stdout")
+    try:
+        stream.write(data)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WritebackError(f"the output cannot be written: {error.strerror}") from None
+
+
+def dump(value: object, *, indent: int | None = 2, ascii_only: bool = True) -> str:
+    """A value as JSON; instants as RFC 3339 in UTC with Z."""
+    return json.dumps(value, indent=indent, ensure_ascii=ascii_only, default=_json_value)
+
+
+def _json_value(value: object) -> Any:
+    if isinstance(value, datetime):
+        return instant(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(value)
+
+
+def emit_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """A table, or the line `empty`. Piped: every value whole, columns two blanks apart."""
+    cells = [["" if value is None else plain(str(value)) for value in row] for row in rows]
+    if not cells:
+        emit(empty)
+    elif on_terminal():
+        _rich_table(columns, cells)
+    else:
+        for line in _plain_lines(columns, cells):
+            emit(line)
+
+
+def emit_facts(facts: Sequence[tuple[str, object]]) -> None:
+    """Lines `name  value`; a fact whose value is None is left out."""
+    known = [(name, plain(str(value))) for name, value in facts if value is not None]
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        emit(f"{name.ljust(width)}  {value}")
+
+
+def _plain_lines(columns: Sequence[Column], cells: list[list[str]]) -> Iterator[str]:
+    lines = [[column.title for column in columns], *cells]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    for line in lines:
+        padded = (
+            cell.rjust(width) if column.number else cell.ljust(width)
+            for cell, width, column in zip(line, widths, columns, strict=True)
+        )
+        yield "  ".join(padded).rstrip()
+
+
+def _rich_table(columns: Sequence[Column], cells: list[list[str]]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(Text(column.title), justify="right" if column.number else "left", overflow="fold")
+    for line in cells:
+        shown = [
+            cell[: column.short] if column.short else cell for cell, column in zip(line, columns, strict=True)
+        ]
+        table.add_row(*(Text(cell, style=_LIVELY.get(cell, "")) for cell in shown))
+    console().print(table)
+
+
+def console(*, err: bool = False) -> Console:
+    """A rich console that takes text as it is; colours only on a terminal, none with NO_COLOR."""
+    from rich.console import Console
+
+    return Console(stderr=err, highlight=False, markup=False, emoji=False)
+
+
+@contextmanager
+def spinning(text: str) -> Iterator[Callable[[str], None]]:
+    """Shows that something is waited for, on a terminal only; the function given changes the text."""
+    if not sys.stderr.isatty():
+        yield lambda _text: None
+        return
+    with console(err=True).status(plain(text)) as status:
+        yield lambda changed: status.update(plain(changed))
+
+
+@contextmanager
+def progress(text: str, total: int) -> Iterator[Callable[[int], None] | None]:
+    """A progress bar on a terminal; the function given is told how many are done. None: there is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console(err=True), transient=True) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def on_terminal() -> bool:
+    """Whether a person reads standard output directly."""
+    return sys.stdout.isatty()
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Asks on a terminal; where nobody can be asked, or with `yes`, what was typed stands."""
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    click.echo(f"{plain(question)} [y/N] ", err=True, nl=False)
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return True
+    note("nothing was changed")
+    return False
+
+
+def plain(text: str) -> str:
+    """The text with control characters and lone surrogates written out: it stays on its line."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def instant(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC with Z, for programs."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def when(moment: datetime | None, zone: str = "UTC") -> str | None:
+    """A moment for a person: `2026-11-23 10:30:00 CST`, in the zone named."""
+    if moment is None:
+        return None
+    return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def lasting(span: timedelta) -> str:
+    """A length of time for a person, in its largest unit or two: `3 d 4 h`, `12 min`, `8 s`."""
+    seconds = max(0, int(span.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // (24 * 60)} d {minutes // 60 % 24} h"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,127 @@
+"""What each command begins with: a validated environment, and where it needs one a database that is up to date.
+
+Everything heavy is imported when a command runs, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+import click
+
+from worker.errors import ConfigurationError, RefusedError, UnavailableError
+
+if TYPE_CHECKING:
+    from worker.bootstrap import Program
+    from worker.settings import Settings
+
+P = ParamSpec("P")
+
+
+def with_program(work: Callable[Concatenate[Program, P], None]) -> Callable[P, None]:
+    """Gives the command a Program built from the environment; nothing is opened yet."""
+
+    @functools.wraps(work)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        program = _program(quiet=True)
+        try:
+            work(program, *args, **kwargs)
+        finally:
+            program.close()
+
+    return command
+
+
+def with_database(work: Callable[Concatenate[Program, P], None]) -> Callable[P, None]:
+    """The same, with a database that is there and up to date (the embedded one is brought up to date)."""
+
+    @functools.wraps(work)
+    def command(program: Program, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        prepare_database(program)
+        work(program, *args, **kwargs)
+
+    return with_program(command)
+
+
+def _program(*, quiet: bool) -> Program:
+    from worker.bootstrap import Program
+    from worker.ops.logs import configure_logs
+    from worker.settings import read_settings
+
+    settings = read_settings(os.environ, terminal=sys.stderr.isatty())
+    level = _level(settings) if quiet else settings.log_level
+    configure_logs("json" if settings.log_format == "json" else "console", level)
+    return Program(settings)
+
+
+def worker_program() -> Program:
+    """The Program of a worker: it logs as configured. A command says what went wrong in its one line instead."""
+    return _program(quiet=False)
+
+
+def _level(settings: Settings) -> str:
+    return "debug" if settings.log_level == "debug" else "critical"
+
+
+def prepare_database(program: Program) -> None:
+    """As `Program.prepare_database`, with every way it can fail as one line."""
+    from alembic.util import CommandError
+
+    explained(program, program.prepare_database, CommandError)
+
+
+def explained(program: Program, work: Callable[[], Any], *newer: type[Exception]) -> Any:
+    """Calls `work`, which opens the database; raises ConfigurationError, UnavailableError, RefusedError.
+
+    `newer` are the errors by which a migration says that it does not know the database's revision.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        return work()
+    except newer:
+        raise RefusedError(
+            "the database is at a revision that this version does not know; install the newer version that made it"
+        ) from None
+    except DBAPIError as error:
+        said = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
+        raise UnavailableError(f"the database cannot be used: {said}") from None
+    except OSError as error:
+        name = "WRITEBACK_HOME" if program.settings.database_is_embedded else "DATABASE_URL"
+        raise ConfigurationError(
+            f"{name}: the database's folder cannot be used ({error.strerror}); name one that this user may write to"
+        ) from None
+
+
+def who() -> str:
+    """Who types the command, for the audit trail: `user@host`."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = str(os.getuid())  # a container's user that no file names
+    return f"{user}@{socket.gethostname()}"[:200]
+
+
+class Word(click.ParamType):
+    """An id or a reason as it can be stored: text without NUL or stray bytes."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail("it is not UTF-8", param, ctx)
+        if "\x00" in text or not text.strip():
+            self.fail("it must not be empty", param, ctx)
+        return text
+
+
+WORD = Word()

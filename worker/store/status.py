@@ -1,0 +1,140 @@
+"""How things stand, for metrics and `writeback status`: what waits where, what is due, what is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from worker.store.tables import definitions, entries, outbox, runs
+
+LIVE_STATES = ("buffered", "held", "sealed")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that has not ended. `error` is the last attempt's; `next_attempt_at` is set while it waits."""
+
+    run_id: str
+    export_id: str
+    trigger: str
+    state: str
+    rows: int
+    attempts: int
+    error: str | None
+    next_attempt_at: datetime | None
+    due_at: datetime
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An export's entries that have not ended, by state, and since when the oldest buffered one waits."""
+
+    buffered: int = 0
+    held: int = 0
+    sealed: int = 0
+    oldest_buffered_at: datetime | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.buffered + self.held + self.sealed == 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExportStatus:
+    """One export. A retired one is listed as long as something of it has not ended; nothing of it is due."""
+
+    export_id: str
+    district_id: str
+    active: bool
+    frequency: str
+    next_due_at: datetime | None
+    last_delivered_at: datetime | None
+    paused_at: datetime | None
+    paused_by: str | None
+    pause_reason: str | None
+    buffer: Buffer
+    open_run: OpenRun | None
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Every export by its id, and how many outcomes wait for the broker."""
+
+    exports: tuple[ExportStatus, ...] = field(default=())
+    unpublished_outcomes: int = 0
+
+
+def take_status(connection: Connection) -> Status:
+    """Reads it all in four statements, none of which touches an entry that has ended.
+
+    Its cost is that of counting the entries that have not: with a million buffered, about 0.2 s on PostgreSQL and
+    0.5 s on SQLite; with few, some milliseconds, however many were delivered. Locks nothing.
+    """
+    buffers = _buffers(connection)
+    open_runs = _open_runs(connection)
+    rows = connection.execute(select(definitions).order_by(definitions.c.export_id)).mappings()
+    exports = (
+        _export(row, buffers.get(row["export_id"], Buffer()), open_runs.get(row["export_id"])) for row in rows
+    )
+    return Status(tuple(filter(_is_worth_listing, exports)), _unpublished(connection))
+
+
+def _buffers(connection: Connection) -> dict[str, Buffer]:
+    # Starting from the few definitions, each database looks (export, state) up in its index. Not as a subquery for
+    # each definition: where one export has most entries, PostgreSQL would read the table once a definition.
+    rows = connection.execute(
+        select(entries.c.export_id, entries.c.state, func.count(), func.min(entries.c.buffered_at))
+        .join(definitions, definitions.c.export_id == entries.c.export_id)
+        .where(entries.c.state.in_(LIVE_STATES))
+        .group_by(entries.c.export_id, entries.c.state)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    oldest: dict[str, datetime] = {}
+    for export_id, state, count, buffered_at in rows:
+        counts.setdefault(export_id, {})[state] = count
+        if state == "buffered":
+            oldest[export_id] = buffered_at
+    return {
+        export_id: Buffer(**of_states, oldest_buffered_at=oldest.get(export_id))
+        for export_id, of_states in counts.items()
+    }
+
+
+def _open_runs(connection: Connection) -> Mapping[str, OpenRun]:
+    """{export: its open run}: an export has one at the most."""
+    columns = [runs.c[name] for name in OpenRun.__dataclass_fields__]
+    rows = connection.execute(select(*columns).where(runs.c.finished_at.is_(None))).mappings()
+    return {row["export_id"]: OpenRun(**row) for row in rows}
+
+
+def _unpublished(connection: Connection) -> int:
+    return int(connection.execute(select(func.count()).where(outbox.c.published_at.is_(None))).scalar_one())
+
+
+def _export(row: RowMapping, buffer: Buffer, open_run: OpenRun | None) -> ExportStatus:
+    active = row["state"] == "active"
+    return ExportStatus(
+        export_id=row["export_id"],
+        district_id=row["district_id"],
+        active=active,
+        frequency=row["frequency"],
+        next_due_at=row["next_due_at"] if active else None,
+        last_delivered_at=row["last_delivered_at"],
+        paused_at=row["paused_at"],
+        paused_by=row["paused_by"],
+        pause_reason=row["pause_reason"],
+        buffer=buffer,
+        open_run=open_run,
+    )
+
+
+def _is_worth_listing(export: ExportStatus) -> bool:
+    return export.active or export.open_run is not None or not export.buffer.is_empty
