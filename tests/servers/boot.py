@@ -1,18 +1,15 @@
-"""What both servers need to come up: a folder, ports, and patience."""
+"""What both servers need to come up: ports and patience."""
 
 from __future__ import annotations
 
 import random
 import socket
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from tests.servers.engines import Engine
 from tests.servers.errors import EndedEarlyError, ServerError
-from tests.servers.janitor import Janitor
 
 BOOT_ATTEMPTS = 3
 # Below the ephemeral range: who polls a port within it can end up connected to itself.
@@ -24,15 +21,6 @@ class Startable(Protocol):
 
 
 Server = TypeVar("Server", bound=Startable)
-
-
-def new_folder(janitor: Janitor, name: str) -> Path:
-    """A fresh folder that the janitor removes; others may pass through, since a server may run as another
-    user."""
-    folder = Path(tempfile.mkdtemp(prefix=f"writeback-{name}-"))
-    janitor.remove(folder)
-    folder.chmod(0o755)
-    return folder
 
 
 def free_ports(count: int) -> list[int]:

@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,13 +55,18 @@ class Janitor:
             self._children.append(process)
         return process
 
-    def remove(self, folder: Path) -> None:
-        """Removes the folder at the end."""
+    def new_folder(self, name: str) -> Path:
+        """A fresh temporary folder, removed at the end. Others may pass through, since a server may run as
+        another user. Raises RuntimeError once the janitor is closed."""
         with self._lock:
+            self._refuse_if_closed()
+            folder = Path(tempfile.mkdtemp(prefix=f"writeback-{name}-"))
             self._tell(f"folder {folder}")
+        folder.chmod(0o755)
+        return folder
 
     def remove_container(self, name: str) -> None:
-        """Removes the Docker container at the end."""
+        """Removes the Docker container at the end, whether it is there yet or not."""
         with self._lock:
             self._tell(f"container {name}")
 
@@ -182,19 +188,20 @@ def _wait(condition: Callable[[], bool], seconds: float) -> None:
 
 
 def _attend(parent: int) -> _Duties:
-    """Takes note of what is told until the pipe is closed or the parent has changed (it died, and a child of
-    its own keeps the pipe open)."""
+    """Takes note of what is told, to the last line, until the pipe is closed; or until nothing more comes and
+    the parent has changed: it died, and a child of its own keeps the pipe open."""
     duties, heard = _Duties(), b""
-    while os.getppid() == parent:
+    while True:
         if not select.select([0], [], [], 1.0)[0]:
+            if os.getppid() != parent:
+                return duties
             continue
         chunk = os.read(0, 65536)
         if not chunk:
-            break
+            return duties
         *lines, heard = (heard + chunk).split(b"\n")
         for line in lines:
             duties.take(line.decode())
-    return duties
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
-from tests.servers.boot import free_ports, new_folder, started, wait_until_it_answers
+from tests.servers.boot import free_ports, started, wait_until_it_answers
 from tests.servers.engines import ContainerEngine, Engine, GivenEngine, LocalEngine, as_user, last_words
 from tests.servers.errors import ServerError
 from tests.servers.janitor import Janitor
@@ -148,7 +148,7 @@ def _given(url: str) -> PostgreSQL:
 
 
 def _local(janitor: Janitor, programs: Path) -> PostgreSQL:
-    folder, [port], password = new_folder(janitor, "postgresql"), free_ports(1), secrets.token_hex(16)
+    folder, [port], password = janitor.new_folder("postgresql"), free_ports(1), secrets.token_hex(16)
     user = _unprivileged_user()
     data = _make_cluster(folder, programs, password, user)
     engine = LocalEngine(

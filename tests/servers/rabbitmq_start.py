@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.servers.boot import free_ports, new_folder, started
+from tests.servers.boot import free_ports, started
 from tests.servers.engines import ContainerEngine, GivenEngine, LocalEngine
 from tests.servers.janitor import Janitor
 from tests.servers.management import Management
@@ -59,7 +59,7 @@ def _given(url: str) -> RabbitMQ:
 
 
 def _local(janitor: Janitor, programs: Path) -> RabbitMQ:
-    folder, [amqp, api, distribution, epmd] = new_folder(janitor, "rabbitmq"), free_ports(4)
+    folder, [amqp, api, distribution, epmd] = janitor.new_folder("rabbitmq"), free_ports(4)
     password = secrets.token_hex(16)
     environment = _environment(folder, amqp, distribution, epmd)
     _write_configuration(folder, amqp, api, password)

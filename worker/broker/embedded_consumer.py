@@ -24,6 +24,7 @@ class EmbeddedConsumer:
     def __init__(self, home: Path, prefetch: int) -> None:
         self._inbox = Inbox(home)
         self._inbox.open()
+        _bury_the_dead(self._inbox)
         self._prefetch = prefetch
         self._life: locks.LifeSign | None = _life_sign(self._inbox)
         self._commands_lock = locks.FileLock(self._inbox.commands_lock)
@@ -31,10 +32,6 @@ class EmbeddedConsumer:
         self._command_out: int | None = None
         self._command_announced = False
         self._next_death_check = 0.0
-        for token in locks.tokens(self._inbox.claims):
-            if not locks.lives(self._inbox.claims, token):
-                self._inbox.give_back(token)
-                locks.forget(self._inbox.claims, token)
 
     def receive(self, limit: int, linger: float, timeout: float) -> Sequence[Delivery]:
         """As the port says; returns [] sooner when a command arrives while no event is there."""
@@ -144,6 +141,14 @@ class EmbeddedConsumer:
             return False
         self._next_death_check = monotonic() + DEATH_CHECK_SECONDS
         return self._inbox.give_back_of_the_dead()
+
+
+def _bury_the_dead(inbox: Inbox) -> None:
+    """Gives back what the dead had claimed, and removes their life signs."""
+    for token in locks.tokens(inbox.claims):
+        if not locks.lives(inbox.claims, token):
+            inbox.give_back(token)
+            locks.forget(inbox.claims, token)
 
 
 def _life_sign(inbox: Inbox) -> locks.LifeSign:

@@ -75,7 +75,7 @@ class Inbox:
 
     def open(self) -> None:
         """Makes folder, file and tables where they are missing (readable by their owner alone)."""
-        self._guarded(self._open)
+        self._guarded(lambda _connection: None)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -165,7 +165,9 @@ class Inbox:
 
     def _guarded(self, action: Callable[[sqlite3.Connection], Any]) -> Any:
         try:
-            return action(self._open() if self._connection is None else self._connection)
+            if self._connection is None:
+                self._connection = self._open()
+            return action(self._connection)
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
         except OSError as error:
@@ -174,9 +176,7 @@ class Inbox:
                 "name a folder that this user may write to"
             ) from error
 
-    def _open(self, _connection: sqlite3.Connection | None = None) -> sqlite3.Connection:
-        if self._connection is not None:
-            return self._connection
+    def _open(self) -> sqlite3.Connection:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.claims.mkdir(mode=0o700, exist_ok=True)
         file = self._home / "inbox.sqlite3"
@@ -197,7 +197,6 @@ class Inbox:
             raise
         finally:
             making.release()
-        self._connection = connection
         return connection
 
     def _unavailable(self, error: sqlite3.Error) -> UnavailableError:

@@ -28,6 +28,7 @@ from worker.errors import UnavailableError
 CONNECT_TIMEOUT = 5.0
 BLOCKED_TIMEOUT = 10.0
 CONFIRM_TIMEOUT = 15.0
+CLOSE_TIMEOUT = 1.0
 HEARTBEAT = 30
 # So much may wait for its confirm, in messages and in bytes.
 WINDOW = 500
@@ -129,7 +130,12 @@ class ConfirmingChannel:
         with contextlib.suppress(*_BROKEN, UnavailableError):
             if connection.is_open:
                 connection.close()
-            self._run_until(lambda: bool(connection.is_closed), 1.0)
+            self._run_until(lambda: bool(connection.is_closed), CLOSE_TIMEOUT)
+        with contextlib.suppress(*_BROKEN, UnavailableError):
+            if not connection.is_closed:
+                # The one way to let go of a socket whose other end is silent; pika has no public one.
+                connection._adapter_disconnect_stream()
+                self._run_once(0)
         with contextlib.suppress(*_BROKEN):
             connection.ioloop.close()
 

@@ -1,1 +1,1 @@
-"""One school morning, end to end: what is published, how it is driven, what must come of it, and the report."""
+"""One school morning, end to end: what is published, how it is driven, what must come of it, the report."""

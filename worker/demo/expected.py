@@ -15,7 +15,7 @@ from worker.demo.tardies import Tardy, Version
 
 _BEFORE = clock_time("00:00")
 _QUARTERS = [f"{hour:02d}:{minute:02d}" for hour in (8, 9, 10) for minute in (0, 15, 30, 45)]
-#: When the demo looks at its clock: at each, what was sent since the last is taken in, then what is due is done.
+#: The moments of the demo. At each, what was sent since the last is taken in, then what is due goes out.
 MOMENTS = tuple(map(clock_time, ("07:30", "07:45", *_QUARTERS[:-1], "10:35")))
 
 

@@ -1,4 +1,4 @@
-"""The two exports of the demo: a daily CSV by its schedule, a TAB separated file when the front office asks."""
+"""The two exports: a daily CSV by its schedule, and a TAB separated file when the front office asks."""
 
 from __future__ import annotations
 

@@ -6,12 +6,11 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from worker.clock import Clock
 from worker.errors import ConfigurationError
+from worker.ops.logs import configure_logs
 from worker.settings import read_settings
 
 FOLDER = "demo"
@@ -39,7 +38,7 @@ def make_anew(home: Path) -> None:
         (home / _MARK).touch()
     except OSError as error:
         raise ConfigurationError(
-            f"WRITEBACK_HOME: the demo cannot use {home} ({error.strerror}); name a folder that can be written to"
+            f"WRITEBACK_HOME: the demo cannot use {home} ({error.strerror}); name one that can be written to"
         ) from error
 
 
@@ -48,27 +47,13 @@ def _is_ours(home: Path) -> bool:
 
 
 @contextmanager
-def logging_into(file: Path, clock: Clock) -> Iterator[None]:
-    """The program's log goes there meanwhile, as JSON Lines in the demo's own time."""
-    before = structlog.get_config()
-
-    def stamp(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-        return {"timestamp": clock().isoformat(), **line}
-
+def logging_into(file: Path) -> Iterator[None]:
+    """The program's log goes there meanwhile."""
     file.touch(mode=0o600)
     with file.open("w", encoding="utf-8") as lines:
-        structlog.configure(
-            processors=[
-                structlog.processors.add_log_level,
-                structlog.processors.format_exc_info,
-                stamp,
-                structlog.processors.JSONRenderer(),
-            ],
-            wrapper_class=structlog.make_filtering_bound_logger("info"),
-            logger_factory=structlog.WriteLoggerFactory(file=lines),
-            cache_logger_on_first_use=False,
-        )
+        configure_logs("json", "info", lines)
         try:
             yield
         finally:
-            structlog.configure(**before)
+            structlog.contextvars.clear_contextvars()
+            configure_logs("console", "critical")  # as every other command: errors are told in one line

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from worker.bootstrap import Program
 from worker.broker.embedded import EmbeddedBroker
 from worker.broker.ports import Consumer, Publisher
@@ -56,7 +58,7 @@ class Morning:
         ):
             for moment in MOMENTS:
                 on_moment(moment)
-                self.clock.now = moment
+                self._turn_to(moment)
                 sent = [post for post in waiting if post.at <= moment]
                 waiting = waiting[len(sent) :]
                 self._take_in(sent, consumer, publisher)
@@ -71,6 +73,10 @@ class Morning:
     def close(self) -> None:
         self.program.close()
 
+    def _turn_to(self, moment: datetime) -> None:
+        self.clock.now = moment
+        structlog.contextvars.bind_contextvars(time_of_the_demo=f"{moment:%H:%M}")
+
     def _take_in(self, posts: Sequence[Post], consumer: Consumer, publisher: Publisher) -> None:
         self.program.broker.operator().publish_all([post.message for post in posts])
         handled = idle = 0
@@ -80,7 +86,8 @@ class Morning:
             idle = 0 if number else idle + 1
             if idle > _PATIENCE:
                 raise WritebackError(
-                    f"the demo published {len(posts)} messages, {handled} came out of the inbox; its log tells more"
+                    f"the demo published {len(posts)} messages, but only {handled} came out of the inbox"
+                    "; its log tells more"
                 )
 
     def _run_waits_for_consumers(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the program says of the morning afterwards: its database, its counters, its inbox, the files themselves."""
+"""What the program says of the morning afterwards: its database, its counters, its inbox, its files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.store.tables import entries, runs, tardy_versions
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """What came in. `repeats`: had arrived before; `overtaken`: a newer version was there. Both change nothing."""
+    """What came in. Without effect: `repeats` had arrived before, `overtaken` after a newer version."""
 
     published: int
     commands: int
@@ -160,7 +160,7 @@ def _counts(connection: Connection, export: Export) -> ExportCounts:
         .where(entries.c.export_id == export.export_id)
         .group_by(entries.c.state)
     )
-    states = {state: count for state, count in rows}
+    states = dict(rows.tuples().all())
     matched = connection.execute(
         select(func.count()).select_from(entries).where(entries.c.export_id == export.export_id)
     ).scalar_one()

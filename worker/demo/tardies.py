@@ -165,7 +165,7 @@ def _amended(tardy: Tardy, at: datetime) -> Tardy:
 
 
 def _excused(rng: Random, tardy: Tardy, *, overtaking: bool) -> Tardy:
-    """A note from home; where the first version was stuck in an offline tablet, the second comes before it."""
+    """A note from home; where the first version is stuck in an offline tablet, the second comes first."""
     after = _amended(tardy, tardy.versions[0].sent_at + timedelta(minutes=rng.randint(3, 9)))
     if not overtaking:
         return after

@@ -73,10 +73,10 @@ class Status:
 
 
 def take_status(connection: Connection) -> Status:
-    """Reads it all in four statements, none of which touches an entry that has ended.
+    """Reads it all in four statements; locks nothing.
 
-    Its cost is that of counting the entries that have not: with a million buffered, about 0.2 s on PostgreSQL and
-    0.5 s on SQLite; with few, some milliseconds, however many were delivered. Locks nothing.
+    The cost is that of counting what has not ended: with a million buffered entries about 0.2 s on PostgreSQL
+    and 0.5 s on SQLite, with few of them some milliseconds, however many were delivered.
     """
     buffers = _buffers(connection)
     open_runs = _open_runs(connection)
@@ -88,8 +88,8 @@ def take_status(connection: Connection) -> Status:
 
 
 def _buffers(connection: Connection) -> dict[str, Buffer]:
-    # Starting from the few definitions, each database looks (export, state) up in its index. Not as a subquery for
-    # each definition: where one export has most entries, PostgreSQL would read the table once a definition.
+    # Starting from the few definitions, the database looks (export, state) up in the index. Not by a subquery
+    # for each definition: where one export has most entries, PostgreSQL reads the table once a definition.
     rows = connection.execute(
         select(entries.c.export_id, entries.c.state, func.count(), func.min(entries.c.buffered_at))
         .join(definitions, definitions.c.export_id == entries.c.export_id)

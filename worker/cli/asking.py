@@ -1,0 +1,60 @@
+"""What a person asks for, carried out exactly as a message would be: audited, answered, and only once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from schemas.commands import Command, load_command
+from schemas.envelope import Envelope
+from schemas.errors import RejectedError
+from worker.bootstrap import Program
+from worker.cli.session import who
+from worker.commands import Answer, carry_out
+from worker.errors import RefusedError
+from worker.store import definitions
+from worker.store.definitions import Saved
+from worker.store.engine import own_catalogue
+
+
+def command_of(kind: str, data: Mapping[str, Any]) -> Command:
+    """A command from this person. Raises RefusedError where its data is not right."""
+    envelope = Envelope(uuid4().hex, f"cli:{who()}", kind, None, None, dict(data), {})
+    try:
+        return load_command(envelope)
+    except RejectedError as error:
+        raise RefusedError(error.reason) from None
+
+
+def ask(program: Program, kind: str, data: Mapping[str, Any]) -> Command:
+    """Carries the command out. Raises RefusedError with the reason, UnavailableError."""
+    command = command_of(kind, data)
+    for attempt in program.database.retrying():
+        with attempt, program.database.write() as connection:
+            answer = carry_out(connection, command, program.clock())
+    _accepted(answer)
+    return command
+
+
+def save(program: Program, document: Mapping[str, Any], *, run_now: bool) -> Saved:
+    """Saves a valid definition; tells what that did. Raises RefusedError, UnavailableError."""
+    command = command_of("export.save", {"definition": dict(document), "run_now": run_now})
+    for attempt in program.database.retrying():
+        with attempt, program.database.write() as connection:
+            own_catalogue(connection)
+            before = definitions.find(connection, document["export_id"])
+            answer = carry_out(connection, command, program.clock())
+            after = definitions.find(connection, document["export_id"])
+    _accepted(answer)
+    assert after is not None
+    if before is None:
+        return Saved("created", after["revision"])
+    same = before["revision"] == after["revision"]
+    return Saved("unchanged" if same else "replaced", after["revision"])
+
+
+def _accepted(answer: Answer | None) -> None:
+    assert answer is not None  # None is a command that came before; this one has a new id
+    if answer.refused is not None:
+        raise RefusedError(answer.refused)

@@ -1,0 +1,189 @@
+"""`writeback exports`: definitions, and what is asked of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.cli.output import Column, confirmed, emit, emit_list, emit_table, json_option, yes_option
+from worker.cli.session import WORD, with_database, with_program
+
+if TYPE_CHECKING:
+    from worker.bootstrap import Program
+
+
+@click.group()
+def exports() -> None:
+    """Export definitions: what goes to which SIS, when and how."""
+
+
+@exports.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option("--run-now", is_flag=True, help="Also run each export now, whatever its schedule says.")
+@click.option("--check", is_flag=True, help="Only tell what is wrong; save nothing.")
+@json_option
+@with_program
+def apply(program: Program, files: tuple[str, ...], run_now: bool, check: bool, as_json: bool) -> None:
+    """Save definitions from JSON or YAML files (`-`: standard input).
+
+    A file holds one definition, a list of them, or several YAML documents. All files are judged first: where
+    anything is wrong, every problem is told and nothing is saved. In YAML, put ids in quotes: "0012".
+
+    JSON: export_id, result (created, replaced, unchanged; valid with --check), revision.
+    """
+    from worker.cli.exports_apply import apply_files
+
+    apply_files(program, files, run_now=run_now, check=check, as_json=as_json)
+
+
+@exports.command("list")
+@click.option("--all", "retired", is_flag=True, help="Also those that were deleted.")
+@json_option
+@with_database
+def list_exports(program: Program, retired: bool, as_json: bool) -> None:
+    """The exports there are, with their next run.
+
+    JSON: export_id, district_id, name, state (active, retired), paused, frequency, time_zone, destination,
+    revision, next_run_at, last_delivered_at, open_run_id, open_run_state, error.
+    """
+    from worker.cli.exports_show import list_definitions
+
+    list_definitions(program, retired=retired, as_json=as_json)
+
+
+@exports.command()
+@click.argument("export_id", metavar="ID", type=WORD)
+@click.option("--yaml", "as_yaml", is_flag=True, help="YAML that `exports apply` takes back; the rest as comments.")
+@json_option
+@with_database
+def show(program: Program, export_id: str, as_yaml: bool, as_json: bool) -> None:
+    """One export: its definition, state, pause, next run and history.
+
+    JSON: what `list` has, and definition, backfill_from, pause (at, by, reason) or null, entries (how many in
+    which state), revisions (revision, saved_at, saved_by), actions (at, who, action, run_id, reason).
+    """
+    from worker.cli.exports_show import show_definition
+
+    if as_yaml and as_json:
+        raise click.UsageError("give one of --yaml and --json")
+    show_definition(program, export_id, as_yaml=as_yaml, as_json=as_json)
+
+
+@exports.command()
+@click.argument("export_id", metavar="ID", type=WORD)
+@click.option("--rows", type=click.IntRange(0), help="Render only the first so many rows.")
+@with_database
+def preview(program: Program, export_id: str, rows: int | None) -> None:
+    """The bytes that a run would send now; nothing is changed.
+
+    The file goes to standard output exactly as it would be sent; how many rows would go and what is held back
+    goes to standard error.
+    """
+    from worker.cli.previewing import preview_export
+
+    preview_export(program, export_id, rows)
+
+
+@exports.command("run-now")
+@click.argument("export_id", metavar="ID", type=WORD)
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 86_400),
+    is_flag=False,
+    flag_value=120.0,
+    metavar="[SECONDS]",
+    help="Wait for the run to end and tell how it did (120 seconds where none are given).",
+)
+@json_option
+@with_database
+def run_now(program: Program, export_id: str, wait: float | None, as_json: bool) -> None:
+    """Run an export now, whatever its schedule says. A run that waits or has failed is tried again.
+
+    JSON with --wait: the run as `runs list` has it; else export_id and command_id.
+    """
+    from worker.cli.waiting import run_export_now
+
+    run_export_now(program, export_id, wait, as_json=as_json)
+
+
+@exports.command()
+@click.argument("export_id", metavar="ID", type=WORD)
+@click.option("--reason", required=True, type=WORD, help="Why; it is shown to whoever looks.")
+@with_database
+def pause(program: Program, export_id: str, reason: str) -> None:
+    """Begin no further attempt until `resume`; what arrives is buffered."""
+    _ask(program, "export.pause", export_id, reason=reason)
+    emit(f"{export_id} is paused; `writeback exports resume {export_id}` ends it")
+
+
+@exports.command()
+@click.argument("export_id", metavar="ID", type=WORD)
+@click.option("--reason", type=WORD, help="Why; kept in the history.")
+@with_database
+def resume(program: Program, export_id: str, reason: str | None) -> None:
+    """End a pause. The times missed meanwhile become one run, at once."""
+    _ask(program, "export.resume", export_id, **({"reason": reason} if reason else {}))
+    emit(f"{export_id} is no longer paused")
+
+
+@exports.command()
+@click.argument("export_id", metavar="ID", type=WORD)
+@with_database
+def retry(program: Program, export_id: str) -> None:
+    """Try a run that waits or has failed again at once."""
+    _ask(program, "export.retry", export_id)
+    emit(f"{export_id}: its run is tried again")
+
+
+@exports.command()
+@click.argument("export_id", metavar="ID", type=WORD)
+@yes_option
+@with_database
+def delete(program: Program, export_id: str, yes: bool) -> None:
+    """Retire an export: it sends nothing more, its runs stay readable.
+
+    Saved again under the same id it is the same export: history and file numbers go on.
+    """
+    if confirmed(f"Delete the export {export_id}? What it has not sent yet will not be sent.", yes=yes):
+        _ask(program, "export.delete", export_id)
+        emit(f"{export_id} is deleted")
+
+
+@exports.command()
+@json_option
+@with_program
+def fields(_program: Program, as_json: bool) -> None:
+    """The fields a definition can name, and what each needs to have a value.
+
+    JSON: field, kind (text, integer, date, time, instant), needs (school, code, code_reference, period,
+    period_reference).
+    """
+    from schemas.catalogue import ATTRIBUTES, EXPORT_FIELDS
+
+    known: list[dict[str, Any]] = [
+        {"field": name, "kind": field.kind, "needs": sorted(field.needs)}
+        for name, field in EXPORT_FIELDS.items()
+    ]
+    known.append({"field": f"{ATTRIBUTES}NAME", "kind": "text", "needs": []})
+    if as_json:
+        emit_list(known)
+        return
+    columns = [Column("FIELD"), Column("KIND"), Column("NEEDS")]
+    rows = [(one["field"], one["kind"], ", ".join(_NEEDS[need] for need in one["needs"])) for one in known]
+    emit_table(columns, rows, empty="")
+
+
+_NEEDS = {
+    "school": "the school",
+    "code": "the behavior code",
+    "code_reference": "the behavior code's External Reference Code",
+    "period": "the bell schedule",
+    "period_reference": "the period's External Reference Code",
+}
+
+
+def _ask(program: Program, kind: str, export_id: str, **data: str) -> None:
+    from worker.cli.asking import ask
+
+    ask(program, kind, {"export_id": export_id, **data})

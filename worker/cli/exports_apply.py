@@ -1,0 +1,83 @@
+"""`writeback exports apply`: all files judged, then each definition saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from worker.bootstrap import Program
+from worker.cli.asking import save
+from worker.cli.definition_files import Valid, judge_files
+from worker.cli.output import counted, emit, emit_list, note
+from worker.cli.session import prepare_database
+from worker.errors import RefusedError, WritebackError
+from worker.store import definitions
+from worker.store.definitions import Saved
+
+
+def apply_files(
+    program: Program, files: Sequence[str], *, run_now: bool, check: bool, as_json: bool
+) -> None:
+    """Judges, then saves. Raises RefusedError once every problem has been told."""
+    valid, problems = judge_files(files)
+    if not check:
+        prepare_database(program)
+        problems += _foreign(program, valid)
+    if problems:
+        for problem in problems:
+            note(problem)
+        raise RefusedError(f"{counted(len(problems), 'problem')}; nothing was saved")
+    if check:
+        _tell_valid(valid, as_json=as_json)
+    else:
+        _save_all(program, valid, run_now=run_now, as_json=as_json)
+
+
+def _foreign(program: Program, valid: Sequence[Valid]) -> list[str]:
+    """What only the database knows: an export_id that another district has."""
+    with program.database.read() as connection:
+        stored = {
+            row["export_id"]: row["district_id"] for row in definitions.every(connection, retired=True)
+        }
+    return [
+        f"{one.where}: export_id: {one.document['export_id']} belongs to another district; choose another one"
+        for one in valid
+        if stored.get(one.document["export_id"], _district(one)) != _district(one)
+    ]
+
+
+def _district(one: Valid) -> str:
+    return str(one.document.get("district_id", "default"))
+
+
+def _tell_valid(valid: Sequence[Valid], *, as_json: bool) -> None:
+    if as_json:
+        emit_list(_shape(one, "valid", None) for one in valid)
+        return
+    for one in valid:
+        emit(f"{one.document['export_id']}: valid ({one.where})")
+
+
+def _save_all(program: Program, valid: Sequence[Valid], *, run_now: bool, as_json: bool) -> None:
+    done: list[dict[str, Any]] = []
+    for one in valid:
+        try:
+            saved = save(program, one.document, run_now=run_now)
+        except WritebackError as error:
+            raise type(error)(
+                f"{one.where}: {error} ({len(done)} of {len(valid)} definitions are saved)"
+            ) from None
+        done.append(_shape(one, saved.result, saved.revision))
+        if not as_json:
+            emit(_line(one.document["export_id"], saved, run_now=run_now))
+    if as_json:
+        emit_list(done)
+
+
+def _line(export_id: str, saved: Saved, *, run_now: bool) -> str:
+    said = f"replaced (revision {saved.revision})" if saved.result == "replaced" else saved.result
+    return f"{export_id}: {said}{'; a run is asked for' if run_now else ''}"
+
+
+def _shape(one: Valid, result: str, revision: int | None) -> dict[str, Any]:
+    return {"export_id": one.document["export_id"], "result": result, "revision": revision}
