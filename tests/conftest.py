@@ -26,8 +26,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """The servers boot while the first tests run."""
     if session.config.option.collectonly:
         return
-    wanted = {name for item in session.items for name in _servers_of(item)}
-    session.config.stash[SERVERS].begin(rabbitmq="rabbitmq" in wanted, postgresql="postgres" in wanted)
+    servers = session.config.stash[SERVERS]
+    for item in session.items:
+        names = _fixtures_of(item)
+        if names & {"rabbitmq", "amqp_url"}:
+            servers.begin_rabbitmq(own="rabbitmq" in names)
+        if names & {"postgres", "postgres_url"}:
+            servers.begin_postgresql(own="postgres" in names)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -35,13 +40,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[SERVERS].close()
 
 
-def _servers_of(item: pytest.Item) -> set[str]:
-    """The fixtures among `rabbitmq` and `postgres` that a test needs, as far as its signature tells."""
+def _fixtures_of(item: pytest.Item) -> set[str]:
+    """The fixtures that a test needs, as far as its signature tells."""
     names = set(getattr(item, "fixturenames", ()))
     callspec = getattr(item, "callspec", None)
     if callspec is not None and callspec.params.get("database_url") == "postgresql":
-        names.add("postgres")
-    return names & {"rabbitmq", "postgres"}
+        names.add("postgres_url")
+    return names
 
 
 def _or_fail(get: Callable[[], Server]) -> Server:
@@ -54,36 +59,47 @@ def _or_fail(get: Callable[[], Server]) -> Server:
 
 @pytest.fixture(scope="session")
 def rabbitmq(request: pytest.FixtureRequest) -> RabbitMQ:
-    """The session's RabbitMQ. A test may stop, kill or freeze it: `amqp_url` has it running again for the
-    next."""
-    return _or_fail(request.config.stash[SERVERS].rabbitmq)
+    """The session's own RabbitMQ, also where TEST_AMQP_URL names another; `amqp_url` is then of this one.
+
+    A test may stop, kill or freeze it: `amqp_url` has it running again for the next.
+    """
+    servers = request.config.stash[SERVERS]
+    return _or_fail(lambda: servers.rabbitmq(own=True))
 
 
 @pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest) -> PostgreSQL:
-    """The session's PostgreSQL. A test may stop, kill or freeze it: `postgres_url` has it running again for
-    the next."""
-    return _or_fail(request.config.stash[SERVERS].postgresql)
+    """The session's own PostgreSQL, also where TEST_DATABASE_URL names another; `postgres_url` is then of
+    this one.
+
+    A test may stop, kill or freeze it: `postgres_url` has it running again for the next.
+    """
+    servers = request.config.stash[SERVERS]
+    return _or_fail(lambda: servers.postgresql(own=True))
 
 
 @pytest.fixture
-def amqp_url(rabbitmq: RabbitMQ) -> Iterator[str]:
-    """The URL of a virtual host of the test's own."""
+def amqp_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The administrator's URL of a virtual host of the test's own."""
+    servers, own = request.config.stash[SERVERS], "rabbitmq" in request.fixturenames
+    server = _or_fail(lambda: servers.rabbitmq(own=own))
+    server.start()
     name = f"t-{secrets.token_hex(6)}"
-    rabbitmq.start()
-    yield rabbitmq.create_vhost(name)
-    rabbitmq.start()
-    rabbitmq.delete_vhost(name)
+    yield server.create_vhost(name)
+    server.start()
+    server.delete_vhost(name)
 
 
 @pytest.fixture
-def postgres_url(postgres: PostgreSQL) -> Iterator[str]:
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The SQLAlchemy URL of an empty PostgreSQL database of the test's own."""
-    postgres.start()
-    url = postgres.create_database()
+    servers, own = request.config.stash[SERVERS], "postgres" in request.fixturenames
+    server = _or_fail(lambda: servers.postgresql(own=own))
+    server.start()
+    url = server.create_database()
     yield url
-    postgres.start()
-    postgres.drop_database(url)
+    server.start()
+    server.drop_database(url)
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ class SteppedProgram:
                 .where(entries.c.export_id == export_id)
                 .group_by(entries.c.state)
             )
-            return {state: count for state, count in rows}
+            return dict(rows.tuples().all())
 
     def entries(self, export_id: str = "daily") -> list[RowMapping]:
         """An export's entries by tardy and version."""

@@ -109,7 +109,7 @@ class Service:
             program.database,
             program.broker,
             program.clock,
-            lambda: migrate.is_current(program.database),
+            migrated=lambda: migrate.is_current(program.database),
         )
         try:
             server.start()

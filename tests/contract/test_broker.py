@@ -372,7 +372,9 @@ def test_looking_at_parked_messages_thirty_times_loses_none_and_keeps_their_ids(
 def test_a_replayed_message_is_in_its_queue_again_marked_and_without_the_reason(
     broker: Broker, publisher: Publisher, consume: Callable[..., Consumer]
 ) -> None:
-    sent = Outgoing(EVENTS_EXCHANGE, "tardy.recorded", b"{}", headers={"traceparent": "00-abc"}, message_id="m")
+    sent = Outgoing(
+        EVENTS_EXCHANGE, "tardy.recorded", b"{}", headers={"traceparent": "00-abc"}, message_id="m"
+    )
     consumer = consume()
     park(broker, publisher, consumer, sent, event(b"other"))
     [chosen] = [parked for parked in broker.operator().rejected(10) if parked.body == b"{}"]

@@ -1,4 +1,5 @@
-"""What RabbitMQ alone can do to us: foreign contents, alarms, refusals, deleted queues, a server that goes away.
+"""What RabbitMQ alone can do to us: foreign contents, alarms, refusals, deleted queues, a server that goes
+away.
 
 The witness is pika, used plainly: it shares nothing with the code under test.
 """
@@ -78,7 +79,7 @@ def consume(broker: RabbitMQ) -> Iterator[Callable[..., RabbitMQConsumer]]:
         consumer.close()
 
 
-class Raw(pika.BasicProperties):
+class Raw(pika.BasicProperties):  # type: ignore[misc]  # pika has no types
     """Properties given as the bytes of the wire: what pika itself would refuse to write."""
 
     def __init__(self, raw: bytes) -> None:
@@ -89,7 +90,9 @@ class Raw(pika.BasicProperties):
         return [self.raw]
 
 
-def put(witness: BlockingChannel, body: bytes = b"{}", properties: pika.BasicProperties | None = None) -> None:
+def put(
+    witness: BlockingChannel, body: bytes = b"{}", properties: pika.BasicProperties | None = None
+) -> None:
     witness.basic_publish("", EVENTS_QUEUE, body, properties or pika.BasicProperties(delivery_mode=2), True)
 
 
@@ -155,7 +158,7 @@ def test_a_user_who_may_not_declare_verifies_and_is_told_all_that_is_missing(
     text = str(caught.value)
     for name in ("exchange writeback.rejected", "queue writeback.events", "queue writeback.commands"):
         assert name in text
-    assert "exchange behavior" not in text and urlsplit(modest).password not in text
+    assert "exchange behavior" not in text and str(urlsplit(modest).password) not in text
     RabbitMQ(amqp_url).prepare()
     RabbitMQ(modest).prepare()
 
@@ -254,11 +257,13 @@ def table(*entries: bytes) -> bytes:
     return struct.pack(">I", len(b"".join(entries))) + b"".join(entries)
 
 
-# A message id of raw bytes, and a header time stamp in milliseconds (year 57,000): both clients choke on them.
+# A message id of raw bytes, and a header time stamp in milliseconds (year 57,000): both clients choke on it.
 ODD = (
     b"\xb0\xa0"  # content type, headers, delivery mode, message id, type
     + short(b"application/json")
-    + table(short(b"sent") + b"T" + struct.pack(">Q", 1_764_000_000_000), short(b"caf\xe9") + b"x\0\0\0\1\xff")
+    + table(
+        short(b"sent") + b"T" + struct.pack(">Q", 1_764_000_000_000), short(b"caf\xe9") + b"x\0\0\0\1\xff"
+    )
     + b"\x02"
     + short(b"\xff\xfe\x00\x80")
     + short(b"tardy")
@@ -322,7 +327,9 @@ def test_what_the_broker_parked_is_listed_as_delivery_limit_and_can_be_replayed(
     deadline = monotonic() + PATIENCE
     while not (parked := broker.operator().rejected(10)) and monotonic() < deadline:
         pass
-    assert [(one.code, one.queue, one.body) for one in parked] == [("delivery-limit", EVENTS_QUEUE, b"deadly")]
+    assert [(one.code, one.queue, one.body) for one in parked] == [
+        ("delivery-limit", EVENTS_QUEUE, b"deadly")
+    ]
     for _ in range(12):
         assert [one.parked_id for one in broker.operator().rejected(10)] == [parked[0].parked_id]
     assert broker.operator().replay(None, codes=["delivery-limit"]) == 1
@@ -347,6 +354,7 @@ def test_under_a_memory_alarm_publishing_fails_in_time_while_consuming_goes_on(
     witness.basic_publish("", REJECTED_QUEUE, b"parked")
     consumer, publisher = consume(), broker.publisher()
     assert publisher.publish(event())
+
     def publish_twice() -> None:
         # RabbitMQ takes one more message of each connection before it stops reading there.
         publisher.publish(event())
@@ -421,7 +429,9 @@ def test_a_stopped_server_ends_the_consumer_and_the_publisher_finds_it_again(
     assert [delivery.body for delivery in receive(consume(), 2)] == [b"kept", b"new"]
 
 
-def test_an_idle_publisher_whose_connection_died_publishes_at_once(broker: RabbitMQ, rabbitmq: Server) -> None:
+def test_an_idle_publisher_whose_connection_died_publishes_at_once(
+    broker: RabbitMQ, rabbitmq: Server
+) -> None:
     publisher = broker.publisher()
     assert publisher.publish(event())
     rabbitmq.restart()
@@ -471,7 +481,9 @@ def test_the_management_api_tells_what_is_unacknowledged(
     witness: BlockingChannel,
     consume: Callable[..., RabbitMQConsumer],
 ) -> None:
-    [port] = [one["port"] for one in rabbitmq.api("GET", "overview")["listeners"] if one["protocol"] == "http"]
+    [port] = [
+        one["port"] for one in rabbitmq.api("GET", "overview")["listeners"] if one["protocol"] == "http"
+    ]
     told = RabbitMQ(f"{amqp_url}?management=http%3A%2F%2F127.0.0.1%3A{port}").operator()
     put(witness)
     receive(consume())

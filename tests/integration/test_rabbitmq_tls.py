@@ -1,4 +1,5 @@
-"""TLS to RabbitMQ: the certificate and the host name are verified on every connection, receiving or publishing.
+"""TLS to RabbitMQ: the certificate and the host name are verified on every connection, receiving or
+publishing.
 
 TLS ends in a small relay before the plain server, so that any RabbitMQ the tests were given will do.
 """
@@ -23,7 +24,8 @@ from worker.errors import ConfigurationError
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Self-signed certificates with their keys: `good` for 127.0.0.1 and localhost, `other` for another host."""
+    """Self-signed certificates with their keys: `good` for 127.0.0.1 and localhost, `other` for another
+    host."""
     folder = tmp_path_factory.mktemp("tls")
     make_certificate(folder, "good", "DNS:localhost,IP:127.0.0.1")
     make_certificate(folder, "other", "DNS:broker.example.org")
@@ -33,7 +35,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_certificate(folder: Path, name: str, names: str) -> None:
     subprocess.run(
         [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *(
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ),
             *("-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}"),
             *("-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")),
         ],
@@ -109,11 +120,9 @@ def test_over_tls_much_arrives_and_is_acknowledged(amqp_url: str, folder: Path, 
         broker = RabbitMQ(tls_url(amqp_url, host, port, f"?cafile={certificate}"))
         broker.prepare()
         consumer = broker.consumer(2000)
-        messages = [
-            Outgoing(EVENTS_EXCHANGE, "tardy.recorded", b"x" * (n % 300) * 300) for n in range(1000)
-        ]
+        messages = [Outgoing(EVENTS_EXCHANGE, "tardy.recorded", b"x" * (n % 300) * 300) for n in range(1000)]
         assert broker.operator().publish_all(messages) == 0
-        got = []
+        got: list[bytes] = []
         while len(got) < 1000:
             batch = consumer.receive(200, 0.02, 5)
             consumer.acknowledge(batch)

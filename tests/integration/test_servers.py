@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import shutil
 import subprocess
@@ -21,11 +20,11 @@ from kombu.entity import Queue
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from tests.servers import PostgreSQL, RabbitMQ, ServerError
+from tests.servers import PostgreSQL, RabbitMQ, ServerError, Servers
 from tests.servers.resolve import Service, install, resolve
 
 ROOT = Path(__file__).parents[2]
-PERSISTENT = pika.BasicProperties(delivery_mode=2)  # type: ignore[no-untyped-call]  # half of pika has no types
+PERSISTENT = pika.BasicProperties(delivery_mode=2)
 QUORUM = {"x-queue-type": "quorum"}
 ANSWER_SECONDS = 60
 
@@ -175,7 +174,6 @@ def run_with_postgresql(*command: str) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={name: value for name, value in os.environ.items() if name != "TEST_DATABASE_URL"},
     )
 
 
@@ -212,7 +210,6 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for tool in ("env", "sh", "rm", "chmod", "cp", "touch", "true"):
         (programs / tool).symlink_to(shutil.which(tool) or tool)
     monkeypatch.setenv("PATH", str(programs))
-    monkeypatch.delenv("TEST_ACME_URL", raising=False)
     return programs
 
 
@@ -233,14 +230,12 @@ def test_without_any_way_to_a_server_the_line_to_type_is_named(bare: Path) -> No
         resolve(acme(bare))
 
 
-def test_a_url_in_the_environment_goes_before_a_program_here(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_program_here_goes_before_docker(bare: Path) -> None:
+    add_program(bare, "docker", "exit 0")
+    assert resolve(acme(bare)).where == "docker"
+
     add_program(bare, "acme", "")
     assert resolve(acme(bare)).where == "here"
-
-    monkeypatch.setenv("TEST_ACME_URL", "acme://elsewhere")
-    assert resolve(acme(bare)).url == "acme://elsewhere"
 
 
 def test_a_docker_command_without_an_engine_is_passed_over(bare: Path) -> None:
@@ -248,8 +243,17 @@ def test_a_docker_command_without_an_engine_is_passed_over(bare: Path) -> None:
     with pytest.raises(ServerError, match="install Acme"):
         resolve(acme(bare))
 
-    add_program(bare, "docker", "exit 0")
-    assert resolve(acme(bare)).where == "docker"
+
+def test_a_url_in_the_environment_goes_before_all_and_is_not_ours_to_stop(
+    postgres: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_DATABASE_URL", postgres.url("postgres"))
+    with Servers() as servers:
+        given = servers.postgresql()
+
+        assert given.url("postgres") == postgres.url("postgres")
+        with pytest.raises(ServerError, match="TEST_DATABASE_URL names a server that is not ours to stop"):
+            given.kill()
 
 
 def test_a_missing_package_is_installed_by_apt(bare: Path) -> None:

@@ -43,12 +43,13 @@ def _leave(number: int, _: FrameType | None) -> None:
 
 
 def _urls(servers: Servers, wanted: Sequence[str]) -> dict[str, str]:
-    servers.begin(rabbitmq="rabbitmq" in wanted, postgresql="postgresql" in wanted)
-    urls = {}
     if "rabbitmq" in wanted:
-        urls["BROKER_URL"] = servers.rabbitmq().create_vhost("writeback")
+        servers.begin_rabbitmq(own=True)
+    urls = {}
     if "postgresql" in wanted:
-        urls["DATABASE_URL"] = servers.postgresql().create_database()
+        urls["DATABASE_URL"] = servers.postgresql(own=True).create_database()
+    if "rabbitmq" in wanted:
+        urls["BROKER_URL"] = servers.rabbitmq(own=True).create_vhost("writeback")
     return urls
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Generic, TypeVar
 
 from tests.servers.errors import ServerError
 from tests.servers.janitor import Janitor
+from tests.servers.postgresql import VARIABLE as DATABASE_VARIABLE
 from tests.servers.postgresql import PostgreSQL, start_postgresql
 from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.rabbitmq_start import VARIABLE as AMQP_VARIABLE
 from tests.servers.rabbitmq_start import start_rabbitmq
 
 Server = TypeVar("Server")
@@ -47,41 +51,59 @@ class _Boot(Generic[Server]):
 
 
 class Servers:
-    """RabbitMQ and PostgreSQL, on demand. A context manager; `close` ends what was started."""
+    """RabbitMQ and PostgreSQL, on demand. A context manager; `close` ends what was started.
+
+    `own` asks for a server that is ours to stop, kill and freeze, and so passes over a URL given for it;
+    without it a given one serves.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._janitor: Janitor | None = None
-        self._rabbitmq: _Boot[RabbitMQ] | None = None
-        self._postgresql: _Boot[PostgreSQL] | None = None
+        self._rabbitmqs: dict[bool, _Boot[RabbitMQ]] = {}
+        self._postgresqls: dict[bool, _Boot[PostgreSQL]] = {}
 
-    def begin(self, *, rabbitmq: bool = False, postgresql: bool = False) -> None:
-        """Begins to start these, and returns at once."""
-        with self._lock:
-            if rabbitmq and self._rabbitmq is None:
-                self._rabbitmq = _Boot(start_rabbitmq, self._housekeeper())
-            if postgresql and self._postgresql is None:
-                self._postgresql = _Boot(start_postgresql, self._housekeeper())
+    def begin_rabbitmq(self, *, own: bool = False) -> None:
+        """Begins to start it, and returns at once."""
+        self._rabbitmq(own)
 
-    def rabbitmq(self) -> RabbitMQ:
+    def begin_postgresql(self, *, own: bool = False) -> None:
+        """Begins to start it, and returns at once."""
+        self._postgresql(own)
+
+    def rabbitmq(self, *, own: bool = False) -> RabbitMQ:
         """The RabbitMQ, once it answers. Raises ServerError."""
-        self.begin(rabbitmq=True)
-        assert self._rabbitmq is not None
-        return self._rabbitmq.result()
+        return self._rabbitmq(own).result()
 
-    def postgresql(self) -> PostgreSQL:
+    def postgresql(self, *, own: bool = False) -> PostgreSQL:
         """The PostgreSQL, once it answers. Raises ServerError."""
-        self.begin(postgresql=True)
-        assert self._postgresql is not None
-        return self._postgresql.result()
+        return self._postgresql(own).result()
 
     def close(self) -> None:
         """Ends what was started, with all its data; returns when it is gone."""
-        postgresql = self._postgresql.came_up() if self._postgresql else None
-        if postgresql is not None:
-            postgresql.drop_templates()
+        for boot in self._postgresqls.values():
+            if server := boot.came_up():
+                server.drop_templates()
         if self._janitor is not None:
             self._janitor.close()
+
+    def _rabbitmq(self, own: bool) -> _Boot[RabbitMQ]:
+        given = "" if own else os.environ.get(AMQP_VARIABLE, "")
+        with self._lock:
+            if bool(given) not in self._rabbitmqs:
+                self._rabbitmqs[bool(given)] = _Boot(
+                    partial(start_rabbitmq, given=given), self._housekeeper()
+                )
+            return self._rabbitmqs[bool(given)]
+
+    def _postgresql(self, own: bool) -> _Boot[PostgreSQL]:
+        given = "" if own else os.environ.get(DATABASE_VARIABLE, "")
+        with self._lock:
+            if bool(given) not in self._postgresqls:
+                self._postgresqls[bool(given)] = _Boot(
+                    partial(start_postgresql, given=given), self._housekeeper()
+                )
+            return self._postgresqls[bool(given)]
 
     def __enter__(self) -> Servers:
         return self

@@ -119,11 +119,12 @@ class PostgreSQL:
         return True
 
 
-def start_postgresql(janitor: Janitor) -> PostgreSQL:
-    """Finds a PostgreSQL and starts it. Raises ServerError with the line to type."""
+def start_postgresql(janitor: Janitor, given: str = "") -> PostgreSQL:
+    """The PostgreSQL at the URL given; else finds one and starts it. Raises ServerError with the line to
+    type."""
+    if given:
+        return started(lambda: _given(given))
     found = resolve(Service("PostgreSQL", VARIABLE, "postgresql", find_programs))
-    if found.where == "given":
-        return started(lambda: _given(found.url))
     if found.where == "here":
         return started(lambda: _local(janitor, found.folder))
     return started(lambda: _container(janitor))

@@ -30,11 +30,12 @@ PLACES = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/opt/homebrew/sbin", "
 SHELL = 'ulimit -Sn 65536 2>/dev/null; exec "$0"'
 
 
-def start_rabbitmq(janitor: Janitor) -> RabbitMQ:
-    """Finds a RabbitMQ and starts it. Raises ServerError with the line to type."""
+def start_rabbitmq(janitor: Janitor, given: str = "") -> RabbitMQ:
+    """The RabbitMQ at the URL given; else finds one and starts it. Raises ServerError with the line to
+    type."""
+    if given:
+        return started(lambda: _given(given))
     found = resolve(Service("RabbitMQ", VARIABLE, "rabbitmq-server", find_programs))
-    if found.where == "given":
-        return started(lambda: _given(found.url))
     if found.where == "here":
         return started(lambda: _local(janitor, found.folder))
     return started(lambda: _container(janitor))

@@ -1,4 +1,4 @@
-"""Where a server comes from: a URL in the environment, a program here, Docker, apt-get; else what to type."""
+"""Where a server comes from if no URL is given: a program here, Docker, apt-get; else what to type."""
 
 from __future__ import annotations
 
@@ -48,17 +48,14 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where the service comes from: a URL `given`, a folder of programs `here`, or `docker`."""
+    """Where the service comes from: a folder of programs `here`, or `docker`."""
 
-    where: Literal["given", "here", "docker"]
-    url: str = ""
+    where: Literal["here", "docker"]
     folder: Path = Path()
 
 
 def resolve(service: Service) -> Found:
     """The first way that works. Raises ServerError with the line to type."""
-    if url := os.environ.get(service.variable):
-        return Found("given", url=url)
     if folder := service.find():
         return Found("here", folder=folder)
     if docker_answers():

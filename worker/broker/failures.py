@@ -11,8 +11,10 @@ from amqp.exceptions import ConsumerCancelled
 from pika.exceptions import (
     AMQPError,
     ConnectionBlockedTimeout,
+    ConnectionOpenAborted,
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
+    StreamLostError,
 )
 
 from worker.broker.address import Node
@@ -45,8 +47,10 @@ def reason(error: BaseException) -> str:
         return "it refuses connections: is it running, is the port right?"
     if isinstance(error, socket.gaierror):
         return "the host name is not known"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, (TimeoutError, ConnectionOpenAborted)):
         return "it does not answer in time"
+    if isinstance(error, StreamLostError):
+        return "the connection was lost"
     text = getattr(error, "reply_text", None) or getattr(error, "strerror", None) or str(error)
     return " ".join(str(text).split())[:300] or type(error).__name__
 

@@ -124,6 +124,8 @@ def _split(raw: bytes) -> dict[str, bytes]:
         for flag, name, kind in _FIELDS:
             if flags & flag:
                 end = offset + _length(raw, offset, kind)
+                if end > len(raw):
+                    break
                 found[name] = raw[offset:end]
                 offset = end
     except (IndexError, struct.error):

@@ -7,12 +7,13 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.output import console, emit, emit_object, json_option, note, on_terminal, spinning
+from worker.cli.output import emit_object, emit_raw, json_option, note, on_terminal, spinning
 
 if TYPE_CHECKING:
     from worker.demo.run import Result
@@ -41,21 +42,27 @@ def demo(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         emit_object(result.as_json(commands))
     else:
-        emit(_report(result, commands))
+        emit_raw(_report(result, commands))
     for problem in result.problems:
         note(f"writeback: the demo does not add up: {problem}")
     ctx.exit(1 if result.problems else 0)
 
 
-def _report(result: Result, commands: list[str]) -> str:
+def _report(result: Result, commands: list[str]) -> bytes:
+    """The report as it suits standard output: its encoding, a terminal's width and colours, or neither."""
+    from rich.console import Console
+
     from worker.demo.report import show
 
-    page = console()
-    if not on_terminal():
-        page.width = _PIPED_WIDTH
-    with page.capture() as captured:
-        show(page, result, commands)
-    return captured.get().rstrip("\n")
+    paper = TextIOWrapper(BytesIO(), encoding=sys.stdout.encoding, errors="backslashreplace")
+    width = None if on_terminal() else _PIPED_WIDTH
+    show(
+        Console(file=paper, force_terminal=on_terminal(), width=width, highlight=False, markup=False),
+        result,
+        commands,
+    )
+    paper.seek(0)
+    return paper.buffer.read()
 
 
 def _what_next(result: Result, environment: Mapping[str, str]) -> list[str]:

@@ -110,7 +110,7 @@ def show_definition(program: Program, export_id: str, *, as_yaml: bool, as_json:
         run = reading.open_runs(connection, export_id).get(export_id)
         states = reading.entry_states(connection, export_id)
         revisions = reading.revisions(connection, export_id)
-        actions = reading.actions(connection, export_id=export_id)
+        actions = reading.audit(connection, export_id=export_id)
     if as_json:
         whole = _shape(row, run) | _more(row, states, revisions, actions)
         emit_object(whole)

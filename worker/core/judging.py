@@ -103,10 +103,8 @@ def _gone(route: Route, candidate: Candidate, references: References, in_sis: De
     clause = _clause(route, candidate.document, candidate.occurred_at, references)
     if clause is None:
         return None
-    if in_sis is not None and in_sis.document is not None:
-        # Narrowing a definition voids nothing: only a tardy that itself has changed leaves a definition.
-        if _clause(route, in_sis.document, in_sis.occurred_at, references) is not None:
-            return None
+    if in_sis is not None and in_sis.document is not None and _left_out(route, in_sis, references):
+        return None  # narrowing a definition voids nothing: only a tardy that itself has changed leaves it
     return f"the definition's {clause} does not match it"
 
 
@@ -116,6 +114,12 @@ def _clause(
     school = references.schools.get(document["school_id"])
     zone = school.zone if school else None
     return mismatch(route, document["school_id"], document["behavior_code"], occurred_at, zone)
+
+
+def _left_out(route: Route, in_sis: Delivered, references: References) -> bool:
+    """Whether the definition would not take what it once delivered either."""
+    assert in_sis.document is not None
+    return _clause(route, in_sis.document, in_sis.occurred_at, references) is not None
 
 
 def _row(

@@ -21,7 +21,7 @@ DEFAULT_FORMATS = {"date": "%Y-%m-%d", "time": "%H:%M"}
 _UNCOMPARED = ("action", "row_number")  # differ between two rows of the same content
 
 
-class Unwritable(Exception):  # noqa: N818 - not an error of the program: an entry that waits
+class Unwritable(Exception):
     """A column's value cannot be written yet. `code` is for programs, the text for a person."""
 
     def __init__(self, code: str, reason: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from worker.demo.district import DAY, LINCOLN, REFERENCES, ROOSEVELT, SCHOOLS, ZONE, School, clock_time
+from worker.demo.district import LINCOLN, REFERENCES, ROOSEVELT, SCHOOLS, ZONE, School, clock_time
 from worker.demo.messages import Post, command
 
 _DAILY: dict[str, Any] = {
@@ -36,13 +36,13 @@ _DAILY: dict[str, Any] = {
 
 # The columns that Genesis wants of a daily attendance file.
 _GENESIS: dict[str, Any] = {
-    "export_id": "district-genesis",
+    "export_id": "genesis-daily",
     "name": "Whole district, Genesis daily attendance",
     "schools": "all",
     "codes": "all",
     "schedule": {"frequency": "manual", "time_zone": ZONE.key},
     "destination": {"type": "directory", "path": "outbox/district"},
-    "file": {"format": "csv", "delimiter": "\t", "name": "attendance_{date:%Y%m%d}_{time:%H%M}.txt"},
+    "file": {"format": "csv", "delimiter": "\t", "name": "genesis_{date:%Y%m%d}_{time:%H%M}.txt"},
     "fields": [
         {"field": "school.sis_id", "header": "School #", "required": True},
         {"field": "student.local_id", "header": "Student #", "required": True},
@@ -56,14 +56,13 @@ _GENESIS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An export of the demo and what a person knows of it: its schools, when it runs, where its file lies."""
+    """An export of the demo and what a person knows of it: its schools, when and why it runs."""
 
     definition: dict[str, Any]
     schools: tuple[School, ...]
     runs_at: datetime
     trigger: str
     needs_period: bool
-    file: str
 
     @property
     def export_id(self) -> str:
@@ -76,7 +75,6 @@ CENTRAL = Export(
     runs_at=clock_time("10:30"),
     trigger="schedule",
     needs_period=True,
-    file=f"outbox/central/central_{DAY:%Y%m%d}_0001.csv",
 )
 DISTRICT = Export(
     definition=_GENESIS,
@@ -84,7 +82,6 @@ DISTRICT = Export(
     runs_at=clock_time("10:35"),
     trigger="run_now",
     needs_period=False,
-    file=f"outbox/district/attendance_{DAY:%Y%m%d}_1035.txt",
 )
 EXPORTS = (CENTRAL, DISTRICT)
 

@@ -19,7 +19,6 @@ from worker.demo.summary import ExportCounts, Run, Summary
 
 _STATES = ("delivered", "held", "buffered", "cancelled", "superseded")
 _ADDS_UP = "Buffered entries go with the next run. The numbers add up, and the files are as they were sent."
-_WHY = {"schedule": "its schedule", "run_now": "a run-now command"}
 
 
 def show(console: Console, result: Result, try_next: list[str]) -> None:
@@ -61,11 +60,11 @@ def _show_messages(console: Console, summary: Summary) -> None:
 
 
 def _show_runs(console: Console, summary: Summary) -> None:
-    table = _table("Export", "Run by", "At", "Rows", "File", "SHA-256", right=("Rows",))
+    table = _table("Export", "Trigger", "At", "Rows", "File", "SHA-256", right=("Rows",))
     for run in summary.runs:
         table.add_row(
             run.export_id,
-            _WHY.get(run.trigger, run.trigger),
+            run.trigger,
             run.at,
             str(run.rows),
             Path(run.path).name,

@@ -156,11 +156,11 @@ def _counted(morning: Morning) -> Counter[tuple[str, str]]:
 
 def _counts(connection: Connection, export: Export) -> ExportCounts:
     rows = connection.execute(
-        select(entries.c.state, func.count())
+        select(entries.c.state, func.count().label("entries"))
         .where(entries.c.export_id == export.export_id)
         .group_by(entries.c.state)
     )
-    states = dict(rows.tuples().all())
+    states = {row.state: row.entries for row in rows}
     matched = connection.execute(
         select(func.count()).select_from(entries).where(entries.c.export_id == export.export_id)
     ).scalar_one()

@@ -85,11 +85,9 @@ def mask_passwords(text: str) -> str:
 
 
 def _formatter(format: LogFormat, stream: TextIO) -> logging.Formatter:
-    rendered: list[Processor]
-    if format == "json":
-        rendered = [_in_order, structlog.processors.JSONRenderer()]
-    else:
-        rendered = [_plain, _console(stream)]
+    in_json: list[Processor] = [_in_order, structlog.processors.JSONRenderer()]
+    for_people: list[Processor] = [_plain, _console(stream)]
+    rendered = in_json if format == "json" else for_people
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_DESCRIBED,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered, _masked],

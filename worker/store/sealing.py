@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select
 
 from worker.core.definition import Definition
 from worker.core.judging import Candidate, Delivered, Ends, Ready, Verdict, Waits, judge

@@ -174,7 +174,9 @@ def test_the_console_has_one_line_an_event_and_no_value_that_commands_the_termin
 
 
 @pytest.fixture(params=[(Terminal, "", True), (StringIO, "", False), (Terminal, "1", False)])
-def coloured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[StringIO, bool]]:
+def coloured(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[StringIO, bool]]:
     kind, no_color, expected = request.param
     monkeypatch.setenv("NO_COLOR", no_color)
     monkeypatch.setenv("TERM", "xterm")

@@ -37,9 +37,10 @@ def scrape(port: int) -> Samples:
 
 def parse(exposition: str) -> Samples:
     return {
-        (sample.name.removeprefix("writeback_"), tuple(sample.labels[name] for name in sorted(sample.labels))): (
-            sample.value
-        )
+        (
+            sample.name.removeprefix("writeback_"),
+            tuple(sample.labels[name] for name in sorted(sample.labels)),
+        ): (sample.value)
         for family in text_string_to_metric_families(exposition)
         for sample in family.samples
     }

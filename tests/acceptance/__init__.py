@@ -1,0 +1,1 @@
+"""The whole program from outside: started as a person starts it, judged by what it leaves behind."""

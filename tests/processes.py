@@ -1,0 +1,196 @@
+"""The program as processes of their own: started with an environment, watched from outside, killed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.servers.boot import free_ports
+from tests.servers.janitor import Janitor
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0  # contract: SIGTERM, then the end within this
+ROOT = Path(__file__).resolve().parent.parent
+_LOOK = 0.02  # seconds between two looks at a condition
+_TICKS = os.sysconf("SC_CLK_TCK")
+_FOREIGN = ("WRITEBACK_", "BROKER_URL", "DATABASE_URL")
+
+# Until the command line is there.
+_LAUNCH = """
+import os, sys
+from sqlalchemy.engine import make_url
+from worker.bootstrap import Program
+from worker.errors import ConfigurationError, WritebackError
+from worker.ops.logs import configure_logs
+from worker.service import Service
+from worker.settings import read_settings
+from worker.store import migrate
+try:
+    settings = read_settings(os.environ)
+    configure_logs(settings.log_format, settings.log_level)
+    program = Program(settings)
+    if sys.argv[1:] == ["db", "upgrade"]:
+        migrate.upgrade(program.database)
+    else:
+        Service(program, sys.argv[2:]).run()
+except ConfigurationError as error:
+    print(error, file=sys.stderr); sys.exit(78)
+except WritebackError as error:
+    print(error, file=sys.stderr); sys.exit(1)
+"""
+
+Value = TypeVar("Value")
+
+
+def wait_for(condition: Callable[[], Value], what: str, seconds: float = START_SECONDS) -> Value:
+    """The condition's first value that is true; looks until the deadline. Fails with `what` it waited for."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"after {seconds:g} s still waiting for: {what}"
+        time.sleep(_LOOK)
+    return value
+
+
+class Worker:
+    """One `writeback run`. `log` holds what it wrote to standard error."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, ops_port: int) -> None:
+        self._process = process
+        self._ops_port = ops_port
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """Ends it as a power cut would (SIGKILL); returns when it is gone."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status. Fails where it takes longer than the contract allows."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the worker still runs {STOP_SECONDS:g} s after SIGTERM") from None
+
+    def wait(self, seconds: float = STOP_SECONDS) -> int:
+        """Its exit status, once it has ended by itself."""
+        return self._process.wait(seconds)
+
+    def cpu_seconds(self) -> float:
+        """Processor time it has used so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def peak_memory(self) -> int:
+        """Bytes of the most memory it has had resident."""
+        status = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it has logged, whole lines only, one dict a line (`event` is the text)."""
+        *lines, _ = self.log.read_text(errors="replace").split("\n")
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def logged(self, event: str) -> int:
+        """How often it has logged this event."""
+        return sum(line.get("event") == event for line in self.events())
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that bear these labels, read from /metrics."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._ops_port}/metrics", timeout=10) as answer:
+            families = list(text_string_to_metric_families(answer.read().decode()))
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+
+class Processes:
+    """Starts workers and commands that share one environment."""
+
+    def __init__(self, janitor: Janitor, folder: Path, environment: Mapping[str, str]) -> None:
+        self._janitor = janitor
+        self._folder = folder
+        self._started: list[Worker] = []
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        self._environment = {**kept, "WRITEBACK_LOG_FORMAT": "json", **environment}
+
+    def start(self, *roles: str, **environment: str) -> Worker:
+        """Starts `writeback run` in these roles and returns at once; further variables win over the shared
+        ones."""
+        [port] = free_ports(1)
+        log = self._folder / f"worker-{len(self._started)}.log"
+        with log.open("wb") as sink:
+            process = self._janitor.spawn(
+                command_line("run", *roles),
+                cwd=ROOT,
+                env={**self._environment, "WRITEBACK_OPS_ADDRESS": f"127.0.0.1:{port}", **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+            )
+        worker = Worker(process, log, port)
+        self._started.append(worker)
+        return worker
+
+    def start_ready(self, *roles: str, **environment: str) -> Worker:
+        """The same; returns once it works."""
+        worker = self.start(*roles, **environment)
+        event = "consuming" if not roles or "consumer" in roles else "running"
+        wait_for(lambda: worker.logged(event) or not worker.alive, f"{worker.log.name} to say {event!r}")
+        assert worker.alive, worker.log.read_text(errors="replace")[-2000:]
+        return worker
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs one command of the command line to its end."""
+        return subprocess.run(
+            command_line(*arguments),
+            cwd=ROOT,
+            env={**self._environment, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+
+    def close(self) -> None:
+        """Kills whoever still runs."""
+        for worker in self._started:
+            if worker.alive:
+                worker.kill()
+
+
+def command_line(*arguments: str) -> list[str]:
+    """`writeback` with these arguments, as Popen wants it."""
+    if importlib.util.find_spec("worker.cli.__init__") is None:
+        return [sys.executable, "-c", _LAUNCH, *arguments]
+    return [sys.executable, "-m", "worker", *arguments]
+
+
+@contextmanager
+def processes(janitor: Janitor, folder: Path, environment: Mapping[str, str]) -> Iterator[Processes]:
+    """Processes that are gone at the end."""
+    started = Processes(janitor, folder, environment)
+    try:
+        yield started
+    finally:
+        started.close()

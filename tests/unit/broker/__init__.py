@@ -1,0 +1,1 @@
+"""The parts of the brokers that need no server."""

@@ -1,0 +1,90 @@
+"""`writeback runs`: what was sent, what is under way, and what a person does about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.cli.output import json_option
+from worker.cli.session import WORD, with_database
+
+if TYPE_CHECKING:
+    from worker.bootstrap import Program
+
+_STATES = ("open", "sealed", "delivering", "waiting", "failed", "delivered", "empty", "abandoned")
+
+
+@click.group()
+def runs() -> None:
+    """Runs: each is one file on its way to an SIS. RUN may be the first digits of its id."""
+
+
+@runs.command("list")
+@click.option("--export", "export_id", type=WORD, metavar="ID", help="Only runs of this export.")
+@click.option("--state", type=click.Choice(_STATES), help="Only runs in this state; open: any that has not ended.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
+@json_option
+@with_database
+def list_runs(program: Program, export_id: str | None, state: str | None, limit: int, as_json: bool) -> None:
+    """The newest runs, the newest first.
+
+    JSON: run_id, export_id, state, trigger, command_id, resend_of, sequence, rows, refused_rows, held_rows,
+    file (name, sha256, bytes) or null, attempts, next_attempt_at, error, due_at, started_at, finished_at.
+    """
+    from worker.cli.runs_show import list_runs as work
+
+    work(program, export_id=export_id, state=state, limit=limit, as_json=as_json)
+
+
+@runs.command()
+@click.argument("run", type=WORD)
+@json_option
+@with_database
+def show(program: Program, run: str, as_json: bool) -> None:
+    """One run: file, counts, every attempt with its error, and who did what to it.
+
+    JSON: what `list` has, and revision, may_have_left, entries (how many in which state), resent_by (run ids),
+    attempt_log (number, worker, revision, phase, started_at, finished_at, outcome, error), actions (at, who,
+    action, reason).
+    """
+    from worker.cli.runs_show import show_run
+
+    show_run(program, run, as_json=as_json)
+
+
+@runs.command()
+@click.argument("run", type=WORD)
+@click.option("--reason", required=True, type=WORD, help="Why; it is kept with who asked for it.")
+@json_option
+@with_database
+def resend(program: Program, run: str, reason: str, as_json: bool) -> None:
+    """Send a delivered run's file once more: the same bytes under the same name.
+
+    JSON: run_id (of the new run), resend_of, export_id, file_name.
+    """
+    from worker.cli.runs_change import resend_run
+
+    resend_run(program, run, reason, as_json=as_json)
+
+
+@runs.command()
+@click.argument("run", type=WORD)
+@click.option("--reason", type=WORD, help="Why; it is kept with who asked for it.")
+@click.option(
+    "--not-sent",
+    is_flag=True,
+    help="You have seen that the file did not arrive: do not ask the destination whether it left.",
+)
+@json_option
+@with_database
+def abandon(program: Program, run: str, reason: str | None, not_sent: bool, as_json: bool) -> None:
+    """Give an open run up: its entries are buffered again and go with the next run.
+
+    Where its file may have left, the destination is asked first; one that has left is delivered, not abandoned.
+
+    JSON: run_id, export_id, buffered (how many entries).
+    """
+    from worker.cli.runs_change import abandon_run
+
+    abandon_run(program, run, reason, not_sent=not_sent, as_json=as_json)

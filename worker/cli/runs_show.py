@@ -1,0 +1,169 @@
+"""`writeback runs list` and `show`; and finding a run by the first digits of its id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from worker.bootstrap import Program
+from worker.cli.output import Column, emit, emit_facts, emit_list, emit_object, emit_table, when
+from worker.cli.shapes import run_shape
+from worker.errors import RefusedError
+from worker.store import reading
+
+_OPEN = ("sealed", "delivering", "waiting", "failed")
+_is_beginning = re.compile("[0-9a-f]{1,32}").fullmatch
+
+
+def find_run(connection: Connection, beginning: str) -> RowMapping:
+    """The one run whose id begins so. Raises RefusedError: there is none, or more than one."""
+    digits = beginning.strip().lower().replace("-", "")
+    found = reading.runs_like(connection, digits) if _is_beginning(digits) else []
+    if not found:
+        raise RefusedError(f"no run {beginning!r}; `writeback runs list` shows the runs there are")
+    if len(found) > 1 and found[0]["run_id"] != digits:
+        raise RefusedError(
+            f"{beginning!r} begins more than one run: {', '.join(run['run_id'][:12] for run in found)}; type more of it"
+        )
+    return found[0]
+
+
+def list_runs(
+    program: Program, *, export_id: str | None, state: str | None, limit: int, as_json: bool
+) -> None:
+    """Prints the newest runs."""
+    states = _OPEN if state == "open" else (state,) if state else ()
+    with program.database.read() as connection:
+        known_export(connection, export_id)
+        rows = reading.list_runs(connection, export_id=export_id, states=states, limit=limit)
+    if as_json:
+        emit_list(run_shape(row) for row in rows)
+        return
+    columns = [
+        Column("RUN", short=8),
+        Column("EXPORT"),
+        Column("STATE"),
+        Column("TRIGGER"),
+        Column("STARTED"),
+        Column("ROWS", number=True),
+        Column("HELD", number=True),
+        Column("FILE"),
+        Column("ERROR"),
+    ]
+    emit_table(columns, [_line(row) for row in rows], empty="no runs")
+
+
+def known_export(connection: Connection, export_id: str | None) -> None:
+    """Raises RefusedError where an export is named that never was."""
+    if export_id is not None and not reading.has_export(connection, export_id):
+        raise RefusedError(
+            f"no export {export_id!r}; `writeback exports list --all` shows the exports there are"
+        )
+
+
+def _line(run: Mapping[str, Any]) -> tuple[object, ...]:
+    trigger = "resend" if run["resend_of"] else run["trigger"]
+    counts = (run["rows"], run["held_rows"])
+    return (
+        run["run_id"],
+        run["export_id"],
+        run["state"],
+        trigger,
+        when(run["started_at"]),
+        *counts,
+        run["file_name"],
+        run["error"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """All that is known of a run."""
+
+    run: RowMapping
+    attempts: Sequence[RowMapping]
+    entries: Mapping[str, int]
+    resent_by: Sequence[str]
+    actions: Sequence[RowMapping]
+
+
+def show_run(program: Program, beginning: str, *, as_json: bool) -> None:
+    """Prints one run with everything known of it."""
+    with program.database.read() as connection:
+        run = find_run(connection, beginning)
+        run_id = run["run_id"]
+        details = Details(
+            run,
+            reading.attempts_of(connection, run_id),
+            reading.entry_states(connection, run_id=run_id),
+            reading.resends_of(connection, run_id),
+            reading.audit(connection, run_id=run_id),
+        )
+    if as_json:
+        emit_object(_shape(details))
+        return
+    emit_facts(_facts(details))
+    if details.attempts:
+        emit("")
+        emit_table(_ATTEMPT_COLUMNS, [_attempt_line(one) for one in details.attempts], empty="")
+    if details.actions:
+        emit("")
+        rows = [(when(one["at"]), one["action"], one["who"], one["reason"]) for one in details.actions]
+        emit_table([Column("WHEN"), Column("WHAT"), Column("WHO"), Column("WHY")], rows, empty="")
+
+
+def _shape(details: Details) -> dict[str, Any]:
+    logged = ("number", "worker", "revision", "phase", "started_at", "finished_at", "outcome", "error")
+    return run_shape(details.run) | {
+        "revision": details.run["revision"],
+        "may_have_left": details.run["departed_attempt"] is not None,
+        "entries": dict(details.entries),
+        "resent_by": list(details.resent_by),
+        "attempt_log": [{name: one[name] for name in logged} for one in details.attempts],
+        "actions": [{name: one[name] for name in ("at", "who", "action", "reason")} for one in details.actions],
+    }
+
+
+def _facts(details: Details) -> list[tuple[str, object]]:
+    run = details.run
+    open_and_left = run["finished_at"] is None and run["departed_attempt"] is not None
+    left = "yes: its bytes are fixed" if open_and_left else None
+    return [
+        ("run", run["run_id"]),
+        ("export", f"{run['export_id']}, revision {run['revision']}"),
+        ("state", run["state"]),
+        ("error", run["error"]),
+        ("next attempt", when(run["next_attempt_at"])),
+        ("may have left", left),
+        ("trigger", run["trigger"]),
+        ("resends", run["resend_of"]),
+        ("resent by", ", ".join(details.resent_by) or None),
+        ("due", when(run["due_at"])),
+        ("started", when(run["started_at"])),
+        ("finished", when(run["finished_at"])),
+        ("rows", f"{run['rows']} (held {run['held_rows']}, refused {run['refused_rows']})"),
+        ("entries", ", ".join(f"{count} {state}" for state, count in details.entries.items()) or None),
+        ("file", run["file_name"]),
+        ("bytes", run["bytes"]),
+        ("sha256", run["sha256"]),
+    ]
+
+
+_ATTEMPT_COLUMNS = [
+    Column("ATTEMPT", number=True),
+    Column("STARTED"),
+    Column("FINISHED"),
+    Column("PHASE"),
+    Column("OUTCOME"),
+    Column("WORKER"),
+    Column("ERROR"),
+]
+
+
+def _attempt_line(one: Mapping[str, Any]) -> tuple[object, ...]:
+    times = (when(one["started_at"]), when(one["finished_at"]))
+    return (one["number"], *times, one["phase"], one["outcome"], one["worker"], one["error"])
