@@ -54,7 +54,8 @@ def _or_fail(get: Callable[[], Server]) -> Server:
     try:
         return get()
     except ServerError as error:
-        pytest.fail(str(error), pytrace=False)
+        reason = str(error)
+    pytest.fail(reason, pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -111,7 +111,7 @@ class SteppedProgram:
                 .where(entries.c.export_id == export_id)
                 .group_by(entries.c.state)
             )
-            return dict(rows.tuples().all())
+            return {row.state: row[1] for row in rows}
 
     def entries(self, export_id: str = "daily") -> list[RowMapping]:
         """An export's entries by tardy and version."""

@@ -93,6 +93,7 @@ class Intake:
                 log.warning("not consuming; trying again", reason=str(error), seconds=pause)
                 self._instruments.pulse.beat("consumer")
                 stop.wait(pause)
+        self._delist()
         self._instruments.pulse.stopped("consumer")
 
     def _session(self, stop: threading.Event) -> None:
@@ -108,7 +109,6 @@ class Intake:
         finally:
             consumer.close()
             publisher.close()
-            self._delist(stop)
 
     def step(self, consumer: Consumer, publisher: Publisher) -> int:
         """One batch of events and the commands that are there; returns how many messages were handled."""
@@ -119,7 +119,7 @@ class Intake:
             self.handle_command(command, consumer, publisher)
             commands += 1
         self._drain_for_waiting_runs(consumer, publisher)
-        self._heartbeat()
+        self._heartbeat(consumer)
         consumer.keep_alive()
         return len(deliveries) + commands
 
@@ -257,34 +257,39 @@ class Intake:
             self.handle_events(deliveries, consumer, publisher)
             left -= max(1, len(deliveries))
         self._drained = barrier
-        self._note()
+        self._note(consumer.in_hand())
         self._wake()
 
     def _enlist(self) -> None:
-        """Says in the database that a consumer lives, before it takes anything in hand."""
+        """Says in the database that a consumer lives, before it takes anything in hand.
+
+        What an earlier connection of this process had in hand is in the queue again: its row goes, and runs that
+        wait get a new number.
+        """
+        with self._database.write() as connection:
+            requests.forget_consumer(connection, self._token, self._clock())
+            requests.raise_barriers(connection)
         self._token = uuid4().hex
         self._drained = 0
-        with self._database.write() as connection:
-            requests.raise_barriers(connection)
-        self._note()
+        self._note(0)
 
-    def _heartbeat(self) -> None:
+    def _heartbeat(self, consumer: Consumer) -> None:
         if time.monotonic() - self._last_heartbeat >= _HEARTBEAT:
-            self._note()
+            self._note(consumer.in_hand())
 
-    def _note(self) -> None:
+    def _note(self, in_hand: int) -> None:
         with self._database.write() as connection:
-            requests.note_consumer(connection, self._token, self._worker, self._drained, self._clock())
+            requests.note_consumer(
+                connection, self._token, self._worker, self._drained, self._clock(), in_hand=in_hand
+            )
         self._last_heartbeat = time.monotonic()
 
-    def _delist(self, stop: threading.Event) -> None:
-        """What this consumer had in hand is in the queue again: nobody waits for it any longer."""
-        if not stop.is_set():
-            return  # its row grows silent; runs that wait get a new number when it comes back
+    def _delist(self) -> None:
+        """The consumer ends in order: nobody waits for it any longer."""
         try:
             with self._database.write() as connection:
-                requests.raise_barriers(connection)
                 requests.forget_consumer(connection, self._token, self._clock())
+                requests.raise_barriers(connection)
         except UnavailableError as error:
             log.warning("the consumer's row stays until it is old", reason=str(error))
 

@@ -13,7 +13,7 @@ from worker import __version__
 from worker.bootstrap import Program
 from worker.errors import ConfigurationError, UnavailableError, WritebackError
 from worker.ops.server import OpsServer
-from worker.store import migrate
+from worker.store import catalogue, migrate
 
 log = structlog.get_logger("service")
 
@@ -58,6 +58,14 @@ class Service:
         self._waited_for(self._program.prepare_database)
         if "consumer" in self._roles:
             self._waited_for(self._program.broker.prepare)
+            self._waited_for(self._replay_after_upgrade)
+
+    def _replay_after_upgrade(self) -> None:
+        """What the broker parked because it was handed out too often may have been a defect of the old version."""
+        with self._program.database.write() as connection:
+            new = catalogue.is_new_version(connection, __version__)
+        if new and (replayed := self._program.broker.operator().replay(None, codes=["delivery-limit"])):
+            log.info("parked messages are handled again by the new version", messages=replayed)
 
     def _waited_for(self, step: Callable[[], None]) -> None:
         pause = 0.5

@@ -1,1 +1,1 @@
-"""The whole program from outside: started as a person starts it, judged by what it leaves behind."""
+"""The whole program in processes of its own, on real servers, looked at from outside."""

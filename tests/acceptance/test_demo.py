@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from worker.broker.embedded import EmbeddedBroker
 from worker.demo.checks import problems
 from worker.demo.expected import expect
 from worker.demo.run import everything
@@ -163,12 +165,21 @@ def test_a_folder_that_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> No
     assert (tmp_path / "var/demo/thesis.txt").read_text() == "the only copy"
 
 
+def test_a_folder_in_which_a_worker_is_running_is_left_alone(folder: Path, report: str) -> None:
+    before = (folder / CSV).stat().st_ino
+    with closing(EmbeddedBroker(folder / "var/demo").consumer(1)):
+        done = started(folder=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a worker is running in var/demo" in done.stderr
+    assert (folder / CSV).stat().st_ino == before
+
+
 def test_every_command_it_proposes_works(folder: Path, report: str) -> None:
     proposed = [line.strip() for line in report.partition("What to try next\n")[2].splitlines()]
     assert len(proposed) == 3
     for command in proposed:
         done = subprocess.run(
-            ["sh", "-c", command],  # noqa: S607 - as a person types it
+            ["sh", "-c", command],
             cwd=folder,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
             capture_output=True,

@@ -11,6 +11,7 @@ from time import monotonic
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.builders import code, command, definition, outgoing, save, school, tardy
 from tests.program import SteppedProgram
@@ -18,6 +19,7 @@ from tests.servers import PostgreSQL, RabbitMQ
 from tests.unit.ops.scraping import fetch, parse, scrape
 from worker.broker.ports import EVENTS_QUEUE, Broker
 from worker.broker.registry import open_broker
+from worker.errors import UnavailableError
 from worker.ops.metrics import StateCollector
 from worker.ops.server import READY_PATIENCE, OpsServer
 from worker.settings import Address
@@ -46,7 +48,9 @@ def watched(postgres_url: str, tmp_path: Path) -> Iterator[SteppedProgram]:
 @pytest.fixture
 def broker(amqp_url: str, tmp_path: Path) -> Broker:
     broker = open_broker(amqp_url, tmp_path)
-    broker.prepare()
+    # A RabbitMQ that has just been killed and started answers before it can declare.
+    started = retry_if_exception_type(UnavailableError)
+    Retrying(retry=started, stop=stop_after_delay(30), wait=wait_fixed(0.2), reraise=True)(broker.prepare)
     return broker
 
 
@@ -135,10 +139,12 @@ def test_a_retired_export_is_told_until_its_run_has_ended(program: SteppedProgra
     program.command(command("export.run_now", {"export_id": "daily"}))
     program.forget_barriers()
     program.tick()
+    claim = program.claim()
+    assert claim is not None
     program.command(command("export.delete", {"export_id": "daily"}))
     export = only_export(program)
     assert (export.active, export.buffer.sealed, export.next_due_at) == (False, 1, None)
-    program.work()
+    program.flush.attempt(claim)
     assert status_of(program).exports == ()
 
 

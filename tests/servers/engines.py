@@ -145,7 +145,9 @@ class ContainerEngine:
 
     def _make(self) -> None:
         self.janitor.remove_container(self.name)
-        options = [f"--publish=127.0.0.1:{here}:{inside}" for here, inside in self.ports.items()]
+        # Without a limit, as some engines have it, Erlang is slow and fat.
+        options = ["--ulimit=nofile=65536:65536"]
+        options += [f"--publish=127.0.0.1:{here}:{inside}" for here, inside in self.ports.items()]
         options += [f"--env={name}={value}" for name, value in self.environment.items()]
         command = ["docker", "run", "--detach", f"--name={self.name}", *options, self.image, *self.arguments]
         output(command, timeout=PULL_SECONDS)
@@ -177,7 +179,8 @@ class ContainerEngine:
         return _docker("exec", self.name, tool, *arguments)
 
     def complaint(self) -> str:
-        return last_words(_docker("logs", "--tail=20", self.name))
+        command = ["docker", "logs", "--tail=20", self.name]
+        return last_words(output(command, with_errors=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +231,9 @@ def output(
     cwd: Path | None = None,
     user: str | None = None,
     timeout: float = TOOL_SECONDS,
+    with_errors: bool = False,
 ) -> str:
-    """What the command writes to standard output. Raises ServerError, with its last words, where it fails."""
+    """What the command writes to standard output (and standard error, if asked). Raises ServerError, with its last words, where it fails."""
     name = Path(command[0]).name
     try:
         done = subprocess.run(
@@ -249,7 +253,7 @@ def output(
     if done.returncode:
         words = last_words(done.stdout + done.stderr)
         raise ServerError(f"{name} failed with status {done.returncode}: {words}")
-    return str(done.stdout)
+    return str(done.stdout + done.stderr if with_errors else done.stdout)
 
 
 def last_words(text: str, lines: int = 4) -> str:

@@ -158,7 +158,7 @@ def _unquoted(raw: Any) -> Iterator[str]:
         path, value = waiting.pop()
         if isinstance(value, Unquoted):
             yield (
-                f'{path}: {value.text} without quotes is a number, whose leading zero means nothing;'
+                f"{path}: {value.text} without quotes is a number, whose leading zero means nothing;"
                 f' if it is an id or a code, put it in quotes: "{value.text}"'
             )
         elif isinstance(value, (dict, list)) and id(value) not in seen:

@@ -54,7 +54,9 @@ def list_exports(program: Program, retired: bool, as_json: bool) -> None:
 
 @exports.command()
 @click.argument("export_id", metavar="ID", type=WORD)
-@click.option("--yaml", "as_yaml", is_flag=True, help="YAML that `exports apply` takes back; the rest as comments.")
+@click.option(
+    "--yaml", "as_yaml", is_flag=True, help="YAML that `exports apply` takes back; the rest as comments."
+)
 @json_option
 @with_database
 def show(program: Program, export_id: str, as_yaml: bool, as_json: bool) -> None:

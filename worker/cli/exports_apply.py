@@ -15,9 +15,7 @@ from worker.store import definitions
 from worker.store.definitions import Saved
 
 
-def apply_files(
-    program: Program, files: Sequence[str], *, run_now: bool, check: bool, as_json: bool
-) -> None:
+def apply_files(program: Program, files: Sequence[str], *, run_now: bool, check: bool, as_json: bool) -> None:
     """Judges, then saves. Raises RefusedError once every problem has been told."""
     valid, problems = judge_files(files)
     if not check:
@@ -36,9 +34,7 @@ def apply_files(
 def _foreign(program: Program, valid: Sequence[Valid]) -> list[str]:
     """What only the database knows: an export_id that another district has."""
     with program.database.read() as connection:
-        stored = {
-            row["export_id"]: row["district_id"] for row in definitions.every(connection, retired=True)
-        }
+        stored = {row["export_id"]: row["district_id"] for row in definitions.every(connection, retired=True)}
     return [
         f"{one.where}: export_id: {one.document['export_id']} belongs to another district; choose another one"
         for one in valid

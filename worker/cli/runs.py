@@ -22,7 +22,9 @@ def runs() -> None:
 
 @runs.command("list")
 @click.option("--export", "export_id", type=WORD, metavar="ID", help="Only runs of this export.")
-@click.option("--state", type=click.Choice(_STATES), help="Only runs in this state; open: any that has not ended.")
+@click.option(
+    "--state", type=click.Choice(_STATES), help="Only runs in this state; open: any that has not ended."
+)
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
 @json_option
 @with_database

@@ -10,7 +10,7 @@ from worker.bootstrap import Program
 from worker.cli.output import counted, emit, emit_object
 from worker.cli.runs_show import find_run
 from worker.cli.session import who
-from worker.errors import DeliveryError, RefusedError
+from worker.errors import DeliveryError, RefusedError, StaleLeaseError
 from worker.store import reading, runs
 from worker.store.catalogue import Export, load_export
 from worker.store.engine import share_catalogue
@@ -78,11 +78,8 @@ def abandon_run(
     try:
         released = program.flush.abandon(claim, who=who(), reason=reason, unsent=not_sent)
     except DeliveryError as error:
-        _give_back(program, run, claim, str(error))
-        raise RefusedError(
-            f"whether the file of run {run['run_id'][:8]} has left cannot be told: {error}; if you have seen that it"
-            " did not arrive, say --not-sent"
-        ) from None
+        _refuse_undecided(program, run, claim, str(error))
+        released = run["rows"]
     if as_json:
         emit_object({"run_id": run["run_id"], "export_id": run["export_id"], "buffered": released})
         return
@@ -97,16 +94,24 @@ def _refuse_abandon(run: RowMapping, now: datetime) -> None:
         raise RefusedError(f"{about} is being sent right now; pause the export and try again")
 
 
-def _give_back(program: Program, run: RowMapping, claim: Claim, error: str) -> None:
-    """The run as it was before it was taken, so that trying to give it up does not have it sent.
+def _refuse_undecided(program: Program, run: RowMapping, claim: Claim, error: str) -> None:
+    """The destination does not tell whether the file has left: the run is put back as it was, and RefusedError.
 
-    Where it is no longer ours it has been given up already, and nothing is left to do.
+    Where it is no longer ours it had been given up before, and only its temporary files could not be removed.
     """
-    now = program.clock()
-    with program.database.write() as connection:
-        if not runs.is_held(connection, claim):
-            return
-        if run["state"] == "waiting" and run["next_attempt_at"] is not None:
-            runs.settle_waiting(connection, claim, run["error"] or error, run["next_attempt_at"], now)
-        else:
-            runs.settle_failed(connection, claim, run["error"] or error, now)
+    try:
+        with program.database.write() as connection:
+            _put_back(connection, run, claim, error, program.clock())
+    except StaleLeaseError:
+        return
+    raise RefusedError(
+        f"whether the file of run {run['run_id'][:8]} has left cannot be told: {error}; if you have seen that it"
+        " did not arrive, say --not-sent"
+    )
+
+
+def _put_back(connection: Connection, run: RowMapping, claim: Claim, error: str, now: datetime) -> None:
+    if run["state"] == "failed":
+        runs.settle_failed(connection, claim, run["error"] or error, now)
+    else:
+        runs.settle_waiting(connection, claim, run["error"] or error, run["next_attempt_at"] or now, now)

@@ -124,7 +124,9 @@ def _shape(details: Details) -> dict[str, Any]:
         "entries": dict(details.entries),
         "resent_by": list(details.resent_by),
         "attempt_log": [{name: one[name] for name in logged} for one in details.attempts],
-        "actions": [{name: one[name] for name in ("at", "who", "action", "reason")} for one in details.actions],
+        "actions": [
+            {name: one[name] for name in ("at", "who", "action", "reason")} for one in details.actions
+        ],
     }
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+_LONGEST_WORD = 500
+
 
 def with_program(work: Callable[Concatenate[Program, P], None]) -> Callable[P, None]:
     """Gives the command a Program built from the environment; nothing is opened yet."""
@@ -121,6 +123,8 @@ class Word(click.ParamType):
             self.fail("it is not UTF-8", param, ctx)
         if "\x00" in text or not text.strip():
             self.fail("it must not be empty", param, ctx)
+        if len(text) > _LONGEST_WORD:
+            self.fail(f"it has more than {_LONGEST_WORD} characters", param, ctx)
         return text
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import structlog
 
-from worker.errors import ConfigurationError
+from worker.broker import locks
+from worker.broker.inbox import Inbox
+from worker.errors import ConfigurationError, RefusedError
 from worker.ops.logs import configure_logs
 from worker.settings import read_settings
 
@@ -25,13 +27,18 @@ def demo_home(environment: Mapping[str, str]) -> Path:
 
 
 def make_anew(home: Path) -> None:
-    """Empties the demo's folder, or makes it. Raises ConfigurationError where it is someone else's."""
+    """Empties the demo's folder, or makes it.
+
+    Raises ConfigurationError where it is someone else's, RefusedError while a worker is running in it.
+    """
     try:
         if home.is_symlink() or (home.exists() and not _is_ours(home)):
             raise ConfigurationError(
                 f"WRITEBACK_HOME: {home} was not made by the demo, which empties it at each start;"
                 " move it away, or name another folder"
             )
+        if _is_in_use(home):
+            raise RefusedError(f"a worker is running in {home}; stop it, then start the demo again")
         if home.exists():
             shutil.rmtree(home)
         home.mkdir(mode=0o700, parents=True)
@@ -44,6 +51,12 @@ def make_anew(home: Path) -> None:
 
 def _is_ours(home: Path) -> bool:
     return home.is_dir() and ((home / _MARK).is_file() or not any(home.iterdir()))
+
+
+def _is_in_use(home: Path) -> bool:
+    """Whether some process receives from the inbox there: a worker, or another demo."""
+    claims = Inbox(home).claims
+    return claims.is_dir() and any(locks.lives(claims, token) for token in locks.tokens(claims))
 
 
 @contextmanager

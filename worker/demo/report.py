@@ -39,7 +39,7 @@ def _show_head(console: Console, summary: Summary) -> None:
     console.print(Rule(Text("One school morning", style="bold")))
     console.print(
         f"{day}, {first:%H:%M} to {last:%H:%M} in {summary.time_zone}, by a simulated clock."
-        f" {len(SCHOOLS)} schools; schools, students and tardies are made up."
+        f" {len(SCHOOLS)} schools in two time zones, one on a late start; they and their students are made up."
     )
 
 

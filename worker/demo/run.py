@@ -37,7 +37,8 @@ class Result:
 def run_demo(environment: Mapping[str, str], on_moment: Callable[[datetime], None]) -> Result:
     """Runs the demo in WRITEBACK_HOME/demo; no other variable has a say.
 
-    Raises ConfigurationError (the folder), WritebackError (a part of the program gets nowhere).
+    Raises ConfigurationError (the folder), RefusedError (it is in use), WritebackError (a part of the program
+    gets nowhere).
     """
     home = demo_home(environment)
     make_anew(home)

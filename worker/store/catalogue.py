@@ -35,6 +35,16 @@ def next_barrier(connection: Connection) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
+def is_new_version(connection: Connection, version: str) -> bool:
+    """Notes the program's version; True, to one caller alone: this installation has not run it before."""
+    statement = (
+        update(catalogue)
+        .where(catalogue.c.program_version.is_distinct_from(version))
+        .values(program_version=version)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
 class CatalogueCache:
     """The routes of all active definitions and the schools' time zones. Belongs to one thread."""
 

@@ -49,11 +49,15 @@ def districts_of(connection: Connection, tardy_id: str) -> list[str]:
 def trace(connection: Connection, district_id: str, tardy_id: str) -> Trace:
     """Everything known of a tardy that is there (see `districts_of`); no student's data among it."""
     c = tardies.c
-    head = connection.execute(
-        select(c.district_id, c.tardy_id, c.version, c.voided, c.school_id, c.behavior_code, c.occurred_at).where(
-            c.district_id == district_id, c.tardy_id == tardy_id
+    head = (
+        connection.execute(
+            select(
+                c.district_id, c.tardy_id, c.version, c.voided, c.school_id, c.behavior_code, c.occurred_at
+            ).where(c.district_id == district_id, c.tardy_id == tardy_id)
         )
-    ).mappings().one()
+        .mappings()
+        .one()
+    )
     found = _entries(connection, district_id, tardy_id)
     zone = _zone(connection, district_id, head["school_id"])
     running = open_runs(connection)

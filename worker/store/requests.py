@@ -235,16 +235,26 @@ def pending_barrier(connection: Connection) -> int | None:
     return value
 
 
-def note_consumer(connection: Connection, token: str, worker: str, drained: int, now: datetime) -> None:
-    """A consumer lives, and has drained up to this barrier."""
+def note_consumer(
+    connection: Connection, token: str, worker: str, drained: int, now: datetime, *, in_hand: int = 0
+) -> None:
+    """A consumer lives, has drained up to this barrier, and has so many events in hand."""
     statement = insert_into(connection, consumers).values(
-        token=token, worker=worker, heartbeat_at=now, drained_barrier=drained
+        token=token, worker=worker, heartbeat_at=now, drained_barrier=drained, in_hand=in_hand
     )
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["token"],
-            set_={"heartbeat_at": statement.excluded.heartbeat_at, "drained_barrier": drained},
+            set_={"heartbeat_at": now, "drained_barrier": drained, "in_hand": in_hand},
         )
+    )
+
+
+def events_in_hand(connection: Connection, now: datetime) -> int:
+    """Events that living consumers have received and not acknowledged."""
+    alive = consumers.c.heartbeat_at > now - CONSUMER_SILENCE
+    return int(
+        connection.execute(select(func.coalesce(func.sum(consumers.c.in_hand), 0)).where(alive)).scalar_one()
     )
 
 

@@ -120,13 +120,12 @@ def _unpublished(connection: Connection) -> int:
 
 
 def _export(row: RowMapping, buffer: Buffer, open_run: OpenRun | None) -> ExportStatus:
-    active = row["state"] == "active"
     return ExportStatus(
         export_id=row["export_id"],
         district_id=row["district_id"],
-        active=active,
+        active=row["state"] == "active",
         frequency=row["frequency"],
-        next_due_at=row["next_due_at"] if active else None,
+        next_due_at=row["next_due_at"],
         last_delivered_at=row["last_delivered_at"],
         paused_at=row["paused_at"],
         paused_by=row["paused_by"],

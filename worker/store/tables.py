@@ -251,6 +251,7 @@ consumers = Table(
     Column("worker", Text, nullable=False),
     Column("heartbeat_at", Instant, nullable=False),
     Column("drained_barrier", BigInteger, nullable=False),
+    Column("in_hand", Integer, nullable=False),  # events received and not acknowledged, at the last heartbeat
 )
 
 actions = Table(

@@ -71,6 +71,7 @@ def upgrade() -> None:
         sa.Column("worker", sa.Text(), nullable=False),
         sa.Column("heartbeat_at", Instant(), nullable=False),
         sa.Column("drained_barrier", sa.BigInteger(), nullable=False),
+        sa.Column("in_hand", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("token"),
     )
     op.create_table(

@@ -1,0 +1,126 @@
+"""RabbitMQ as others see it: two publishers that share no code with the program, and what can be read there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+from tests.servers.resolve import install
+
+OUTCOMES = "tests.outcomes"
+_TYPE = "application/cloudevents+json"
+_PACKAGE = "amqp-tools"
+
+
+class Client:
+    """Another service on the broker, by pika: publishes with confirms, hears outcomes and replies."""
+
+    def __init__(self, url: str) -> None:
+        parameters = pika.URLParameters(url)
+        parameters.heartbeat = 0  # a test may be busy elsewhere for long
+        self._connection = pika.BlockingConnection(parameters)
+        self._channel: BlockingChannel = self._connection.channel()
+        self._channel.confirm_delivery()
+        self._replies: str | None = None
+        self._heard: dict[str, list[tuple[str | None, dict[str, Any]]]] = {}
+
+    def close(self) -> None:
+        if self._connection.is_open:
+            self._connection.close()
+
+    def publish(self, messages: Iterable[Mapping[str, Any]], exchange: str = "behavior") -> None:
+        """Publishes CloudEvents, each confirmed by the broker before the next."""
+        for message in messages:
+            self.publish_raw(
+                exchange,
+                message["type"],
+                json.dumps(message).encode(),
+                pika.BasicProperties(content_type=_TYPE, delivery_mode=2),
+            )
+
+    def publish_raw(self, exchange: str, key: str, body: bytes, properties: pika.BasicProperties) -> None:
+        """Publishes anything. Raises pika's UnroutableError where no queue takes it."""
+        self._channel.basic_publish(exchange, key, body, properties, mandatory=True)
+
+    def command(self, message: Mapping[str, Any]) -> str:
+        """Sends a command that asks for replies; returns its correlation id, which is not its own id."""
+        if self._replies is None:
+            self._replies = self._channel.queue_declare("", exclusive=True).method.queue
+        correlation = f"asked-{message['id']}"
+        properties = pika.BasicProperties(
+            content_type=_TYPE, delivery_mode=2, reply_to=self._replies, correlation_id=correlation
+        )
+        body = json.dumps(message).encode()
+        self.publish_raw("writeback.commands", message["type"], body, properties)
+        return correlation
+
+    def replies(self, correlation: str) -> list[dict[str, Any]]:
+        """The replies to a command that have come so far."""
+        assert self._replies is not None, "no command has been sent"
+        return [envelope for given, envelope in self._hear(self._replies) if given == correlation]
+
+    def bind_outcomes(self) -> None:
+        """Hears every outcome from now on."""
+        self._channel.queue_declare(OUTCOMES, durable=True)
+        self._channel.queue_bind(OUTCOMES, "writeback.outcomes", "#")
+
+    def outcomes(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The outcomes (of one type) told so far, as CloudEvents."""
+        return [envelope for _, envelope in self._hear(OUTCOMES) if kind in (None, envelope["type"])]
+
+    def depth(self, queue: str) -> int:
+        """How many messages are ready in the queue."""
+        return int(self._channel.queue_declare(queue, passive=True).method.message_count)
+
+    def take(self, queue: str) -> list[tuple[pika.BasicProperties, bytes]]:
+        """Takes every message that is ready in the queue, oldest first."""
+        found = []
+        while (got := self._channel.basic_get(queue, auto_ack=True))[0] is not None:
+            found.append((got[1], got[2]))
+        return found
+
+    def _hear(self, queue: str) -> list[tuple[str | None, dict[str, Any]]]:
+        heard = self._heard.setdefault(queue, [])
+        heard += [(properties.correlation_id, json.loads(body)) for properties, body in self.take(queue)]
+        return heard
+
+
+def publish_with_c_client(url: str, messages: Iterable[Mapping[str, Any]]) -> subprocess.Popen[bytes]:
+    """Publishes CloudEvents to `behavior` with librabbitmq's amqp-publish, one a line of its input.
+
+    Returns at once; the process ends when all are with the broker. It knows no confirms and one routing key.
+    """
+    options = [
+        "--exchange=behavior",
+        "--routing-key=tardy.recorded",
+        "--persistent",
+        f"--content-type={_TYPE}",
+    ]
+    process = subprocess.Popen(
+        [_program(), f"--url={url}", *options, "--line-buffered"], stdin=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    with process.stdin as lines:
+        for message in messages:
+            lines.write(json.dumps(message).encode() + b"\n")
+    return process
+
+
+def _program() -> str:
+    """amqp-publish, installed where it is missing and may be."""
+    found = shutil.which("amqp-publish")
+    if found is None:
+        trouble = install(_PACKAGE)
+        found = shutil.which("amqp-publish")
+        if found is None:
+            pytest.fail(
+                f"amqp-publish is not here ({trouble}): sudo apt-get install -y {_PACKAGE}", pytrace=False
+            )
+    return found

@@ -1,0 +1,102 @@
+"""Where a measurement runs: an empty queue and a database that knows the definition, both for it alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+from sqlalchemy.engine import make_url
+
+from tests.bench.load import references, the_definition
+from tests.builders import save
+from tests.program import SteppedProgram
+from tests.servers import Servers
+from worker.broker.ports import EVENTS_QUEUE
+from worker.broker.rabbitmq import RabbitMQ
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One measurement's queue, database and folder."""
+
+    servers: Servers
+    broker_url: str
+    database_url: str
+    home: Path
+
+    @property
+    def broker(self) -> RabbitMQ:
+        return RabbitMQ(self.broker_url)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a program that works here."""
+        return {
+            **os.environ,
+            "BROKER_URL": self.broker_url,
+            "DATABASE_URL": self.database_url,
+            "WRITEBACK_HOME": str(self.home),
+            "WRITEBACK_OPS_ADDRESS": "",
+            "WRITEBACK_LOG_LEVEL": "warning",
+            "WRITEBACK_LOG_FORMAT": "json",
+        }
+
+    @contextmanager
+    def connect(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+        """A connection to the database, each statement a transaction of its own."""
+        url = make_url(self.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection
+
+    def ready(self) -> int:
+        """How many events the broker has ready."""
+        return next(depth.ready for depth in self.broker.operator().depths() if depth.queue == EVENTS_QUEUE)
+
+
+@contextmanager
+def new_stage(servers: Servers) -> Iterator[Stage]:
+    """A fresh stage, gone afterwards."""
+    rabbitmq, postgresql = servers.rabbitmq(), servers.postgresql()
+    vhost = f"b-{secrets.token_hex(6)}"
+    broker_url = rabbitmq.create_vhost(vhost)
+    RabbitMQ(broker_url).prepare()
+    database_url = postgresql.create_database(template=postgresql.template("bench", _furnish))
+    try:
+        with TemporaryDirectory(prefix="writeback-bench-") as home:
+            stage = Stage(servers, broker_url, database_url, Path(home))
+            _settle(stage)
+            yield stage
+    finally:
+        rabbitmq.delete_vhost(vhost)
+        postgresql.drop_database(database_url)
+
+
+def _furnish(database_url: str) -> None:
+    with TemporaryDirectory() as home:
+        program = SteppedProgram(database_url, Path(home))
+        program.receive(*references())
+        answer = program.command(save(the_definition()))
+        program.database.close()
+    if answer is None or answer.refused is not None:
+        raise RuntimeError("the definition of the bench was refused")
+
+
+def _settle(stage: Stage) -> None:
+    """A checkpoint now is none in the middle of a measurement; where we may not, it stays a matter of luck."""
+    with stage.connect() as connection, contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+        connection.execute("CHECKPOINT")
+
+
+def module(name: str) -> list[str]:
+    """The command that runs a module of this folder."""
+    return [sys.executable, "-m", f"tests.bench.{name}"]

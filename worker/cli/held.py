@@ -1,0 +1,79 @@
+"""`writeback held`: entries that wait for something, by reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.cli.output import Column, emit_list, emit_table, instant, json_option, when
+from worker.cli.session import WORD, with_database
+
+if TYPE_CHECKING:
+    from worker.bootstrap import Program
+
+
+@click.group()
+def held() -> None:
+    """Entries that cannot go out as they are; each goes by itself once its cause is gone."""
+
+
+@held.command("list")
+@click.option("--export", "export_id", type=WORD, metavar="ID", help="Only entries of this export.")
+@click.option("--entries", is_flag=True, help="Each entry by itself, not how many for each reason.")
+@json_option
+@with_database
+def list_held(program: Program, export_id: str | None, entries: bool, as_json: bool) -> None:
+    """What is held, by export and reason: how many, and since when the oldest waits.
+
+    JSON (always each entry by itself): tardy_id, district_id, version, export_id, school_id, behavior_code,
+    since, reason_code, reason.
+    """
+    from worker.cli.runs_show import known_export
+    from worker.store import reading
+
+    with program.database.read() as connection:
+        known_export(connection, export_id)
+        if as_json:
+            emit_list(_shape(row) for row in reading.held_entries(connection, export_id))
+            return
+        if entries:
+            rows = [_line(row) for row in reading.held_entries(connection, export_id)]
+        else:
+            rows = [_group(row) for row in reading.held_groups(connection, export_id)]
+    emit_table(_ENTRIES if entries else _GROUPS, rows, empty="nothing is held")
+
+
+_GROUPS = [Column("EXPORT"), Column("COUNT", number=True), Column("OLDEST"), Column("REASON")]
+_ENTRIES = [
+    Column("TARDY"),
+    Column("EXPORT"),
+    Column("SCHOOL"),
+    Column("CODE"),
+    Column("SINCE"),
+    Column("REASON"),
+]
+
+
+def _group(row: Mapping[str, Any]) -> tuple[object, ...]:
+    return (row["export_id"], row["count"], when(row["oldest"]), row["reason"])
+
+
+def _line(row: Mapping[str, Any]) -> tuple[object, ...]:
+    place = (row["tardy_id"], row["export_id"], row["school_id"], row["behavior_code"])
+    return (*place, when(row["buffered_at"]), row["reason"])
+
+
+def _shape(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "tardy_id": row["tardy_id"],
+        "district_id": row["district_id"],
+        "version": row["version"],
+        "export_id": row["export_id"],
+        "school_id": row["school_id"],
+        "behavior_code": row["behavior_code"],
+        "since": instant(row["buffered_at"]),
+        "reason_code": row["reason_code"],
+        "reason": row["reason"],
+    }

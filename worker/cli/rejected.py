@@ -1,0 +1,85 @@
+"""`writeback rejected`: messages that could not be understood, parked whole with their reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.cli.output import confirmed, counted, emit, json_option, yes_option
+from worker.cli.session import WORD, with_program
+
+if TYPE_CHECKING:
+    from worker.bootstrap import Program
+
+_all_option = click.option("--all", "everything", is_flag=True, help="All that are parked.")
+
+
+@click.group()
+def rejected() -> None:
+    """Parked messages: look at them, have them handled again, or delete them."""
+
+
+@rejected.command("list")
+@click.option("--code", "codes", type=WORD, multiple=True, help="Only those with this code; may be repeated.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=1000, show_default=True, help="Look at the oldest so many."
+)
+@json_option
+@with_program
+def list_rejected(program: Program, codes: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """The parked messages, the oldest first, without their bodies.
+
+    JSON: parked_id, code (oversize, undecodable, unknown-type, invalid, delivery-limit), queue, reason, bytes,
+    content_type.
+    """
+    from worker.cli.rejected_show import list_parked
+
+    list_parked(program, codes, limit, as_json=as_json)
+
+
+@rejected.command()
+@click.argument("parked_id", metavar="ID", type=WORD)
+@json_option
+@with_program
+def show(program: Program, parked_id: str, as_json: bool) -> None:
+    """One parked message whole: headers, reason and body.
+
+    The body may hold students' data: who looks, and where the output goes, is your decision.
+
+    JSON: what `list` has, and headers, body (text, null where it is not UTF-8), body_base64.
+    """
+    from worker.cli.rejected_show import show_parked
+
+    show_parked(program, parked_id, as_json=as_json)
+
+
+@rejected.command()
+@click.argument("parked_ids", nargs=-1, metavar="[ID…]", type=WORD)
+@_all_option
+@click.option("--code", "codes", type=WORD, multiple=True, help="All with this code; may be repeated.")
+@with_program
+def replay(program: Program, parked_ids: tuple[str, ...], everything: bool, codes: tuple[str, ...]) -> None:
+    """Put parked messages back in the queue they came from, to be handled again.
+
+    What is still wrong is parked again.
+    """
+    if sum((bool(parked_ids), everything, bool(codes))) != 1:
+        raise click.UsageError("say which: one or more IDs, --all, or --code CODE")
+    moved = program.broker.operator().replay(list(parked_ids) or None, codes=list(codes) or None)
+    emit(f"{counted(moved, 'message')} put back in the queue")
+
+
+@rejected.command()
+@click.argument("parked_ids", nargs=-1, metavar="[ID…]", type=WORD)
+@_all_option
+@yes_option
+@with_program
+def drop(program: Program, parked_ids: tuple[str, ...], everything: bool, yes: bool) -> None:
+    """Delete parked messages for good."""
+    if bool(parked_ids) == everything:
+        raise click.UsageError("say which: one or more IDs, or --all")
+    which = "every parked message" if everything else counted(len(set(parked_ids)), "parked message")
+    if confirmed(f"Delete {which} for good?", yes=yes):
+        gone = program.broker.operator().drop(None if everything else list(parked_ids))
+        emit(f"{counted(gone, 'message')} deleted")

@@ -1,0 +1,78 @@
+"""`writeback rejected list` and `show`."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from worker.bootstrap import Program
+from worker.broker.ports import Parked
+from worker.cli.output import (
+    Column,
+    emit,
+    emit_facts,
+    emit_list,
+    emit_object,
+    emit_raw,
+    emit_table,
+    on_terminal,
+    plain,
+)
+from worker.errors import RefusedError
+
+_ALL = 1_000_000
+
+
+def list_parked(program: Program, codes: Sequence[str], limit: int, *, as_json: bool) -> None:
+    """Prints the oldest parked messages."""
+    found = [one for one in program.broker.operator().rejected(limit) if not codes or one.code in codes]
+    if as_json:
+        emit_list(_shape(one) for one in found)
+        return
+    columns = [Column("ID"), Column("CODE"), Column("QUEUE"), Column("BYTES", number=True), Column("REASON")]
+    rows = [(one.parked_id, one.code, one.queue, len(one.body), one.reason) for one in found]
+    emit_table(columns, rows, empty="no message is parked")
+
+
+def _shape(one: Parked) -> dict[str, Any]:
+    return {
+        "parked_id": one.parked_id,
+        "code": one.code,
+        "queue": one.queue,
+        "reason": one.reason,
+        "bytes": len(one.body),
+        "content_type": one.content_type,
+    }
+
+
+def show_parked(program: Program, parked_id: str, *, as_json: bool) -> None:
+    """Prints one parked message with its body. Raises RefusedError where there is none of that id."""
+    found = [one for one in program.broker.operator().rejected(_ALL) if one.parked_id == parked_id]
+    if not found:
+        raise RefusedError(f"not parked: {parked_id} (`writeback rejected list`)")
+    one = found[0]
+    if as_json:
+        body = {"body": _text(one.body), "body_base64": base64.b64encode(one.body).decode()}
+        emit_object(_shape(one) | {"headers": dict(one.headers)} | body)
+        return
+    facts = _shape(one) | {f"header {name}": value for name, value in sorted(one.headers.items())}
+    emit_facts(list(facts.items()))
+    emit("")
+    _emit_body(one.body)
+
+
+def _emit_body(body: bytes) -> None:
+    """Piped: the bytes as they are. On a terminal: nothing that would command it."""
+    if not on_terminal():
+        emit_raw(body if body.endswith(b"\n") else body + b"\n")
+        return
+    for line in body.decode("utf-8", "backslashreplace").splitlines():
+        emit(plain(line))
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
