@@ -274,6 +274,8 @@ class Flush:
             return  # a count lost with the database; the run itself is not
         assert run is not None and export is not None
         outcome = run["state"]
+        if outcome == "delivered":
+            log.info("delivered", run=claim.run_id, export=claim.export_id, file=run["file_name"], rows=run["rows"])
         self._instruments.attempts.labels(export.definition.destination["type"], outcome).inc()
         self._instruments.runs.labels(claim.export_id, run["trigger"], outcome).inc()
         if outcome == "delivered":

@@ -381,8 +381,11 @@ def test_a_full_queue_refuses_and_the_publisher_says_so(
     vhost = vhost_of(amqp_url)
     limit = {"pattern": "^writeback.events$", "definition": {"max-length": 1}, "apply-to": "queues"}
     rabbitmq.api("PUT", f"policies/{vhost}/small", limit)
+    deadline = monotonic() + PATIENCE
     with pytest.raises(UnavailableError, match="refused a message"):
-        broker.operator().publish_all([event()] * 50)
+        # A policy takes hold a moment after it was set.
+        while monotonic() < deadline:
+            broker.operator().publish_all([event()] * 50)
 
 
 def test_a_queue_deleted_under_the_consumer_is_unavailable_and_not_made_again(

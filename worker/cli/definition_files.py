@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import click
 import yaml
 
 from schemas.definition import DefinitionError
@@ -52,8 +52,7 @@ def judge_files(files: Sequence[str]) -> tuple[list[Valid], list[str]]:
             problems.append(f"{_name(file)}: {error}")
             continue
         for one in given:
-            found = list(_unquoted(one.raw)) or _judge(one, valid)
-            problems += [f"{one.where}: {problem}" for problem in found]
+            problems += [f"{one.where}: {problem}" for problem in _judge(one, valid)]
     return valid, problems + _repeated(valid)
 
 
@@ -78,7 +77,7 @@ def _name(file: str) -> str:
 def _text(file: str) -> str:
     try:
         if file == STANDARD_INPUT:
-            data = click.get_binary_stream("stdin").read(LARGEST + 1)
+            data = sys.stdin.buffer.read(LARGEST + 1)
         else:
             with Path(file).open("rb") as stream:
                 data = stream.read(LARGEST + 1)
@@ -142,39 +141,64 @@ def _yaml(text: str) -> list[Any]:
 
 
 def _judge(given: Given, valid: list[Valid]) -> list[str]:
+    """Every problem of a definition; one without any is added to `valid`."""
+    raw, unquoted = _quoted(given.raw)
     try:
-        document = load_document(given.raw, {name: kind.schema for name, kind in DESTINATIONS.items()})
+        document = load_document(raw, {name: kind.schema for name, kind in DESTINATIONS.items()})
     except DefinitionError as error:
-        return error.problems
-    valid.append(Valid(given.where, document))
-    return []
+        return unquoted + error.problems
+    if not unquoted:
+        valid.append(Valid(given.where, document))
+    return unquoted
 
 
-def _unquoted(raw: Any) -> Iterator[str]:
-    """Every number with a leading zero, with its path; anchors that hold themselves end the search."""
-    waiting: list[tuple[str, Any]] = [("", raw)]
+def _quoted(raw: Any) -> tuple[Any, list[str]]:
+    """The same with every number with a leading zero as text, and where they stood.
+
+    Anchors may make a list hold itself: each is looked into once.
+    """
+    top = [raw]
+    problems: list[str] = []
+    waiting: list[tuple[str, Any]] = [("", top)]
     seen: set[int] = set()
     while waiting:
         path, value = waiting.pop()
-        if isinstance(value, Unquoted):
-            yield (
-                f"{path}: {value.text} without quotes is a number, whose leading zero means nothing;"
-                f' if it is an id or a code, put it in quotes: "{value.text}"'
-            )
-        elif isinstance(value, (dict, list)) and id(value) not in seen:
-            seen.add(id(value))
-            waiting.extend(reversed(list(_inner(path, value))))
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        for key, inner_path, inner in _inner(path, value, outermost=value is top):
+            if isinstance(inner, Unquoted):
+                problems.append(_told_to_quote(inner_path, inner))
+                value[key] = inner.text
+            elif isinstance(inner, (dict, list)):
+                waiting.append((inner_path, inner))
+        if isinstance(value, dict):
+            problems += [_told_to_quote(path, key) for key in value if isinstance(key, Unquoted)]
+            _quote_names(value)
+    return top[0], problems
 
 
-def _inner(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _inner(path: str, value: Any, *, outermost: bool) -> list[tuple[Any, str, Any]]:
+    """(key or index, path, value) of what is in a list or object."""
     if isinstance(value, list):
-        yield from ((f"{path}[{index}]", inner) for index, inner in enumerate(value))
-        return
-    for key, inner in value.items():
-        if isinstance(key, Unquoted):
-            yield path, key
-        name = shown(key.text if isinstance(key, Unquoted) else key)
-        yield (f"{path}.{name}" if path else name), inner
+        return [(index, path if outermost else f"{path}[{index}]", one) for index, one in enumerate(value)]
+    names = {key: shown(key.text if isinstance(key, Unquoted) else key) for key in value}
+    return [(key, f"{path}.{names[key]}" if path else names[key], one) for key, one in value.items()]
+
+
+def _quote_names(value: dict[Any, Any]) -> None:
+    if any(isinstance(key, Unquoted) for key in value):
+        renamed = {key.text if isinstance(key, Unquoted) else key: one for key, one in value.items()}
+        value.clear()
+        value.update(renamed)
+
+
+def _told_to_quote(path: str, found: Unquoted) -> str:
+    where = f"{path}: " if path else ""
+    return (
+        f"{where}{found.text} without quotes is a number, whose leading zero means nothing;"
+        f' if it is an id or a code, put it in quotes: "{found.text}"'
+    )
 
 
 def _repeated(valid: Sequence[Valid]) -> list[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from worker.bootstrap import Program
 
 
-@click.group()
+@click.group(short_help="What goes to which SIS, when and how.")
 def exports() -> None:
     """Export definitions: what goes to which SIS, when and how."""
 
@@ -114,7 +114,7 @@ def run_now(program: Program, export_id: str, wait: float | None, as_json: bool)
 @click.option("--reason", required=True, type=WORD, help="Why; it is shown to whoever looks.")
 @with_database
 def pause(program: Program, export_id: str, reason: str) -> None:
-    """Begin no further attempt until `resume`; what arrives is buffered."""
+    """Send nothing until `resume`; what arrives is buffered."""
     _ask(program, "export.pause", export_id, reason=reason)
     emit(f"{export_id} is paused; `writeback exports resume {export_id}` ends it")
 
@@ -156,7 +156,7 @@ def delete(program: Program, export_id: str, yes: bool) -> None:
 @json_option
 @with_program
 def fields(_program: Program, as_json: bool) -> None:
-    """The fields a definition can name, and what each needs to have a value.
+    """The fields a definition can name, with what each needs.
 
     JSON: field, kind (text, integer, date, time, instant), needs (school, code, code_reference, period,
     period_reference).

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import RowMapping
+
 from worker.bootstrap import Program
 from worker.cli.definition_yaml import write_document
 from worker.cli.output import (
@@ -43,7 +45,7 @@ def list_definitions(program: Program, *, retired: bool, as_json: bool) -> None:
     emit_table(columns, shown, empty="no exports; `writeback exports apply FILE` saves one")
 
 
-def _shape(row: Mapping[str, Any], run: Mapping[str, Any] | None) -> dict[str, Any]:
+def _shape(row: RowMapping, run: RowMapping | None) -> dict[str, Any]:
     document = row["document"]
     return {
         "export_id": row["export_id"],
@@ -63,7 +65,7 @@ def _shape(row: Mapping[str, Any], run: Mapping[str, Any] | None) -> dict[str, A
     }
 
 
-def _line(row: Mapping[str, Any], run: Mapping[str, Any] | None) -> tuple[object, ...]:
+def _line(row: RowMapping, run: RowMapping | None) -> tuple[object, ...]:
     zone = row["document"]["schedule"]["time_zone"]
     return (
         row["export_id"],
@@ -75,7 +77,7 @@ def _line(row: Mapping[str, Any], run: Mapping[str, Any] | None) -> tuple[object
     )
 
 
-def _state(row: Mapping[str, Any]) -> str:
+def _state(row: RowMapping) -> str:
     return "paused" if row["paused_at"] is not None else str(row["state"])
 
 
@@ -125,10 +127,10 @@ def show_definition(program: Program, export_id: str, *, as_yaml: bool, as_json:
 
 
 def _more(
-    row: Mapping[str, Any],
+    row: RowMapping,
     states: Mapping[str, int],
-    revisions: Sequence[Mapping[str, Any]],
-    actions: Sequence[Mapping[str, Any]],
+    revisions: Sequence[RowMapping],
+    actions: Sequence[RowMapping],
 ) -> dict[str, Any]:
     paused = row["paused_at"] is not None
     pause = {"at": instant(row["paused_at"]), "by": row["paused_by"], "reason": row["pause_reason"]}
@@ -142,13 +144,11 @@ def _more(
     }
 
 
-def _picked(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
+def _picked(row: RowMapping, *names: str) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 
-def _facts(
-    row: Mapping[str, Any], run: Mapping[str, Any] | None, states: Mapping[str, int]
-) -> list[tuple[str, object]]:
+def _facts(row: RowMapping, run: RowMapping | None, states: Mapping[str, int]) -> list[tuple[str, object]]:
     zone = row["document"]["schedule"]["time_zone"]
     pause = f"since {when(row['paused_at'], zone)} by {row['paused_by']}: {row['pause_reason']}"
     error = f": {run['error']}" if run and run["error"] else ""
@@ -166,7 +166,7 @@ def _facts(
 
 
 def _history(
-    revisions: Sequence[Mapping[str, Any]], actions: Sequence[Mapping[str, Any]]
+    revisions: Sequence[RowMapping], actions: Sequence[RowMapping]
 ) -> tuple[list[Column], list[tuple[object, ...]]]:
     """Saves are actions too; their revisions are what the actions' reasons name."""
     kept = [(one["saved_at"], "save", one["saved_by"], f"revision {one['revision']}") for one in revisions]
@@ -178,7 +178,7 @@ def _history(
 
 
 def _emit_yaml(
-    facts: Iterable[tuple[str, object]], revisions: Sequence[Mapping[str, Any]], document: Mapping[str, Any]
+    facts: Iterable[tuple[str, object]], revisions: Sequence[RowMapping], document: Mapping[str, Any]
 ) -> None:
     for name, value in facts:
         if value is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +10,12 @@ from worker.cli.output import Column, emit_list, emit_table, instant, json_optio
 from worker.cli.session import WORD, with_database
 
 if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
+
     from worker.bootstrap import Program
 
 
-@click.group()
+@click.group(short_help="Entries that wait for something, by reason.")
 def held() -> None:
     """Entries that cannot go out as they are; each goes by itself once its cause is gone."""
 
@@ -25,7 +26,9 @@ def held() -> None:
 @json_option
 @with_database
 def list_held(program: Program, export_id: str | None, entries: bool, as_json: bool) -> None:
-    """What is held, by export and reason: how many, and since when the oldest waits.
+    """What is held, by export and reason.
+
+    How many entries wait for what, and since when the oldest does.
 
     JSON (always each entry by itself): tardy_id, district_id, version, export_id, school_id, behavior_code,
     since, reason_code, reason.
@@ -56,16 +59,16 @@ _ENTRIES = [
 ]
 
 
-def _group(row: Mapping[str, Any]) -> tuple[object, ...]:
+def _group(row: RowMapping) -> tuple[object, ...]:
     return (row["export_id"], row["count"], when(row["oldest"]), row["reason"])
 
 
-def _line(row: Mapping[str, Any]) -> tuple[object, ...]:
+def _line(row: RowMapping) -> tuple[object, ...]:
     place = (row["tardy_id"], row["export_id"], row["school_id"], row["behavior_code"])
     return (*place, when(row["buffered_at"]), row["reason"])
 
 
-def _shape(row: Mapping[str, Any]) -> dict[str, Any]:
+def _shape(row: RowMapping) -> dict[str, Any]:
     return {
         "tardy_id": row["tardy_id"],
         "district_id": row["district_id"],

@@ -75,9 +75,10 @@ def emit_list(items: Iterable[Mapping[str, Any]]) -> None:
 
 def emit_raw(data: bytes) -> None:
     """Bytes as they are to standard output. Raises WritebackError as `emit` does."""
-    stream = click.get_binary_stream("stdout")
+    stream = sys.stdout
     try:
-        stream.write(data)
+        stream.flush()
+        stream.buffer.write(data)
         stream.flush()
     except BrokenPipeError:
         raise

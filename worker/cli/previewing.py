@@ -33,7 +33,7 @@ class Tally:
     ended: Counter[str] = field(default_factory=Counter)
 
 
-class _Undone(Exception):  # noqa: N818 - not an error: it takes a transaction back
+class _Undone(Exception):
     pass
 
 

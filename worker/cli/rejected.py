@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _all_option = click.option("--all", "everything", is_flag=True, help="All that are parked.")
 
 
-@click.group()
+@click.group(short_help="Messages that could not be understood.")
 def rejected() -> None:
     """Parked messages: look at them, have them handled again, or delete them."""
 
@@ -60,9 +60,9 @@ def show(program: Program, parked_id: str, as_json: bool) -> None:
 @click.option("--code", "codes", type=WORD, multiple=True, help="All with this code; may be repeated.")
 @with_program
 def replay(program: Program, parked_ids: tuple[str, ...], everything: bool, codes: tuple[str, ...]) -> None:
-    """Put parked messages back in the queue they came from, to be handled again.
+    """Have parked messages handled again.
 
-    What is still wrong is parked again.
+    They go back to the queue they came from. What is still wrong is parked again.
     """
     if sum((bool(parked_ids), everything, bool(codes))) != 1:
         raise click.UsageError("say which: one or more IDs, --all, or --code CODE")

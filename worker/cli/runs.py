@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _STATES = ("open", "sealed", "delivering", "waiting", "failed", "delivered", "empty", "abandoned")
 
 
-@click.group()
+@click.group(short_help="What was sent, and what is under way.")
 def runs() -> None:
     """Runs: each is one file on its way to an SIS. RUN may be the first digits of its id."""
 
@@ -44,7 +44,7 @@ def list_runs(program: Program, export_id: str | None, state: str | None, limit:
 @json_option
 @with_database
 def show(program: Program, run: str, as_json: bool) -> None:
-    """One run: file, counts, every attempt with its error, and who did what to it.
+    """One run: file, counts, attempts, errors, who did what.
 
     JSON: what `list` has, and revision, may_have_left, entries (how many in which state), resent_by (run ids),
     attempt_log (number, worker, revision, phase, started_at, finished_at, outcome, error), actions (at, who,
@@ -61,7 +61,9 @@ def show(program: Program, run: str, as_json: bool) -> None:
 @json_option
 @with_database
 def resend(program: Program, run: str, reason: str, as_json: bool) -> None:
-    """Send a delivered run's file once more: the same bytes under the same name.
+    """Send a delivered run's file once more.
+
+    The same bytes go under the same name.
 
     JSON: run_id (of the new run), resend_of, export_id, file_name.
     """
@@ -81,7 +83,9 @@ def resend(program: Program, run: str, reason: str, as_json: bool) -> None:
 @json_option
 @with_database
 def abandon(program: Program, run: str, reason: str | None, not_sent: bool, as_json: bool) -> None:
-    """Give an open run up: its entries are buffered again and go with the next run.
+    """Give an open run up; its entries are buffered again.
+
+    They go with the next run.
 
     Where its file may have left, the destination is asked first; one that has left is delivered, not abandoned.
 

@@ -65,7 +65,7 @@ def known_export(connection: Connection, export_id: str | None) -> None:
         )
 
 
-def _line(run: Mapping[str, Any]) -> tuple[object, ...]:
+def _line(run: RowMapping) -> tuple[object, ...]:
     trigger = "resend" if run["resend_of"] else run["trigger"]
     counts = (run["rows"], run["held_rows"])
     return (
@@ -166,6 +166,6 @@ _ATTEMPT_COLUMNS = [
 ]
 
 
-def _attempt_line(one: Mapping[str, Any]) -> tuple[object, ...]:
+def _attempt_line(one: RowMapping) -> tuple[object, ...]:
     times = (when(one["started_at"]), when(one["finished_at"]))
     return (one["number"], *times, one["phase"], one["outcome"], one["worker"], one["error"])

@@ -110,7 +110,7 @@ def who() -> str:
     return f"{user}@{socket.gethostname()}"[:200]
 
 
-class Word(click.ParamType):
+class Word(click.ParamType[str]):
     """An id or a reason as it can be stored: text without NUL or stray bytes."""
 
     name = "text"

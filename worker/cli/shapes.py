@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worker.cli.output import instant
 
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
 
-def run_shape(run: Mapping[str, Any]) -> dict[str, Any]:
+
+def run_shape(run: RowMapping) -> dict[str, Any]:
     """A run, as in the outcome messages, with its state."""
     name = run["file_name"]
     return {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from worker.bootstrap import Program
 
 
-@click.command()
+@click.command(short_help="Where is this tardy, and why does it wait?")
 @click.argument("tardy_id", type=WORD)
 @click.option(
     "--district", type=WORD, metavar="ID", help="Its district, where more than one has such a tardy."

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from worker.bootstrap import Program
 from worker.cli.output import Column, emit, emit_facts, emit_object, emit_table, instant, when
@@ -14,6 +13,7 @@ from worker.store.reading_trace import ExportTrace, Trace, districts_of
 from worker.store.reading_trace import trace as read_trace
 
 _ENDED = ("superseded", "cancelled", "ignored", "refused", "dismissed", "collapsed")
+_FOR_A_PERSON = ("correction", "purged")
 
 
 def trace_tardy(program: Program, tardy_id: str, district: str | None, *, as_json: bool) -> None:
@@ -69,7 +69,7 @@ def _export_shape(one: ExportTrace) -> dict[str, Any]:
     }
 
 
-def _entry_shape(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _entry_shape(entry: RowMapping) -> dict[str, Any]:
     names = ("version", "state", "reason_code", "reason", "action", "run_id", "run_state", "line")
     return {name: entry[name] for name in names} | {
         "file": entry["file_name"],
@@ -122,7 +122,7 @@ _STEP_COLUMNS = [
 ]
 
 
-def _step(one: ExportTrace, entry: Mapping[str, Any]) -> tuple[object, ...]:
+def _step(one: ExportTrace, entry: RowMapping) -> tuple[object, ...]:
     placed = (entry["run_id"], entry["line"], entry["file_name"])
     times = (when(entry["buffered_at"]), when(entry["settled_at"]))
     state = (entry["version"], entry["state"], entry["action"])
@@ -145,7 +145,10 @@ def summary(one: ExportTrace) -> str:
     if not one.export.active:
         return "the export is deleted: it is not sent"
     if state == "held":
-        return f"held: {last['reason']}; it goes by itself once that is put right"
+        by_itself = (
+            "" if last["reason_code"] in _FOR_A_PERSON else "; it goes by itself once that is put right"
+        )
+        return f"held: {last['reason']}{by_itself}"
     return f"buffered; {leaves(one)}"
 
 
@@ -177,7 +180,7 @@ def leaves(one: ExportTrace) -> str:
         row = export.row
         return f"the export is paused since {when(row['paused_at'])} by {row['paused_by']}: {row['pause_reason']}"
     if one.open_run is not None:
-        return f"it goes after run {one.open_run['run_id'][:8]}, which is {_run_state(one)}"
+        return f"it waits behind run {one.open_run['run_id'][:8]}, which is {_run_state(one)}"
     if one.run_asked_for:
         return "a run is asked for: it goes within a minute"
     if schedule.frequency == "continuous":

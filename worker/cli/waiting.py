@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import monotonic
-from typing import Any
+
+from sqlalchemy import RowMapping
 
 from schemas.commands import Command
 from worker.bootstrap import Program
@@ -39,7 +40,7 @@ def run_export_now(program: Program, export_id: str, wait: float | None, *, as_j
         emit(_told(run))
 
 
-def _told(run: Mapping[str, Any]) -> str:
+def _told(run: RowMapping) -> str:
     if run["state"] == "empty":
         return f"{run['export_id']}: nothing to send ({run['held_rows']} held)"
     sent = f"{counted(run['rows'], 'row')} in {run['file_name']}"
@@ -48,7 +49,7 @@ def _told(run: Mapping[str, Any]) -> str:
 
 def _ended_run(
     program: Program, export_id: str, command: Command, wait: float, tell: Callable[[str], None]
-) -> Mapping[str, Any]:
+) -> RowMapping:
     deadline = monotonic() + wait
     never = threading.Event()
     while True:
@@ -64,7 +65,7 @@ def _ended_run(
         never.wait(min(_LOOK, left))
 
 
-def _look(program: Program, export_id: str, command: Command) -> tuple[str, Mapping[str, Any] | None]:
+def _look(program: Program, export_id: str, command: Command) -> tuple[str, RowMapping | None]:
     """How the request stands, with its run or, before there is one, the open run that it waits for."""
     with program.database.read() as connection:
         request = reading.request_of(connection, export_id, command.source, command.command_id)
@@ -73,7 +74,7 @@ def _look(program: Program, export_id: str, command: Command) -> tuple[str, Mapp
         return request["state"], runs.open_run(connection, export_id)
 
 
-def _where_it_stands(run: Mapping[str, Any] | None, request: str) -> str:
+def _where_it_stands(run: RowMapping | None, request: str) -> str:
     if run is None:
         return "nobody has begun the run: it waits for a worker (`writeback run`)"
     about = f"run {run['run_id'][:8]} is {run['state']}"

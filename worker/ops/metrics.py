@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from worker.broker.ports import Broker, QueueDepth
+from worker.broker.ports import EVENTS_QUEUE, Broker, QueueDepth
 from worker.clock import Clock
 from worker.ops.probe import Probe
 from worker.store.engine import Database
@@ -43,10 +43,8 @@ class StateCollector(Collector):
     `writeback_database_up` is 0. Every process tells the same figures: aggregate with max, not sum.
 
     RabbitMQ tells over AMQP how many messages are ready, not how many are unacknowledged; its management API
-    does, where BROKER_URL names it (`?management=…`). Where the broker does not tell, `in_hand` says how many
-    messages of each queue this process has received and not acknowledged: with one worker that is the same
-    figure, with several each tells its own share (these alone add up). Without `in_hand` the sample is left
-    out: no figure is better than a wrong one.
+    does, where BROKER_URL names it (`?management=…`). Where the broker does not tell, it is what the program's
+    consumers said of themselves at their last heartbeat, a few seconds ago.
     """
 
     def __init__(
@@ -55,14 +53,12 @@ class StateCollector(Collector):
         broker: Broker,
         clock: Clock,
         *,
-        in_hand: Callable[[], Mapping[str, int]] | None = None,
         keep: float = KEEP,
         patience: float = PATIENCE,
     ) -> None:
         self._clock = clock
-        self._in_hand = in_hand
         self._depths = Probe(broker.operator().depths, keep=keep, patience=patience)
-        self._status = Probe(lambda: _read_status(database), keep=keep, patience=patience)
+        self._status = Probe(lambda: _read_status(database, clock()), keep=keep, patience=patience)
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """The gauges without samples: what the registry checks for names taken twice."""
@@ -73,23 +69,20 @@ class StateCollector(Collector):
         families = _families()
         self._depths.begin()
         self._status.begin()
-        self._add_depths(families, self._depths.answer().value)
-        self._add_status(families, self._status.answer().value)
+        status = self._status.answer().value
+        self._add_depths(families, self._depths.answer().value, status)
+        self._add_status(families, status)
         return families.values()
 
-    def _add_depths(self, families: Families, depths: list[QueueDepth] | None) -> None:
+    def _add_depths(self, families: Families, depths: list[QueueDepth] | None, status: Status | None) -> None:
         families["broker_up"].add_metric((), depths is not None)
-        if depths is None:
-            return
-        in_hand = self._in_hand() if self._in_hand is not None else {}
-        messages = families["queue_messages"]
-        for depth in depths:
-            messages.add_metric((depth.queue, "ready"), depth.ready)
+        for depth in depths or []:
+            families["queue_messages"].add_metric((depth.queue, "ready"), depth.ready)
             unacknowledged = depth.unacknowledged
-            if unacknowledged is None:
-                unacknowledged = in_hand.get(depth.queue)
+            if unacknowledged is None and status is not None:
+                unacknowledged = status.events_in_hand if depth.queue == EVENTS_QUEUE else 0
             if unacknowledged is not None:
-                messages.add_metric((depth.queue, "unacknowledged"), unacknowledged)
+                families["queue_messages"].add_metric((depth.queue, "unacknowledged"), unacknowledged)
 
     def _add_status(self, families: Families, status: Status | None) -> None:
         families["database_up"].add_metric((), status is not None)
@@ -103,9 +96,9 @@ class StateCollector(Collector):
                 _add_schedule(families, export)
 
 
-def _read_status(database: Database) -> Status:
+def _read_status(database: Database, now: datetime) -> Status:
     with database.read() as connection:
-        return take_status(connection)
+        return take_status(connection, now)
 
 
 def _families() -> Families:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,8 +67,10 @@ class Readiness:
 
 
 class OpsServer:
-    """Answers operators and their programs. `migrated` says whether the database is up to date; `in_hand` is
-    `StateCollector`'s. Nothing listens before `start`."""
+    """Answers operators and their programs. `migrated` says whether the database is up to date.
+
+    Nothing listens before `start`.
+    """
 
     def __init__(
         self,
@@ -79,11 +81,10 @@ class OpsServer:
         clock: Clock,
         *,
         migrated: Callable[[], bool],
-        in_hand: Callable[[], Mapping[str, int]] | None = None,
     ) -> None:
         self._address = address
         self._instruments = instruments
-        self._collector = StateCollector(database, broker, clock, in_hand=in_hand)
+        self._collector = StateCollector(database, broker, clock)
         self._readiness = Readiness(
             broker=Probe(broker.operator().depths, keep=READY_KEEP, patience=READY_PATIENCE),
             database=Probe(lambda: _touch(database), keep=READY_KEEP, patience=READY_PATIENCE),

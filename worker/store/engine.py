@@ -90,7 +90,15 @@ def _open(url: str) -> Engine:
         pool_pre_ping=True,
         pool_size=8,
         max_overflow=8,
-        connect_args={"connect_timeout": 10, "options": "-c timezone=utc -c lock_timeout=300000"},
+        connect_args={
+            "connect_timeout": 10,
+            "options": "-c timezone=utc -c lock_timeout=300000",
+            # A network that fell silent is noticed within half a minute, not after the kernel's two hours.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30000,
+        },
     )
 
 

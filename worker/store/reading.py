@@ -57,13 +57,13 @@ def resends_of(connection: Connection, run_id: str) -> list[str]:
     return list(connection.execute(statement).scalars())
 
 
-def is_purged(connection: Connection, run: Mapping[str, object]) -> bool:
+def is_purged(connection: Connection, run: RowMapping) -> bool:
     """Whether the rows of a delivered run (or of the one that it resends) are no longer all there."""
     source = run["resend_of"] or run["run_id"]
     kept = connection.execute(
         select(func.count()).where(entries.c.run_id == source, entries.c.row_values.is_not(None))
     ).scalar_one()
-    return kept != run["rows"]
+    return bool(kept != run["rows"])
 
 
 def entry_states(
@@ -77,7 +77,7 @@ def entry_states(
         .group_by(entries.c.state)
         .order_by(entries.c.state)
     )
-    return {state: count for state, count in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def revisions(connection: Connection, export_id: str) -> list[RowMapping]:

@@ -27,6 +27,8 @@ ID = 64  # the contract's longest id
 KEY = 63  # of an export
 _UNJUDGED = text("NOT judged AND state IN ('buffered', 'held')")
 
+_IN_A_RUN = text("run_id IS NOT NULL")
+
 catalogue = Table(
     "catalogue",
     metadata,
@@ -138,7 +140,7 @@ entries = Table(
     Column("settled_at", Instant),
     Index("ix_entries_state", "export_id", "state", "sort_at", "tardy_id", "version"),
     Index("ix_entries_tardy", "district_id", "tardy_id"),
-    Index("ix_entries_run", "run_id", "line"),
+    Index("ix_entries_run", "run_id", "line", sqlite_where=_IN_A_RUN, postgresql_where=_IN_A_RUN),
     Index("ix_entries_unjudged", "export_id", sqlite_where=_UNJUDGED, postgresql_where=_UNJUDGED),
 )
 

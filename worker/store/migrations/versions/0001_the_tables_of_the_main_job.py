@@ -129,7 +129,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("export_id", "district_id", "tardy_id", "version", "ordinal"),
     )
     with op.batch_alter_table("entries", schema=None) as batch_op:
-        batch_op.create_index("ix_entries_run", ["run_id", "line"], unique=False)
+        batch_op.create_index(
+            "ix_entries_run",
+            ["run_id", "line"],
+            unique=False,
+            sqlite_where=sa.text("run_id IS NOT NULL"),
+            postgresql_where=sa.text("run_id IS NOT NULL"),
+        )
         batch_op.create_index(
             "ix_entries_state", ["export_id", "state", "sort_at", "tardy_id", "version"], unique=False
         )

@@ -1,0 +1,54 @@
+"""The command line: one file for each command or group of commands; what they do in earnest lies beside them."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from worker import __version__
+from worker.cli.app import Cli
+from worker.cli.check import check
+from worker.cli.db import db
+from worker.cli.demo import demo
+from worker.cli.exports import exports
+from worker.cli.held import held
+from worker.cli.publish import publish
+from worker.cli.rejected import rejected
+from worker.cli.run import run
+from worker.cli.runs import runs
+from worker.cli.status import status
+from worker.cli.trace import trace
+
+
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="writeback")
+def cli() -> None:
+    """Tardy Write-Back: tardies from the behavior system into the SIS, once, right, and provably.
+
+    Configured by the environment (BROKER_URL, DATABASE_URL, WRITEBACK_HOME …); with none of it set everything
+    lives in the folder `var`. Exit status: 0 done; 1 it failed; 2 wrong usage; 78 wrong configuration.
+    """
+
+
+cli.add_command(demo)
+cli.add_command(run)
+cli.add_command(exports)
+cli.add_command(runs)
+cli.add_command(trace)
+cli.add_command(held)
+cli.add_command(rejected)
+cli.add_command(publish)
+cli.add_command(check)
+cli.add_command(status)
+cli.add_command(db)
+
+
+def main() -> None:
+    """The console script `writeback`: runs the command line and ends the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a terminal that knows few characters still shows all
+    cli(prog_name="writeback")

@@ -1,0 +1,106 @@
+"""What `writeback check` tries, each by itself: one that is down hides none of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from worker.bootstrap import Program
+from worker.cli.session import prepare_database
+from worker.destinations.registry import DESTINATIONS
+from worker.errors import WritebackError
+from worker.store import definitions, migrate
+
+_SIDE_BY_SIDE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried; `detail` says how it is, or what is wrong and what to do."""
+
+    what: str
+    name: str
+    ok: bool
+    detail: str
+
+
+def findings(program: Program) -> Iterator[Finding]:
+    """Tries everything. Destinations are tried side by side, and each only if its secrets are there."""
+    yield _tried("broker", program.broker.name, program.broker.prepare, "its queues and exchanges are there")
+    database = _tried(
+        "database",
+        _database_name(program),
+        lambda: _try_database(program),
+        "it takes writes, migrations are current",
+    )
+    yield database
+    if not database.ok:
+        return
+    with program.database.read() as connection:
+        exports = [(row["export_id"], row["document"]) for row in definitions.every(connection)]
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        for found in pool.map(lambda export: list(_of_export(program, *export)), exports):
+            yield from found
+
+
+def _database_name(program: Program) -> str:
+    url = program.settings.database_url
+    return "embedded" if program.settings.database_is_embedded else url.split(":", 1)[0].split("+")[0]
+
+
+def _try_database(program: Program) -> None:
+    prepare_database(program)
+    migrate.require_current(program.database)
+    program.database.ping()
+
+
+def _of_export(program: Program, export_id: str, document: Mapping[str, Any]) -> Iterator[Finding]:
+    destination = document["destination"]
+    secrets = [
+        _tried("secret", f"{name} ({export_id})", partial(program.secret, name), "it is set")
+        for name in dict.fromkeys(_secret_names(destination))
+    ]
+    yield from secrets
+    if all(secret.ok for secret in secrets):
+        yield _tried(
+            "destination", export_id, lambda: _try_destination(program, destination), _where(destination)
+        )
+    else:
+        yield Finding("destination", export_id, False, "not tried: set its secrets first")
+
+
+def _where(destination: Mapping[str, Any]) -> str:
+    return f"{destination['type']}: a file can be sent there"
+
+
+def _secret_names(value: Any) -> Iterator[str]:
+    """The names of all secrets in a destination's options: objects {"secret": name}."""
+    if isinstance(value, Mapping):
+        if list(value) == ["secret"] and isinstance(value["secret"], str):
+            yield value["secret"]
+            return
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _secret_names(inner)
+
+
+def _try_destination(program: Program, options: Mapping[str, Any]) -> None:
+    kind = DESTINATIONS.get(options["type"])
+    if kind is None:
+        known = ", ".join(DESTINATIONS)
+        raise WritebackError(f"this version knows no destination type {options['type']!r}; known: {known}")
+    kind.open(options, program.settings.home, program.secret).check()
+
+
+def _tried(what: str, name: str, work: Callable[[], object], fine: str) -> Finding:
+    try:
+        work()
+    except WritebackError as error:
+        return Finding(what, name, False, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other things are tried all the same
+        return Finding(what, name, False, f"an error of the program ({type(error).__name__})")
+    return Finding(what, name, True, fine)

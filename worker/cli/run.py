@@ -1,0 +1,47 @@
+"""`writeback run`: the worker."""
+
+from __future__ import annotations
+
+import click
+
+from worker.cli.session import worker_program
+from worker.errors import WritebackError
+
+ROLES = ("consumer", "flusher")
+
+
+@click.command(short_help="The worker, until SIGTERM or Ctrl-C.")
+@click.argument("roles", nargs=-1, metavar="[consumer] [flusher]")
+def run(roles: tuple[str, ...]) -> None:
+    """The worker, until SIGTERM or Ctrl-C; it finishes what is in hand and ends within 30 seconds.
+
+    consumer: takes events and commands in. flusher: runs what is due and sends the files. No role named: both
+    in one process. Any number of workers may run side by side on a broker and database of their own.
+    """
+    _check_roles(roles)
+    program = worker_program()
+    from worker.ops.logs import log_uncaught
+    from worker.service import Service
+
+    log_uncaught()
+    try:
+        Service(program, list(dict.fromkeys(roles))).run()
+    except WritebackError:
+        raise
+    except Exception as error:
+        _log(error)
+        raise
+
+
+def _check_roles(roles: tuple[str, ...]) -> None:
+    for role in roles:
+        if role == "console":
+            raise click.UsageError("this version has no console yet; the roles are consumer and flusher")
+        if role not in ROLES:
+            raise click.UsageError(f"no role {role!r}; the roles are {' and '.join(ROLES)}")
+
+
+def _log(error: Exception) -> None:
+    import structlog
+
+    structlog.get_logger("process").critical("an error of the program ended the worker", exc_info=error)
