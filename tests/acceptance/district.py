@@ -56,9 +56,10 @@ def bell(school: School, local: datetime) -> tuple[str, str] | None:
     return None
 
 
-def behavior_code(school: School, code: str) -> str | None:
-    """The External Reference Code of a behavior code: the school's own before the district's."""
-    if (school.district, code) == UNMAPPED:
+def behavior_code(school: School, code: str, *, all_mapped: bool) -> str | None:
+    """The External Reference Code of a behavior code, the school's own before the district's; `all_mapped`:
+    once the late mapping is known."""
+    if (school.district, code) == UNMAPPED and not all_mapped:
         return None
     if code == "LATE" and school.number == 2:
         return f"{school.sis_id}-L"
@@ -70,11 +71,13 @@ def reference_messages() -> Iterator[dict[str, Any]]:
     for district in DISTRICTS:
         for code in CODES:
             yield _code(district, code, "of an earlier version", version=1)
-            yield _code(district, code, behavior_code(School(district, 1), code), version=2)
+            reference = behavior_code(School(district, 1), code, all_mapped=False)
+            yield _code(district, code, reference, version=2)
     for school in SCHOOLS:
         yield _school(school)
         if school.number == 2:
-            yield _code(school.district, "LATE", behavior_code(school, "LATE"), school=school)
+            reference = behavior_code(school, "LATE", all_mapped=False)
+            yield _code(school.district, "LATE", reference, school=school)
         yield _bells(school, "wednesday", default=False)
         yield _bells(school, "regular", default=True)
 
@@ -82,7 +85,8 @@ def reference_messages() -> Iterator[dict[str, Any]]:
 def late_mapping() -> dict[str, Any]:
     """The External Reference Code that was missing all along."""
     district, code = UNMAPPED
-    return _code(district, code, f"{district}-{code[0]}", version=3)
+    reference = behavior_code(School(district, 1), code, all_mapped=True)
+    return _code(district, code, reference, version=3)
 
 
 def _code(

@@ -13,10 +13,12 @@ from tests.acceptance.layouts import ACTIONS, FIXED, JSON, QUOTED, SIS, Layout, 
 from tests.acceptance.tardies import Key, Version
 
 Run = Literal["by its id", "by its school", "when saved", "continuously"]
+Wanted = dict[Key, Row | None]
+"""The row of each tardy, None where it has to be held."""
 _FIRST_DAY = date(2026, 8, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Export:
     """One definition. `schools` and `codes` None: all."""
 
@@ -57,9 +59,10 @@ class Export:
             return False
         return version.local.date() >= self.first_day
 
-    def wanted(self, newest: Iterable[Version]) -> dict[Key, Row | None]:
-        """The row of each tardy that belongs to the definition, None where it has to be held."""
-        return {version.key: self.layout.expected(version) for version in newest if self.matches(version)}
+    def wanted(self, newest: Iterable[Version], *, all_mapped: bool = False) -> Wanted:
+        """What has to become of the tardies that belong to the definition."""
+        matching = (version for version in newest if self.matches(version))
+        return {version.key: self.layout.expected(version, all_mapped) for version in matching}
 
 
 def twenty_exports() -> list[Export]:

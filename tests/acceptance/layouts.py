@@ -18,15 +18,15 @@ CODE_WORDS = {"TARDY": "Tardy to class", "LATE": "Late to school"}
 _WIDTHS = (9, 8, 8, 10, 3)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """`file` and `fields` as in a definition; `read` gives the rows of a file's bytes; `expected` the row of a
-    version, None where it has to be held."""
+    version, None where it has to be held, before or after the late mapping is known."""
 
     file: dict[str, Any]
     fields: list[dict[str, Any]]
     read: Callable[[bytes], list[Row]]
-    expected: Callable[[Version], Row | None]
+    expected: Callable[[Version, bool], Row | None]
 
 
 def _student(version: Version) -> dict[str, Any]:
@@ -45,9 +45,10 @@ def _data(version: Version) -> dict[str, Any]:
 _SIS_TITLES = ["Tardy", "Student_Number", "Att_Date", "Att_Time", "Period", "Att_Code", "Source"]
 
 
-def _sis_row(version: Version) -> Row | None:
+def _sis_row(version: Version, all_mapped: bool) -> Row | None:
     found = district.bell(version.school, version.local)
-    code = district.behavior_code(version.school, _data(version)["behavior_code"])
+    behavior = _data(version)["behavior_code"]
+    code = district.behavior_code(version.school, behavior, all_mapped=all_mapped)
     if found is None or code is None:
         return None
     local = version.local
@@ -88,7 +89,7 @@ SIS = Layout(
 # JSON Lines: numbers stay numbers, what is missing is null or a default.
 
 
-def _json_row(version: Version) -> Row:
+def _json_row(version: Version, _all_mapped: bool) -> Row:
     data = _data(version)
     bell = district.bell(version.school, version.local)
     values = {
@@ -124,7 +125,7 @@ JSON = Layout(
 # Fixed width, without a header line.
 
 
-def _fixed_row(version: Version) -> Row:
+def _fixed_row(version: Version, _all_mapped: bool) -> Row:
     data = _data(version)
     return (
         version.key[1],
@@ -162,7 +163,7 @@ FIXED = Layout(
 # A csv file of another kind: every value quoted, semicolons, a byte order mark, texts with line breaks.
 
 
-def _quoted_row(version: Version) -> Row:
+def _quoted_row(version: Version, _all_mapped: bool) -> Row:
     data = _data(version)
     student = _student(version)
     return (
@@ -206,7 +207,7 @@ QUOTED = Layout(
 # What near real time needs: the action first, so that the rows can be applied one after the other.
 
 
-def _action_row(version: Version) -> Row:
+def _action_row(version: Version, _all_mapped: bool) -> Row:
     data = _data(version)
     return (version.key[1], data["behavior_code"], str(data.get("minutes_late", "")), data.get("comment", ""))
 

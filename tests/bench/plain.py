@@ -286,9 +286,7 @@ class Program:
     """One connection to the broker, one to the database, one thread."""
 
     def __init__(self, broker_url: str, database_url: str) -> None:
-        self._connection = Connection(
-            broker_url, heartbeat=30, transport_options={"confirm_publish": True}
-        )
+        self._connection = Connection(broker_url, heartbeat=30, transport_options={"confirm_publish": True})
         self._store = Store(database_url)
         self._arrived: list[Message] = []
         self._stopping = False

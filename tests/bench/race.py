@@ -17,7 +17,11 @@ PROGRAMS = ("ours", "plain")
 
 # What both must have stored alike; how they spell a document's JSON, and when they were at it, is their own.
 _SAME = (
-    ("versions", "tardy_versions", "district_id, tardy_id, version, type, document::jsonb, message_id, source"),
+    (
+        "versions",
+        "tardy_versions",
+        "district_id, tardy_id, version, type, document::jsonb, message_id, source",
+    ),
     (
         "tardies",
         "tardies",

@@ -28,7 +28,7 @@ def show_status(program: Program, *, as_json: bool) -> None:
     """Prints how things stand. Raises WritebackError once all is printed, where the broker does not answer."""
     depths, broken = _depths(program)
     with program.database.read() as connection:
-        status = take_status(connection)
+        status = take_status(connection, program.clock())
         zones = {
             row["export_id"]: row["document"]["schedule"]["time_zone"]
             for row in definitions.every(connection, retired=True)
@@ -70,6 +70,7 @@ def _shape(depths: Sequence[QueueDepth], broken: str | None, status: Status) -> 
         "held": sum(one.buffer.held for one in exports),
         "sealed": sum(one.buffer.sealed for one in exports),
         "oldest_buffered_at": instant(_oldest(exports)),
+        "events_in_hand": status.events_in_hand,
         "unpublished_outcomes": status.unpublished_outcomes,
         "exports": [_export_shape(one) for one in exports],
     }
@@ -122,6 +123,10 @@ def _print(now: datetime, depths: Sequence[QueueDepth], status: Status, zones: d
         [
             ("buffered", f"{waiting}{since}"),
             ("held", _held_text(exports)),
+            (
+                "in hand",
+                f"{status.events_in_hand} events taken and not stored yet" if status.events_in_hand else None,
+            ),
             (
                 "outcomes",
                 f"{status.unpublished_outcomes} wait for the broker" if status.unpublished_outcomes else None,

@@ -1,0 +1,127 @@
+"""What every destination that takes files does, run over each kind there is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from worker.destinations.directory import Directory
+from worker.destinations.ports import FileDestination
+from worker.errors import DestinationError, TransientError
+
+PART, FENCED, MARK = ".a.csv.1.part", ".a.csv.2.fenced", ".a.csv.1.mark"
+
+
+class Place:
+    """A destination with the folder in which it keeps its files."""
+
+    def __init__(self, destination: FileDestination, folder: Path) -> None:
+        self.destination = destination
+        self.folder = folder
+
+    def upload(self, name: str = PART, *chunks: bytes) -> None:
+        self.destination.upload(name, chunks or (b"one,", b"two\n"), mark=MARK)
+
+    def names(self) -> set[str]:
+        return {path.name for path in self.folder.iterdir()}
+
+
+@pytest.fixture(params=["relative", "absolute"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    folder = tmp_path / "outbox"
+    if request.param == "absolute":
+        folder.mkdir()
+    yield Place(Directory("outbox" if request.param == "relative" else str(folder), tmp_path), folder)
+
+
+def test_an_upload_lies_under_its_temporary_name_with_its_checksum(place: Place) -> None:
+    uploaded = place.destination.upload(PART, [b"one,", b"two\n"], mark=MARK)
+    assert (uploaded.bytes, uploaded.sha256[:12]) == (8, "522d45a4d29c")
+    assert place.names() == {PART, MARK}
+    assert (place.folder / PART).read_bytes() == b"one,two\n"
+
+
+def test_publishing_renames(place: Place) -> None:
+    place.upload()
+    place.destination.publish(PART, "a.csv", replace=False)
+    assert place.destination.is_there("a.csv") and not place.destination.is_there(PART)
+
+
+def test_an_uncollected_file_is_not_overwritten_unless_asked(place: Place) -> None:
+    place.upload(PART, b"first")
+    place.destination.publish(PART, "a.csv", replace=False)
+    place.upload(PART, b"second")
+    with pytest.raises(TransientError, match="not been collected"):
+        place.destination.publish(PART, "a.csv", replace=False)
+    assert (place.folder / "a.csv").read_bytes() == b"first"
+    place.destination.publish(PART, "a.csv", replace=True)
+    assert (place.folder / "a.csv").read_bytes() == b"second"
+
+
+def test_a_fence_takes_the_file_away_from_whoever_would_publish_it(place: Place) -> None:
+    place.upload()
+    assert place.destination.fence([PART], FENCED, mark=MARK)
+    with pytest.raises(DestinationError):
+        place.destination.publish(PART, "a.csv", replace=False)
+    assert not place.destination.is_there("a.csv")
+
+
+def test_a_fence_finds_nothing_once_the_file_has_gone(place: Place) -> None:
+    place.upload()
+    place.destination.publish(PART, "a.csv", replace=False)
+    assert not place.destination.fence([PART], FENCED, mark=MARK)
+
+
+def test_a_fence_without_its_mark_is_another_place(place: Place) -> None:
+    place.upload()
+    place.destination.discard([MARK, PART])
+    with pytest.raises(DestinationError, match="not the folder"):
+        place.destination.fence([PART], FENCED, mark=MARK)
+
+
+def test_discarding_what_is_not_there_is_no_error(place: Place) -> None:
+    place.destination.discard([PART, MARK])
+
+
+def test_a_check_leaves_nothing_behind(place: Place) -> None:
+    place.destination.check()
+    assert place.names() == set()
+
+
+def test_a_missing_absolute_folder_is_an_error_and_never_made(tmp_path: Path) -> None:
+    missing = tmp_path / "mount"
+    with pytest.raises(DestinationError, match="no such folder"):
+        Directory(str(missing), tmp_path).upload(PART, [b""], mark=MARK)
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "unwritable"])
+def test_a_folder_that_takes_no_files_needs_a_person(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "outbox"
+    if kind == "file":
+        path.write_text("")
+    else:
+        path = Path("/proc")  # nobody may create a file there, root included
+    with pytest.raises(DestinationError, match="put that right"):
+        Directory(str(path), tmp_path).check()
+
+
+def test_an_upload_is_durable_before_it_is_called_uploaded(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File and folder are synced: or a power cut could make a departed file look as if it had been collected."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    place.upload()
+    assert synced[-2:] == [PART, "outbox"]
+    place.destination.publish(PART, "a.csv", replace=False)
+    assert synced[-1] == "outbox"
