@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from worker.errors import (
     TransientError,
     UnavailableError,
 )
+from worker.failpoints import Arrow, reached
 from worker.instruments import Instruments
 from worker.store import runs
 from worker.store.catalogue import load_definition, load_export
@@ -121,6 +122,8 @@ class Flush:
             with attempt, self._database.write() as connection:
                 share_catalogue(connection)
                 left = runs.reseal(connection, claim, self._clock())
+                reached(Arrow.RESEAL_BEFORE_COMMIT)
+        reached(Arrow.RESEAL_COMMITTED)
         return left
 
     def _send(self, claim: Claim, run: RowMapping) -> None:
@@ -142,6 +145,7 @@ class Flush:
         self._depart(claim, destination, names, uploaded)
         self._discard_fenced(claim, run)
         destination.publish(names.part, names.file, replace=replace)
+        reached(Arrow.RENAME_DONE)
         self._settle(claim, run)
 
     def _refuse_uncollected(self, destination: FileDestination, name: str, replace: bool) -> None:
@@ -161,8 +165,10 @@ class Flush:
         )
         for attempt in retries:
             with attempt, self._database.read() as connection:
+                reached(Arrow.UPLOAD_BEFORE)
                 chunks = render(_rows(connection, run), pinned.fields, pinned.file)
-                uploaded = destination.upload(names.part, chunks, mark=names.mark)
+                uploaded = destination.upload(names.part, _passing(chunks), mark=names.mark)
+        reached(Arrow.UPLOAD_DONE)
         return uploaded
 
     def _check_bytes(self, run: RowMapping, uploaded: Uploaded) -> None:
@@ -178,9 +184,11 @@ class Flush:
             with self._database.write() as connection:
                 facts = FileFacts(uploaded.sha256, uploaded.bytes)
                 runs.depart(connection, claim, facts, self._clock())
+                reached(Arrow.DEPART_BEFORE_COMMIT)
         except StaleLeaseError:
             destination.discard([names.part, names.mark])
             raise
+        reached(Arrow.DEPART_COMMITTED)
 
     def _fence(self, claim: Claim, run: RowMapping) -> bool:
         """Makes sure that no earlier attempt can still rename; True: none of them had."""
@@ -196,7 +204,10 @@ class Flush:
         ]
         # Oldest first: files only ever move to a later attempt's name, so no move slips past this search.
         searched = [first.part, *(names.fenced for names in later)]
-        return destination.fence(searched, Names(run["file_name"], claim.token).fenced, mark=first.mark)
+        reached(Arrow.FENCE_BEFORE)
+        found = destination.fence(searched, Names(run["file_name"], claim.token).fenced, mark=first.mark)
+        reached(Arrow.FENCE_DONE)
+        return found
 
     def _discard_fenced(self, claim: Claim, run: RowMapping) -> None:
         """This attempt has departed: what was fenced before is evidence of nothing any more."""
@@ -207,6 +218,8 @@ class Flush:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
                 runs.settle_delivered(connection, claim, self._clock())
+                reached(Arrow.SETTLE_BEFORE_COMMIT)
+        reached(Arrow.SETTLE_COMMITTED)
         self._sweep(claim, run, keep_own_part=False)
 
     def _sweep(self, claim: Claim, run: RowMapping, *, keep_own_part: bool) -> None:
@@ -263,6 +276,7 @@ class Flush:
                     settle(connection)
         except (StaleLeaseError, UnavailableError) as error:
             log.warning("the attempt could not be settled", run=claim.run_id, reason=str(error))
+        reached(Arrow.WAIT_COMMITTED)
         self._count(claim)
 
     def _count(self, claim: Claim) -> None:
@@ -275,7 +289,9 @@ class Flush:
         assert run is not None and export is not None
         outcome = run["state"]
         if outcome == "delivered":
-            log.info("delivered", run=claim.run_id, export=claim.export_id, file=run["file_name"], rows=run["rows"])
+            log.info(
+                "delivered", run=claim.run_id, export=claim.export_id, file=run["file_name"], rows=run["rows"]
+            )
         self._instruments.attempts.labels(export.definition.destination["type"], outcome).inc()
         self._instruments.runs.labels(claim.export_id, run["trigger"], outcome).inc()
         if outcome == "delivered":
@@ -305,6 +321,12 @@ class Flush:
 
 def _rows(connection: Connection, run: RowMapping) -> Iterator[list[Any]]:
     return (orjson.loads(values) for values in runs.lines(connection, run))
+
+
+def _passing(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        reached(Arrow.UPLOAD_HALF)
 
 
 def safe_traceback(error: BaseException) -> tuple[type[BaseException], BaseException, Any]:

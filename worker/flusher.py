@@ -9,6 +9,7 @@ import structlog
 
 from worker.clock import Clock
 from worker.errors import UnavailableError
+from worker.failpoints import Arrow, reached
 from worker.flush import Flush
 from worker.instruments import Instruments
 from worker.scheduler import Scheduler
@@ -98,6 +99,7 @@ class Flusher:
                 claim = runs.claim_next(connection, self._worker, self._clock())
             if claim is None:
                 return started
+            reached(Arrow.CLAIM_COMMITTED)
             self._start(pool, claim)
             started = True
         return started

@@ -19,6 +19,7 @@ from worker.broker.ports import Broker, Consumer, Delivery, Publisher, Rejection
 from worker.clock import Clock
 from worker.commands import carry_out, refuse
 from worker.errors import UnavailableError
+from worker.failpoints import Arrow, reached
 from worker.instruments import Instruments
 from worker.store import requests
 from worker.store.buffering import buffer_tardies, save_references
@@ -138,11 +139,17 @@ class Intake:
         batch = self._read(deliveries)
         self._store(batch)
         for delivery, rejection in batch.rejected:
-            publisher.park(delivery, rejection)
-            self._instruments.events.labels("unreadable", rejection.code).inc()
-            log.warning("parked", queue=delivery.queue, code=rejection.code, reason=rejection.reason)
+            self._park(delivery, rejection, publisher)
         consumer.acknowledge(deliveries)
+        reached(Arrow.BATCH_ACKNOWLEDGED)
         self._failures = 0
+
+    def _park(self, delivery: Delivery, rejection: Rejection, publisher: Publisher) -> None:
+        reached(Arrow.PARK_BEFORE_PUBLISH)
+        publisher.park(delivery, rejection)
+        reached(Arrow.PARK_PUBLISHED)
+        self._instruments.events.labels("unreadable", rejection.code).inc()
+        log.warning("parked", queue=delivery.queue, code=rejection.code, reason=rejection.reason)
 
     def _read(self, deliveries: Sequence[Delivery]) -> Batch:
         batch = Batch()
@@ -199,6 +206,8 @@ class Intake:
                 share_catalogue(connection)
                 self._cache.refresh(connection)
                 buffered = buffer_tardies(connection, self._cache, tardies, self._clock())
+                reached(Arrow.BATCH_BEFORE_COMMIT)
+        reached(Arrow.BATCH_COMMITTED)
         return buffered.results
 
     def _store_references(self, items: list[ReferenceItem]) -> list[str]:
@@ -206,6 +215,8 @@ class Intake:
             with attempt, self._database.write() as connection:
                 own_catalogue(connection)
                 stored = save_references(connection, items, self._clock())
+                reached(Arrow.REFERENCES_BEFORE_COMMIT)
+        reached(Arrow.REFERENCES_COMMITTED)
         return stored.results
 
     # commands
@@ -215,13 +226,13 @@ class Intake:
         try:
             envelope = _envelope(delivery)
         except RejectedError as error:
-            publisher.park(delivery, Rejection(error.code, error.reason))
-            self._instruments.events.labels("unreadable", error.code).inc()
+            self._park(delivery, Rejection(error.code, error.reason), publisher)
         else:
             result = self._answer(envelope, delivery)
             self._instruments.events.labels(_known_type(envelope.type), result).inc()
             log.info("command", type=_known_type(envelope.type), result=result)
         consumer.acknowledge([delivery])
+        reached(Arrow.COMMAND_ACKNOWLEDGED)
         self._failures = 0
         self._wake()
 
@@ -237,6 +248,8 @@ class Intake:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
                 answer = carry_out(connection, command, self._clock(), **reply)
+                reached(Arrow.COMMAND_BEFORE_COMMIT)
+        reached(Arrow.COMMAND_COMMITTED)
         if answer is None:
             return "duplicate"
         return "refused" if answer.refused is not None else "accepted"

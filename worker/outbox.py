@@ -9,6 +9,7 @@ import structlog
 from worker.broker.ports import OUTCOMES_EXCHANGE, Broker, Outgoing, Publisher
 from worker.clock import Clock
 from worker.errors import UnavailableError
+from worker.failpoints import Arrow, reached
 from worker.instruments import Instruments
 from worker.store import outcomes
 from worker.store.engine import Database
@@ -57,13 +58,16 @@ class Outbox:
                 return 0
         with self._database.write() as connection:
             waiting = outcomes.claim_unpublished(connection, _BATCH, self._clock())
+        reached(Arrow.OUTBOX_CLAIMED)
         told: list[int] = []
         try:
             for outcome in waiting:
                 _publish(publisher, outcome)
+                reached(Arrow.OUTBOX_PUBLISHED)
                 told.append(outcome.outbox_id)
         finally:
             self._note(told, [outcome.outbox_id for outcome in waiting if outcome.outbox_id not in set(told)])
+        reached(Arrow.OUTBOX_COMMITTED)
         return len(told)
 
     def _note(self, told: list[int], untold: list[int]) -> None:

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from worker.clock import Clock
+from worker.failpoints import Arrow, reached
 from worker.instruments import Instruments
 from worker.store import requests, runs, sealing
 from worker.store.catalogue import load_export
@@ -46,6 +47,7 @@ class Scheduler:
             due = requests.due_definitions(connection, now, _BATCH)
         for export_id in due:
             self._transaction(partial(_write_due, export_id=export_id, now=now))
+            reached(Arrow.SLOT_COMMITTED)
         return bool(due)
 
     def _judge(self, now: datetime) -> bool:
@@ -54,6 +56,7 @@ class Scheduler:
         judged = 0
         for export_id in waiting:
             judged += self._transaction(partial(_judge_page, export_id=export_id, now=now), shared=True)
+            reached(Arrow.JUDGE_COMMITTED)
         return judged > 0
 
     def _request_continuous(self, now: datetime) -> bool:
@@ -63,6 +66,7 @@ class Scheduler:
         asked = 0
         for export_id in full:
             asked += self._transaction(partial(_request_if_full, export_id=export_id, now=now))
+            reached(Arrow.CONTINUOUS_COMMITTED)
         return asked > 0
 
     def _seal(self, now: datetime) -> bool:
@@ -74,9 +78,10 @@ class Scheduler:
         return sealed > 0
 
     def _seal_one(self, export_id: str, now: datetime) -> bool:
-        run_id = self._transaction(partial(runs.seal_next, export_id=export_id, now=now), shared=True)
+        run_id = self._transaction(partial(_seal_next, export_id=export_id, now=now), shared=True)
         if run_id is None:
             return False
+        reached(Arrow.SEAL_COMMITTED)
         with self._database.read() as connection:
             run = runs.get(connection, run_id)
         assert run is not None
@@ -106,13 +111,23 @@ def _write_due(connection: Connection, export_id: str, now: datetime) -> None:
     due = export is not None and export.row["next_due_at"] is not None and export.row["next_due_at"] <= now
     if export is not None and due and export.active and not export.paused:
         write_due_slot(connection, export, now)
+        reached(Arrow.SLOT_BEFORE_COMMIT)
 
 
 def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:
     export = load_export(connection, export_id)
     if export is None or not export.active:
         return 0
-    return sealing.judge_unjudged(connection, export.definition, export.route, now)
+    judged = sealing.judge_unjudged(connection, export.definition, export.route, now)
+    reached(Arrow.JUDGE_BEFORE_COMMIT)
+    return judged
+
+
+def _seal_next(connection: Connection, export_id: str, now: datetime) -> str | None:
+    run_id = runs.seal_next(connection, export_id, now)
+    if run_id is not None:
+        reached(Arrow.SEAL_BEFORE_COMMIT)
+    return run_id
 
 
 def _request_if_full(connection: Connection, export_id: str, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from types import FrameType
 
 import structlog
 
-from worker import __version__
+from worker import __version__, failpoints
 from worker.bootstrap import Program
 from worker.errors import ConfigurationError, UnavailableError, WritebackError
 from worker.ops.server import OpsServer
@@ -32,6 +32,7 @@ class Service:
 
     def run(self) -> None:
         """Runs until SIGTERM or SIGINT. Raises ConfigurationError, RefusedError (a database that is behind)."""
+        failpoints.arm_from(self._program.settings.environment)
         signal.signal(signal.SIGTERM, self._told_to_stop)
         signal.signal(signal.SIGINT, self._told_to_stop)
         self._wait_for_servers()

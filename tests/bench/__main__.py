@@ -43,7 +43,8 @@ def main(context: click.Context, events: int, rounds: int) -> None:
 def _measure(servers: Servers, messages: Sequence[Outgoing], rounds: int) -> int:
     console = Console()
     with console.status("starting RabbitMQ and PostgreSQL") as status:
-        servers.begin(rabbitmq=True, postgresql=True)
+        servers.begin_rabbitmq()
+        servers.begin_postgresql()
         with new_stage(servers) as stage:
             show_place(console, stage, len(os.sched_getaffinity(0)))
         race = Race([run_round(servers, messages, status.update) for _ in range(rounds)])
@@ -56,9 +57,9 @@ def _measure(servers: Servers, messages: Sequence[Outgoing], rounds: int) -> int
 
 def _verdict(console: Console, race: Race) -> int:
     if race.speed < 1:
-        console.print(f"[bold red]Ours is slower than the plain program: {race.speed:.2f} ×[/]")
+        console.print(f"[bold red]Ours is slower than the plain program: {race.speed:.2f} x[/]")
         return 1
-    console.print(f"[bold green]Ours is {race.speed:.2f} × as fast as the plain program.[/]")
+    console.print(f"[bold green]Ours is {race.speed:.2f} x as fast as the plain program.[/]")
     return 0
 
 

@@ -81,7 +81,7 @@ def _memory(drain: Drain) -> float:
 
 
 def _times(ratio: float) -> str:
-    return f"{ratio:.2f} ×"
+    return f"{ratio:.2f} x"
 
 
 def show_others(console: Console, race: Race, flushed: Flushed, latency: Latency) -> None:

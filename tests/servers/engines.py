@@ -233,7 +233,10 @@ def output(
     timeout: float = TOOL_SECONDS,
     with_errors: bool = False,
 ) -> str:
-    """What the command writes to standard output (and standard error, if asked). Raises ServerError, with its last words, where it fails."""
+    """What the command writes to standard output (and standard error, if asked).
+
+    Raises ServerError, with its last words, where it fails.
+    """
     name = Path(command[0]).name
     try:
         done = subprocess.run(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.output import Column, confirmed, emit, emit_list, emit_table, json_option, yes_option
-from worker.cli.session import WORD, with_database, with_program
+from worker.cli.output import Column, confirm, emit, emit_list, emit_table, json_option, yes_option
+from worker.cli.session import WORD, ruled, with_database, with_program
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
@@ -58,6 +58,7 @@ def list_exports(program: Program, retired: bool, as_json: bool) -> None:
     "--yaml", "as_yaml", is_flag=True, help="YAML that `exports apply` takes back; the rest as comments."
 )
 @json_option
+@ruled(lambda as_yaml, as_json, **_: "give one of --yaml and --json" if as_yaml and as_json else None)
 @with_database
 def show(program: Program, export_id: str, as_yaml: bool, as_json: bool) -> None:
     """One export: its definition, state, pause, next run and history.
@@ -67,8 +68,6 @@ def show(program: Program, export_id: str, as_yaml: bool, as_json: bool) -> None
     """
     from worker.cli.exports_show import show_definition
 
-    if as_yaml and as_json:
-        raise click.UsageError("give one of --yaml and --json")
     show_definition(program, export_id, as_yaml=as_yaml, as_json=as_json)
 
 
@@ -147,9 +146,9 @@ def delete(program: Program, export_id: str, yes: bool) -> None:
 
     Saved again under the same id it is the same export: history and file numbers go on.
     """
-    if confirmed(f"Delete the export {export_id}? What it has not sent yet will not be sent.", yes=yes):
-        _ask(program, "export.delete", export_id)
-        emit(f"{export_id} is deleted")
+    confirm(f"Delete the export {export_id}? What it has not sent yet will not be sent.", yes=yes)
+    _ask(program, "export.delete", export_id)
+    emit(f"{export_id} is deleted")
 
 
 @exports.command()

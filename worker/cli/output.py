@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from worker.errors import WritebackError
+from worker.errors import RefusedError, WritebackError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -181,15 +181,16 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def confirmed(question: str, *, yes: bool) -> bool:
-    """Asks on a terminal; where nobody can be asked, or with `yes`, what was typed stands."""
+def confirm(question: str, *, yes: bool) -> None:
+    """Asks on a terminal; where nobody can be asked, or with `yes`, what was typed stands.
+
+    Raises RefusedError where the answer is no.
+    """
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return True
+        return
     click.echo(f"{plain(question)} [y/N] ", err=True, nl=False)
-    if sys.stdin.readline().strip().lower() in ("y", "yes"):
-        return True
-    note("nothing was changed")
-    return False
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise RefusedError("not confirmed; nothing was changed")
 
 
 def plain(text: str) -> str:

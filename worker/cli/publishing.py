@@ -30,7 +30,7 @@ def publish_file(program: Program, file: str, *, raw: bool) -> None:
         lines = Lines(stream, raw=raw)
         problems = lines.problems()
         if problems:
-            _refuse(file, problems)
+            _refuse("standard input" if file == "-" else file, problems)
         program.broker.prepare()
         with progress("publishing", len(lines)) as advance:
             lost = program.broker.operator().publish_all(lines, advance)
@@ -44,7 +44,7 @@ def publish_file(program: Program, file: str, *, raw: bool) -> None:
 
 def _refuse(file: str, problems: Sequence[str]) -> None:
     for problem in problems[:_MOST_PROBLEMS]:
-        note(problem)
+        note(f"{file}: {problem}")
     more = f" ({len(problems) - _MOST_PROBLEMS} more not shown)" if len(problems) > _MOST_PROBLEMS else ""
     raise RefusedError(f"{file}: {counted(len(problems), 'line')} cannot be published{more}; nothing was")
 

@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.output import confirmed, counted, emit, json_option, yes_option
-from worker.cli.session import WORD, with_program
+from worker.cli.output import confirm, counted, emit, json_option, yes_option
+from worker.cli.session import WORD, ruled, with_program
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
 
 _all_option = click.option("--all", "everything", is_flag=True, help="All that are parked.")
+
+
+def _says_which(
+    parked_ids: tuple[str, ...], everything: bool, codes: tuple[str, ...] | None = None, **_: object
+) -> str | None:
+    if sum((bool(parked_ids), everything, bool(codes))) == 1:
+        return None
+    return "say which: one or more IDs, or --all" + ("" if codes is None else ", or --code CODE")
 
 
 @click.group(short_help="Messages that could not be understood.")
@@ -58,14 +66,13 @@ def show(program: Program, parked_id: str, as_json: bool) -> None:
 @click.argument("parked_ids", nargs=-1, metavar="[ID…]", type=WORD)
 @_all_option
 @click.option("--code", "codes", type=WORD, multiple=True, help="All with this code; may be repeated.")
+@ruled(_says_which)
 @with_program
 def replay(program: Program, parked_ids: tuple[str, ...], everything: bool, codes: tuple[str, ...]) -> None:
     """Have parked messages handled again.
 
     They go back to the queue they came from. What is still wrong is parked again.
     """
-    if sum((bool(parked_ids), everything, bool(codes))) != 1:
-        raise click.UsageError("say which: one or more IDs, --all, or --code CODE")
     moved = program.broker.operator().replay(list(parked_ids) or None, codes=list(codes) or None)
     emit(f"{counted(moved, 'message')} put back in the queue")
 
@@ -74,12 +81,11 @@ def replay(program: Program, parked_ids: tuple[str, ...], everything: bool, code
 @click.argument("parked_ids", nargs=-1, metavar="[ID…]", type=WORD)
 @_all_option
 @yes_option
+@ruled(_says_which)
 @with_program
 def drop(program: Program, parked_ids: tuple[str, ...], everything: bool, yes: bool) -> None:
     """Delete parked messages for good."""
-    if bool(parked_ids) == everything:
-        raise click.UsageError("say which: one or more IDs, or --all")
     which = "every parked message" if everything else counted(len(set(parked_ids)), "parked message")
-    if confirmed(f"Delete {which} for good?", yes=yes):
-        gone = program.broker.operator().drop(None if everything else list(parked_ids))
-        emit(f"{counted(gone, 'message')} deleted")
+    confirm(f"Delete {which} for good?", yes=yes)
+    gone = program.broker.operator().drop(None if everything else list(parked_ids))
+    emit(f"{counted(gone, 'message')} deleted")

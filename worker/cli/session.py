@@ -51,6 +51,24 @@ def with_database(work: Callable[Concatenate[Program, P], None]) -> Callable[P, 
     return with_program(command)
 
 
+def ruled(rule: Callable[..., str | None]) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Has the command's options judged together before anything else: `rule` is given them all by name.
+
+    What it returns is told as wrong usage.
+    """
+
+    def decorate(work: Callable[P, None]) -> Callable[P, None]:
+        @functools.wraps(work)
+        def command(*args: P.args, **kwargs: P.kwargs) -> None:
+            if (wrong := rule(**kwargs)) is not None:
+                raise click.UsageError(wrong)
+            work(*args, **kwargs)
+
+        return command
+
+    return decorate
+
+
 def _program(*, quiet: bool) -> Program:
     from worker.bootstrap import Program
     from worker.ops.logs import configure_logs

@@ -22,9 +22,9 @@ def status(program: Program, as_json: bool) -> None:
     Where the broker does not answer, the rest is shown all the same, and the exit status is 1.
 
     JSON: queues (queue, ready, unacknowledged, consumers), broker_error, buffered, held, sealed,
-    oldest_buffered_at, events_in_hand, unpublished_outcomes, exports (export_id, district_id, state, frequency, buffered, held,
-    sealed, oldest_buffered_at, next_run_at, last_delivered_at, pause (at, by, reason) or null, open_run (run_id,
-    state, trigger, rows, attempts, error, next_attempt_at, started_at) or null).
+    oldest_buffered_at, events_in_hand, unpublished_outcomes, exports (export_id, district_id, state, frequency,
+    buffered, held, sealed, oldest_buffered_at, next_run_at, last_delivered_at, pause (at, by, reason) or null,
+    open_run (run_id, state, trigger, rows, attempts, error, next_attempt_at, started_at) or null).
     """
     from worker.cli.status_show import show_status
 
