@@ -74,8 +74,7 @@ class Dumper(yaml.SafeDumper):
 for _tag, _pattern, _first in _RESOLVERS:
     _regexp = re.compile(rf"^(?:{_pattern})$")
     Loader.add_implicit_resolver(_tag, _regexp, _first)
-    if _tag == _UNQUOTED:
-        Dumper.add_implicit_resolver(_tag, _regexp, _first)
+    Dumper.add_implicit_resolver(_tag, _regexp, _first)
 Loader.add_constructor(_UNQUOTED, Loader.construct_unquoted)
 Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_decimal)
 
