@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -169,13 +168,3 @@ def forget_old(connection: Connection, now: datetime) -> int:
     gone = connection.execute(delete(commands).where(commands.c.received_at < edge)).rowcount
     old = (outbox.c.created_at < edge, outbox.c.published_at.is_not(None))
     return gone + connection.execute(delete(outbox).where(*old)).rowcount
-
-
-def stored_outcomes(connection: Connection, key: CommandKey) -> list[dict[str, Any]]:
-    """The outcomes that answered a command, as CloudEvents."""
-    rows = connection.execute(
-        select(outbox.c.body)
-        .where(outbox.c.command_source == key.source, outbox.c.command_id == key.command_id)
-        .order_by(outbox.c.outbox_id)
-    )
-    return [json.loads(body) for (body,) in rows]

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from tests.builders import code, school
 from tests.program import SteppedProgram
 from worker.cli import cli
+from worker.clock import system_clock
 from worker.store.engine import Database
 from worker.store.tables import metadata
 
@@ -30,6 +31,7 @@ class Ended:
     status: int
     out: str
     err: str
+    out_bytes: bytes
 
     @property
     def errors(self) -> list[str]:
@@ -62,7 +64,7 @@ class Workplace:
         given = {**unset, "WRITEBACK_HOME": str(self.home), **environment}
         result = CliRunner().invoke(cli, list(arguments), input=stdin, env=given, prog_name="writeback")
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return Ended(result.exit_code, result.stdout, result.stderr)
+        return Ended(result.exit_code, result.stdout, result.stderr, result.stdout_bytes)
 
     def ok(self, *arguments: str, stdin: str | bytes = "", **environment: str) -> Ended:
         """The same; the command must succeed."""
@@ -82,9 +84,9 @@ class Workplace:
 
     @contextmanager
     def program(self) -> Iterator[SteppedProgram]:
-        """The program on this database and folder, driven step by step at noon on 6 October 2026."""
+        """The program on this database and folder, driven step by step; its clock stands still at now."""
         self.home.mkdir(exist_ok=True)
-        program = SteppedProgram(self.database_url, self.home)
+        program = SteppedProgram(self.database_url, self.home, system_clock())
         try:
             yield program
         finally:

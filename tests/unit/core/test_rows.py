@@ -43,12 +43,8 @@ def why(*fields: dict[str, Any], known: References = EVERYTHING, **changes: Any)
 
 def test_every_field_of_the_catalogue_has_a_value() -> None:
     """Either a path in the tardy's document or a function here: nothing is listed that cannot be exported."""
-    own = {"action", "row_number"}
-    missing = [
-        name
-        for name, field in EXPORT_FIELDS.items()
-        if field.path is None and name not in COMPUTED | dict.fromkeys(own)
-    ]
+    computed = {*COMPUTED, "action", "row_number"}
+    missing = [name for name, field in EXPORT_FIELDS.items() if field.path is None and name not in computed]
     assert missing == []
     values = row(
         *({"field": name} for name in EXPORT_FIELDS), recorded_at="2026-10-06T13:09:00Z", minutes_late=7
@@ -87,7 +83,11 @@ def test_every_field_of_the_catalogue_has_a_value() -> None:
     ],
 )
 def test_a_fields_value(field: str, value: Any) -> None:
-    changes = {"recorded_at": "2026-10-06T13:09:00Z", "minutes_late": 7, "attributes": {"bus": "12"}}
+    changes: dict[str, Any] = {
+        "recorded_at": "2026-10-06T13:09:00Z",
+        "minutes_late": 7,
+        "attributes": {"bus": "12"},
+    }
     assert row({"field": field}, line=3, **changes) == [value]
 
 
