@@ -112,26 +112,19 @@ def _candidates(
         wanted.append(tardies.c.behavior_code.in_(sorted(route.codes)))
     if until is not None:
         wanted.append(tardies.c.occurred_at < until)
-    after: tuple[datetime, str] | None = None
+    after = ""
     while True:
-        beyond = [] if after is None else [_beyond(after)]
+        # by key: the whole walk reads each of the district's tardies once
         page = connection.execute(
             select(tardies)
-            .where(*wanted, *beyond)
-            .order_by(tardies.c.occurred_at, tardies.c.tardy_id)
+            .where(*wanted, tardies.c.tardy_id > after)
+            .order_by(tardies.c.tardy_id)
             .limit(_PAGE)
         ).all()
         if not page:
             return
         yield page
-        after = (page[-1].occurred_at, page[-1].tardy_id)
-
-
-def _beyond(after: tuple[datetime, str]) -> Any:
-    moment, tardy_id = after
-    return or_(
-        tardies.c.occurred_at > moment, and_(tardies.c.occurred_at == moment, tardies.c.tardy_id > tardy_id)
-    )
+        after = page[-1].tardy_id
 
 
 def _belongs(route: Route, row: Row[Any], zones: dict[str, ZoneInfo]) -> bool:

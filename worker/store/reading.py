@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, and_, exists, func, or_, select
@@ -118,26 +118,22 @@ def held_groups(connection: Connection, export_id: str | None) -> list[RowMappin
     return list(connection.execute(statement).mappings())
 
 
-def held_entries(connection: Connection, export_id: str | None) -> Iterator[RowMapping]:
-    """Every held entry with its tardy's school and code, by export and tardy, read a page at a time."""
+def held_page(
+    connection: Connection, export_id: str | None, after: RowMapping | None
+) -> Sequence[RowMapping]:
+    """The held entries that follow `after` (None: the first), each with its tardy's school and code, by export and
+    tardy; a page of them."""
     c = entries.c
     key = (c.export_id, c.district_id, c.tardy_id, c.version, c.ordinal)
     same = and_(tardies.c.district_id == c.district_id, tardies.c.tardy_id == c.tardy_id)
     statement = (
         select(entries, tardies.c.school_id, tardies.c.behavior_code)
         .join(tardies, same)
-        .where(_held(export_id))
+        .where(_held(export_id), *([] if after is None else [_beyond(key, after)]))
         .order_by(*key)
         .limit(_PAGE)
     )
-    after: RowMapping | None = None
-    while True:
-        beyond = [] if after is None else [_beyond(key, after)]
-        page = connection.execute(statement.where(*beyond)).mappings().all()
-        if not page:
-            return
-        yield from page
-        after = page[-1]
+    return connection.execute(statement).mappings().all()
 
 
 def _held(export_id: str | None) -> ColumnElement[bool]:

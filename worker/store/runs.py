@@ -18,6 +18,7 @@ from worker.store.catalogue import Export, load_definition, load_export
 from worker.store.definitions import note, release_entries
 from worker.store.outcomes import CommandKey, tell
 from worker.store.requests import close_request, next_request
+from worker.store.rows import update_given
 from worker.store.sealing import fill_run
 from worker.store.tables import attempts, definitions, entries, runs
 
@@ -377,23 +378,16 @@ def _deliver_entries(connection: Connection, run: RowMapping, now: datetime) -> 
 
 def _judge_newer_again(connection: Connection, run_id: str) -> None:
     """What arrived while the run was open was judged, if at all, as if nothing of its tardy had been sent."""
-    sent = entries.alias("sent")
-    newer = select(sent.c.tardy_id).where(
-        sent.c.run_id == run_id,
-        sent.c.export_id == entries.c.export_id,
-        sent.c.district_id == entries.c.district_id,
-        sent.c.tardy_id == entries.c.tardy_id,
-        sent.c.version < entries.c.version,
-    )
-    connection.execute(
-        update(entries)
-        .where(
-            entries.c.export_id == select(runs.c.export_id).where(runs.c.run_id == run_id).scalar_subquery(),
-            entries.c.state.in_(("buffered", "held", "cancelled", "ignored")),
-            newer.exists(),
-        )
-        .values(state="buffered", judged=False, reason=None, reason_code=None, settled_at=None)
-    )
+    sent, newer = entries.alias("sent"), entries.alias("newer")
+    key = ("export_id", "district_id", "tardy_id", "version", "ordinal")
+    same_tardy = and_(*(newer.c[name] == sent.c[name] for name in key[:3]))
+    found = connection.execute(
+        select(*(newer.c[name] for name in key))
+        .join(sent, and_(same_tardy, newer.c.version > sent.c.version))
+        .where(sent.c.run_id == run_id, newer.c.state.in_(("buffered", "held", "cancelled", "ignored")))
+    ).mappings()
+    afresh = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
+    update_given(connection, entries, key, list(afresh), [{**row, **afresh} for row in found])
 
 
 def settle_waiting(

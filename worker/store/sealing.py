@@ -9,18 +9,19 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select
+from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, func, select, tuple_
 
 from worker.core.definition import Definition
 from worker.core.judging import Candidate, Delivered, Ends, Ready, Verdict, Waits, judge
 from worker.core.routing import Route
 from worker.store.catalogue import ReferenceLoader, load_definition
 from worker.store.rows import update_given
-from worker.store.tables import UNSEALED, definitions, entries, runs, tardies, tardy_versions
+from worker.store.tables import IS_UNSEALED, definitions, entries, runs, tardies, tardy_versions
 from worker.store.types import instant_text
 
 PAGE = 1000
 
+_FILE_ORDER = ("sort_at", "tardy_id", "version", "ordinal")
 _ENTRY_KEY = ("district_id", "tardy_id", "version", "ordinal")
 _VERDICT = ("state", "reason_code", "reason", "action", "run_id", "line", "row_values", "settled_at")
 
@@ -83,7 +84,6 @@ def exports_with_unjudged(connection: Connection, limit: int) -> list[str]:
     unjudged = exists().where(
         entries.c.export_id == definitions.c.export_id,
         ~entries.c.judged,
-        entries.c.state.in_(UNSEALED),
         ~_in_open_run(),
     )
     return list(
@@ -142,7 +142,7 @@ def _pages(
 ) -> Iterator[Sequence[RowMapping]]:
     """Unsealed entries in file order with their tardies, a page at a time; locked against a batch that
     supersedes them meanwhile."""
-    wanted = [entries.c.export_id == export_id, entries.c.state.in_(UNSEALED)]
+    wanted: list[Any] = [entries.c.export_id == export_id, IS_UNSEALED]
     if unjudged:
         wanted += [~entries.c.judged, ~_in_open_run()]
     statement = (
@@ -158,9 +158,10 @@ def _pages(
             and_(tardies.c.district_id == entries.c.district_id, tardies.c.tardy_id == entries.c.tardy_id),
         )
         .join(tardy_versions, _same_version(tardy_versions, entries.c))
-        .order_by(entries.c.sort_at, entries.c.tardy_id, entries.c.version, entries.c.ordinal)
         .limit(PAGE)
     )
+    if not unjudged:
+        statement = statement.order_by(*(entries.c[name] for name in _FILE_ORDER))
     if lock:
         statement = statement.with_for_update(of=entries, skip_locked=unjudged)
     after: RowMapping | None = None
@@ -182,12 +183,9 @@ def _same_version(table: Any, entry: Any) -> Any:
 
 
 def _beyond(last: RowMapping) -> Any:
-    steps = ("sort_at", "tardy_id", "version", "ordinal")
-    clauses = []
-    for position, name in enumerate(steps):
-        equal = [entries.c[before] == last[before] for before in steps[:position]]
-        clauses.append(and_(*equal, entries.c[name] > last[name]))
-    return or_(*clauses)
+    """A row comparison: both databases walk the index on from here."""
+    place = [entries.c[name] for name in _FILE_ORDER]
+    return tuple_(*place) > tuple_(*(bindparam(None, last[column.name], column.type) for column in place))
 
 
 def _tardy_key(row: RowMapping) -> tuple[str, int]:

@@ -25,7 +25,10 @@ _Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by
 
 ID = 64  # the contract's longest id
 KEY = 63  # of an export
-_UNJUDGED = text("NOT judged AND state IN ('buffered', 'held')")
+# Predicates of partial indexes. A query that is to use one says the same in literals: a bound parameter proves
+# nothing to the planner.
+_UNSEALED = text("state IN ('buffered', 'held')")
+IS_UNSEALED = text("entries.state IN ('buffered', 'held')")
 
 _IN_A_RUN = text("run_id IS NOT NULL")
 
@@ -138,10 +141,26 @@ entries = Table(
     Column("judged", Boolean, nullable=False),  # False: the state says nothing yet of what a seal would do
     Column("buffered_at", Instant, nullable=False),
     Column("settled_at", Instant),
-    Index("ix_entries_state", "export_id", "state", "sort_at", "tardy_id", "version"),
+    Index("ix_entries_state", "export_id", "state"),
+    Index(
+        "ix_entries_unsealed",
+        "export_id",
+        "sort_at",
+        "tardy_id",
+        "version",
+        "ordinal",
+        sqlite_where=_UNSEALED,
+        postgresql_where=_UNSEALED,
+    ),
     Index("ix_entries_tardy", "district_id", "tardy_id"),
     Index("ix_entries_run", "run_id", "line", sqlite_where=_IN_A_RUN, postgresql_where=_IN_A_RUN),
-    Index("ix_entries_unjudged", "export_id", sqlite_where=_UNJUDGED, postgresql_where=_UNJUDGED),
+    # What is not judged is unsealed. (SQLAlchemy writes `judged = 0` on SQLite, `NOT judged` on PostgreSQL.)
+    Index(
+        "ix_entries_unjudged",
+        "export_id",
+        sqlite_where=text("judged = 0"),
+        postgresql_where=text("NOT judged"),
+    ),
 )
 
 run_requests = Table(

@@ -136,16 +136,21 @@ def upgrade() -> None:
             sqlite_where=sa.text("run_id IS NOT NULL"),
             postgresql_where=sa.text("run_id IS NOT NULL"),
         )
-        batch_op.create_index(
-            "ix_entries_state", ["export_id", "state", "sort_at", "tardy_id", "version"], unique=False
-        )
+        batch_op.create_index("ix_entries_state", ["export_id", "state"], unique=False)
         batch_op.create_index("ix_entries_tardy", ["district_id", "tardy_id"], unique=False)
         batch_op.create_index(
             "ix_entries_unjudged",
             ["export_id"],
             unique=False,
-            sqlite_where=sa.text("NOT judged AND state IN ('buffered', 'held')"),
-            postgresql_where=sa.text("NOT judged AND state IN ('buffered', 'held')"),
+            sqlite_where=sa.text("judged = 0"),
+            postgresql_where=sa.text("NOT judged"),
+        )
+        batch_op.create_index(
+            "ix_entries_unsealed",
+            ["export_id", "sort_at", "tardy_id", "version", "ordinal"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('buffered', 'held')"),
+            postgresql_where=sa.text("state IN ('buffered', 'held')"),
         )
 
     op.create_table(
