@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -26,30 +25,6 @@ ROOT = Path(__file__).resolve().parent.parent
 _LOOK = 0.02  # seconds between two looks at a condition
 _TICKS = os.sysconf("SC_CLK_TCK")
 _FOREIGN = ("WRITEBACK_", "BROKER_URL", "DATABASE_URL")
-
-# Until the command line is there.
-_LAUNCH = """
-import os, sys
-from sqlalchemy.engine import make_url
-from worker.bootstrap import Program
-from worker.errors import ConfigurationError, WritebackError
-from worker.ops.logs import configure_logs
-from worker.service import Service
-from worker.settings import read_settings
-from worker.store import migrate
-try:
-    settings = read_settings(os.environ)
-    configure_logs(settings.log_format, settings.log_level)
-    program = Program(settings)
-    if sys.argv[1:] == ["db", "upgrade"]:
-        migrate.upgrade(program.database)
-    else:
-        Service(program, sys.argv[2:]).run()
-except ConfigurationError as error:
-    print(error, file=sys.stderr); sys.exit(78)
-except WritebackError as error:
-    print(error, file=sys.stderr); sys.exit(1)
-"""
 
 Value = TypeVar("Value")
 
@@ -181,8 +156,6 @@ class Processes:
 
 def command_line(*arguments: str) -> list[str]:
     """`writeback` with these arguments, as Popen wants it."""
-    if importlib.util.find_spec("worker.cli.__init__") is None:
-        return [sys.executable, "-c", _LAUNCH, *arguments]
     return [sys.executable, "-m", "worker", *arguments]
 
 

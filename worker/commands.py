@@ -106,6 +106,11 @@ Handler = Callable[[Connection, Asked, Mapping[str, Any]], list[str]]
 
 def _save(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
     document = valid_document(data["definition"])
+    existing = definitions.find(connection, document["export_id"])
+    if data.get("run_now", False) and existing is not None and existing["paused_at"] is not None:
+        raise RefusedError(
+            f"export {document['export_id']} is paused; save it without run_now, or resume it first"
+        )
     definitions.save(connection, document, who=asked.who, now=asked.now, version=data.get("version"))
     if data.get("run_now", False):
         _request(connection, asked, document["export_id"])

@@ -1,16 +1,20 @@
 """Every place where a worker may die between two arrows, in one list; tests kill it at each.
 
-In production `reached` does nothing: it is armed by the environment variable below, which tests alone set.
+In production `reached` does nothing: it is armed by the environment variables below, which tests alone set.
 """
 
 from __future__ import annotations
 
-import os
+import itertools
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-VARIABLE = "WRITEBACK_TEST_KILL_AT"  # NAME or NAME:N, the Nth time the place is reached
+# Each is NAME or NAME:N, the Nth time the place is reached.
+VARIABLE = "WRITEBACK_TEST_KILL_AT"
+STOP_VARIABLE = "WRITEBACK_TEST_STOP_AT"
+_SIGNALS = {VARIABLE: signal.SIGKILL, STOP_VARIABLE: signal.SIGSTOP}
 
 
 class Arrow(StrEnum):
@@ -71,16 +75,19 @@ def arm(hook: Callable[[Arrow], None] | None) -> None:
 
 
 def arm_from(environment: Mapping[str, str]) -> None:
-    """Has the process kill itself, as SIGKILL would, where the environment says so."""
-    name, _, times = environment.get(VARIABLE, "").partition(":")
-    if not name:
-        return
-    left = {Arrow(name): int(times or 1)}
+    """Has the process send itself SIGKILL or SIGSTOP where the environment says so (one of both)."""
+    for variable, number in _SIGNALS.items():
+        name, _, times = environment.get(variable, "").partition(":")
+        if name:
+            arm(_signal_at(Arrow(name), int(times or 1), number))
 
-    def kill(arrow: Arrow) -> None:
-        if arrow in left:
-            left[arrow] -= 1
-            if left[arrow] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
 
-    arm(kill)
+def _signal_at(wanted: Arrow, times: int, number: signal.Signals) -> Callable[[Arrow], None]:
+    reached_so_far = itertools.count(1)
+
+    def hook(arrow: Arrow) -> None:
+        if arrow is wanted and next(reached_so_far) == times:
+            # To this very thread: SIGSTOP sent to the process may reach another first, and this one goes on.
+            signal.pthread_kill(threading.get_ident(), number)
+
+    return hook

@@ -92,25 +92,32 @@ class Client:
         return heard
 
 
-def publish_with_c_client(url: str, messages: Iterable[Mapping[str, Any]]) -> subprocess.Popen[bytes]:
+class CClient:
     """Publishes CloudEvents to `behavior` with librabbitmq's amqp-publish, one a line of its input.
 
-    Returns at once; the process ends when all are with the broker. It knows no confirms and one routing key.
+    It knows no confirms, and RabbitMQ may lose the last messages of a connection that is closed with some
+    unconfirmed: so it is to be closed only once everything has arrived.
     """
-    options = [
-        "--exchange=behavior",
-        "--routing-key=tardy.recorded",
-        "--persistent",
-        f"--content-type={_TYPE}",
-    ]
-    process = subprocess.Popen(
-        [_program(), f"--url={url}", *options, "--line-buffered"], stdin=subprocess.PIPE
-    )
-    assert process.stdin is not None
-    with process.stdin as lines:
+
+    def __init__(self, url: str) -> None:
+        options = ["--exchange=behavior", "--routing-key=tardy.recorded", "--persistent"]
+        self._process = subprocess.Popen(
+            [_program(), f"--url={url}", f"--content-type={_TYPE}", *options, "--line-buffered"],
+            stdin=subprocess.PIPE,
+        )
+
+    def publish(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        """Hands the messages to the client."""
+        assert self._process.stdin is not None
         for message in messages:
-            lines.write(json.dumps(message).encode() + b"\n")
-    return process
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def close(self) -> int:
+        """Ends it; returns its exit status."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return self._process.wait(30)
 
 
 def _program() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import text
 
 from tests.acceptance import district
-from tests.acceptance.amqp import Client, publish_with_c_client
+from tests.acceptance.amqp import CClient, Client
 from tests.acceptance.exports import Export, Wanted, apply_actions, multiset, twenty_exports
 from tests.acceptance.layouts import Row
 from tests.acceptance.tardies import in_disorder, make_versions, newest
@@ -30,6 +30,7 @@ _UNSETTLED = text(
     " + (SELECT count(*) FROM run_requests WHERE state = 'pending')"
     " + (SELECT count(*) FROM runs WHERE finished_at IS NULL)"
 )
+_ARRIVED = text("SELECT count(*) FROM tardy_versions")
 _ENTRIES = text(
     "SELECT tardy_id, state, action FROM entries WHERE export_id = :export_id ORDER BY version, ordinal"
 )
@@ -49,7 +50,12 @@ def test_20000_tardies_over_20_definitions_are_in_the_files_exactly(
 
     ask = Commands(client, exports)
     ask.save(export for export in exports if export.run != "when saved")
-    publish(amqp_url, list(district.reference_messages()), in_disorder(versions, SEED))
+    publish(
+        amqp_url,
+        list(district.reference_messages()),
+        in_disorder(versions, SEED),
+        lambda: count(database, _ARRIVED) == len(versions),
+    )
     ask.run_everything()
     wait_for(lambda: count(database, _UNSETTLED) == 0, "every entry to be settled or held", 60)
     check(database, home, {export: export.wanted(final) for export in exports})
@@ -126,21 +132,25 @@ def _check_replies(
     assert sorted(reply["data"]["export_id"] for reply in ran) == (sorted(export_ids) if runs else [])
 
 
-def publish(amqp_url: str, references: list[dict[str, Any]], messages: list[dict[str, Any]]) -> None:
-    """Publishes half of the messages with pika over several connections, half with the C client, the reference
-    data among them."""
+def publish(
+    amqp_url: str, references: list[dict[str, Any]], messages: list[dict[str, Any]], arrived: Callable[[], bool]
+) -> None:
+    """Publishes half of the messages with pika over several connections and half with the C client, the
+    reference data among them, until all have `arrived`."""
     half = len(references) // 2
     ours = references[:half] + messages[0::2]
     ours[1000:1000] = references[half:]
+    theirs = CClient(amqp_url)
     with ThreadPoolExecutor(PIKA_CONNECTIONS) as pool:
         done = [
             pool.submit(_publish_with_pika, amqp_url, ours[place::PIKA_CONNECTIONS])
             for place in range(PIKA_CONNECTIONS)
         ]
-        theirs = publish_with_c_client(amqp_url, messages[1::2])
-        assert theirs.wait(60) == 0
+        theirs.publish(messages[1::2])
         for future in done:
             future.result()
+    wait_for(arrived, "everything to arrive")
+    assert theirs.close() == 0
 
 
 def _publish_with_pika(amqp_url: str, messages: list[dict[str, Any]]) -> None:

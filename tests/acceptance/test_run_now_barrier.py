@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.acceptance.amqp import Client
 from tests.builders import command, definition, rows_in, save, tardy
 from tests.processes import Processes, wait_for
+from tests.servers import RabbitMQ
+from worker.broker.ports import EVENTS_QUEUE
 
 ROUNDS = 20
 MOST = 400
@@ -44,3 +49,22 @@ def test_a_run_now_takes_everything_that_was_published_before_it(
     for publisher in publishers:
         publisher.close()
     assert [worker.stop() for worker in workers] == [0, 0]
+
+
+def test_a_run_now_waits_for_a_queue_that_cannot_say_how_full_it_is(
+    writeback: Processes, client: Client, rabbitmq: RabbitMQ, amqp_url: str, home: Path
+) -> None:
+    """RabbitMQ calls a queue empty whose process has not answered it for 250 ms; that is not taken for true."""
+    queue = f"'{urlsplit(amqp_url).path[1:]}_{EVENTS_QUEUE}'"
+    worker = writeback.start_ready(WRITEBACK_BATCH_SIZE="1")
+    client.command(save(definition()))
+    os.kill(worker.pid, signal.SIGSTOP)
+    client.publish(tardy(f"t-{number}") for number in range(200))
+    rabbitmq.ctl("eval", f"sys:suspend({queue}).")
+    correlation = client.command(command("export.run_now", {"export_id": "daily"}))
+    os.kill(worker.pid, signal.SIGCONT)
+    wait_for(lambda: client.replies(correlation), "the command to be accepted")
+    rabbitmq.ctl("eval", f"timer:sleep(2000), sys:resume({queue}).")
+    [run] = wait_for(lambda: client.replies(correlation)[1:], "the run")
+    assert (run["type"], run["data"]["rows"]) == ("run.delivered", 200)
+    assert worker.stop() == 0

@@ -47,9 +47,14 @@ class _Intake:
         self.bytes -= len(delivery.body)
         return delivery
 
-    def ready(self) -> int:
-        """How many messages the broker says are ready in the queue."""
-        return int(self._channel.queue_declare(self.queue, passive=True).message_count)
+    def ready(self) -> int | None:
+        """How many messages the broker says are ready in the queue; None: it could not find out.
+
+        A quorum queue whose leader does not answer within 250 ms (a busy broker, an election) is called empty
+        and without consumers, though here is one.
+        """
+        told = self._channel.queue_declare(self.queue, passive=True)
+        return int(told.message_count) if told.consumer_count > 0 else None
 
     def acknowledge(self, tags: set[int]) -> None:
         """Acknowledges the tags: the oldest ones in a row at once, others one by one."""
@@ -119,10 +124,11 @@ class RabbitMQConsumer:
     def ready_behind(self) -> int:
         """As the port says. Asks twice: the broker answers the first time before it sends what the queue had
         just handed to this channel, and the second time behind it. (With several nodes and a queue replica
-        here that lags behind its leader, such a message can still be on its way for the time of that lag.)"""
-        ready = self._guarded(self._events.ready)
-        self._guarded(self._events.ready)
-        return ready
+        here that lags behind its leader, such a message can still be on its way for the time of that lag.)
+        Where the broker cannot tell, there may be some: 1."""
+        first = self._guarded(self._events.ready)
+        second = self._guarded(self._events.ready)
+        return 1 if first is None or second is None else first
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledges these. Raises UnavailableError for a delivery of another connection, or a second

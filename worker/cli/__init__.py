@@ -8,6 +8,7 @@ import click
 
 from worker import __version__
 from worker.cli.app import Cli
+from worker.cli.audit import audit
 from worker.cli.check import check
 from worker.cli.db import db
 from worker.cli.demo import demo
@@ -40,6 +41,7 @@ cli.add_command(held)
 cli.add_command(rejected)
 cli.add_command(publish)
 cli.add_command(check)
+cli.add_command(audit)
 cli.add_command(status)
 cli.add_command(db)
 

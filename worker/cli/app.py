@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import click
 
-from worker.cli.output import note
+from worker.cli.output import UnreadError, note
 from worker.errors import ConfigurationError, WritebackError
 
 FAILED = 1
@@ -49,8 +49,8 @@ class Cli(click.Group):
             _end(WRONG_CONFIGURATION, str(error))
         except WritebackError as error:
             _end(FAILED, str(error))
-        except BrokenPipeError:
-            _end_unread()
+        except UnreadError:
+            sys.exit(NOBODY_READS)
         except Exception as error:  # noqa: BLE001 - a person at a terminal gets a line, not a traceback
             _end(FAILED, _described(error))
         sys.exit(status if isinstance(status, int) else 0)
@@ -64,13 +64,6 @@ def _help_of(error: click.UsageError) -> str:
 def _end(status: int, reason: str) -> NoReturn:
     note(f"writeback: {' '.join(reason.split())}")
     sys.exit(status)
-
-
-def _end_unread() -> NoReturn:
-    """Whoever read the output has gone (`| head`): that is no error, and nothing more can be said to them."""
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)
-    sys.exit(NOBODY_READS)
 
 
 def _described(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -97,6 +98,9 @@ def preview(program: Program, export_id: str, rows: int | None) -> None:
     help="Wait for the run to end and tell how it did (120 seconds where none are given).",
 )
 @json_option
+@ruled(
+    lambda wait, **_: "--wait takes a number of seconds" if wait is not None and math.isnan(wait) else None
+)
 @with_database
 def run_now(program: Program, export_id: str, wait: float | None, as_json: bool) -> None:
     """Run an export now, whatever its schedule says. A run that waits or has failed is tried again.

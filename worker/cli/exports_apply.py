@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import RowMapping
+
 from worker.bootstrap import Program
 from worker.cli.asking import save
 from worker.cli.definition_files import Valid, judge_files
@@ -34,16 +36,15 @@ def apply_files(program: Program, files: Sequence[str], *, run_now: bool, check:
 def _foreign(program: Program, valid: Sequence[Valid]) -> list[str]:
     """What only the database knows: an export_id that another district has."""
     with program.database.read() as connection:
-        stored = {row["export_id"]: row["district_id"] for row in definitions.every(connection, retired=True)}
-    return [
-        f"{one.where}: export_id: {one.document['export_id']} belongs to another district; choose another one"
-        for one in valid
-        if stored.get(one.document["export_id"], _district(one)) != _district(one)
-    ]
+        return [
+            f"{one.where}: export_id: {one.document['export_id']} belongs to another district; choose another one"
+            for one in valid
+            if _is_foreign(definitions.find(connection, one.document["export_id"]), one)
+        ]
 
 
-def _district(one: Valid) -> str:
-    return str(one.document.get("district_id", "default"))
+def _is_foreign(stored: RowMapping | None, one: Valid) -> bool:
+    return stored is not None and stored["district_id"] != one.document.get("district_id", "default")
 
 
 def _tell_valid(valid: Sequence[Valid], *, as_json: bool) -> None:

@@ -70,7 +70,7 @@ def _line(row: RowMapping, run: RowMapping | None) -> tuple[object, ...]:
     return (
         row["export_id"],
         _state(row),
-        schedule_text(row["document"]["schedule"]),
+        _schedule(row["document"]["schedule"]),
         when(row["next_due_at"], zone),
         when(row["last_delivered_at"], zone),
         run["state"] if run else None,
@@ -81,8 +81,8 @@ def _state(row: RowMapping) -> str:
     return "paused" if row["paused_at"] is not None else str(row["state"])
 
 
-def schedule_text(schedule: Mapping[str, Any]) -> str:
-    """The schedule in a few words: `daily 10:30, 15:10 (mon tue wed), America/Chicago`."""
+def _schedule(schedule: Mapping[str, Any]) -> str:
+    """The schedule in a few words: `daily 10:30, 15:10 (mon tue wed)`."""
     said = {
         "manual": "manual",
         "continuous": f"continuous, after {schedule.get('linger_seconds', 5)} s",
@@ -94,7 +94,7 @@ def schedule_text(schedule: Mapping[str, Any]) -> str:
     }[schedule["frequency"]]
     days = f" ({_words(schedule['days'], ' ')})" if "days" in schedule else ""
     school_days = ", school days only" if schedule.get("school_days_only") else ""
-    return f"{said}{days}{school_days}, {schedule['time_zone']}"
+    return f"{said}{days}{school_days}"
 
 
 def _words(value: Any, separator: str) -> str:
@@ -156,7 +156,7 @@ def _facts(row: RowMapping, run: RowMapping | None, states: Mapping[str, int]) -
         ("export", row["export_id"]),
         ("state", f"{row['state']}, revision {row['revision']}"),
         ("paused", pause if row["paused_at"] is not None else None),
-        ("schedule", schedule_text(row["document"]["schedule"])),
+        ("schedule", f"{_schedule(row['document']['schedule'])}, {zone}"),
         ("next run", when(row["next_due_at"], zone) or "none planned"),
         ("last delivered", when(row["last_delivered_at"], zone) or "never"),
         ("open run", f"{run['run_id']}, {run['state']}{error}" if run else None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,16 +39,30 @@ def list_held(program: Program, export_id: str | None, entries: bool, as_json: b
 
     with program.database.read() as connection:
         known_export(connection, export_id)
-        if as_json:
-            emit_list(_shape(row) for row in reading.held_entries(connection, export_id))
+        groups = reading.held_groups(connection, export_id)
+    if as_json:
+        emit_list(map(_shape, _entries(program, export_id)))
+    elif entries:
+        emit_table(_ENTRIES, map(_line, _entries(program, export_id)), empty=_EMPTY)
+    else:
+        emit_table(_GROUPS, map(_group, groups), empty=_EMPTY)
+
+
+def _entries(program: Program, export_id: str | None) -> Iterator[RowMapping]:
+    """Every held entry. A transaction a page: none waits for whoever reads the output."""
+    from worker.store import reading
+
+    after: RowMapping | None = None
+    while True:
+        with program.database.read() as connection:
+            page = reading.held_page(connection, export_id, after)
+        if not page:
             return
-        if entries:
-            rows = [_line(row) for row in reading.held_entries(connection, export_id)]
-        else:
-            rows = [_group(row) for row in reading.held_groups(connection, export_id)]
-    emit_table(_ENTRIES if entries else _GROUPS, rows, empty="nothing is held")
+        yield from page
+        after = page[-1]
 
 
+_EMPTY = "nothing is held"
 _GROUPS = [Column("EXPORT"), Column("COUNT", number=True), Column("OLDEST"), Column("REASON")]
 _ENTRIES = [
     Column("TARDY"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -44,14 +45,14 @@ class Column:
     short: int = 0
 
 
+class UnreadError(Exception):
+    """Whoever read the output has gone (`| head`): nothing more can be said to them, and that is no failure."""
+
+
 def emit(text: str) -> None:
-    """Prints to standard output, at once. Raises WritebackError where it cannot be written there."""
-    try:
+    """Prints to standard output, at once. Raises UnreadError, WritebackError where it cannot be written there."""
+    with _writing():
         click.echo(text)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise WritebackError(f"the output cannot be written: {error.strerror}") from None
 
 
 def note(text: str) -> None:
@@ -74,16 +75,30 @@ def emit_list(items: Iterable[Mapping[str, Any]]) -> None:
 
 
 def emit_raw(data: bytes) -> None:
-    """Bytes as they are to standard output. Raises WritebackError as `emit` does."""
-    stream = sys.stdout
+    """Bytes as they are to standard output. Raises as `emit` does."""
+    with _writing():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
     try:
-        stream.flush()
-        stream.buffer.write(data)
-        stream.flush()
-    except BrokenPipeError:
-        raise
+        yield
     except OSError as error:
+        _forget_output()
+        if isinstance(error, BrokenPipeError):
+            raise UnreadError from None
         raise WritebackError(f"the output cannot be written: {error.strerror}") from None
+
+
+def _forget_output() -> None:
+    """What could not be written is still buffered, and the interpreter would try again at its end."""
+    with suppress(OSError):
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, sys.stdout.fileno())
+        os.close(sink)
 
 
 def dump(value: object, *, indent: int | None = 2, ascii_only: bool = True) -> str:
@@ -204,10 +219,13 @@ def instant(moment: datetime | None) -> str | None:
 
 
 def when(moment: datetime | None, zone: str = "UTC") -> str | None:
-    """A moment for a person: `2026-11-23 10:30:00 CST`, in the zone named."""
+    """A moment for a person, in the zone named: `2026-11-23 10:30 CST`, with its seconds if it has any."""
     if moment is None:
         return None
-    return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
+    local = moment.astimezone(ZoneInfo(zone))
+    return local.strftime(
+        "%Y-%m-%d %H:%M:%S %Z" if local.second or local.microsecond else "%Y-%m-%d %H:%M %Z"
+    )
 
 
 def lasting(span: timedelta) -> str:

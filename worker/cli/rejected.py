@@ -31,7 +31,11 @@ def rejected() -> None:
 @rejected.command("list")
 @click.option("--code", "codes", type=WORD, multiple=True, help="Only those with this code; may be repeated.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=1000, show_default=True, help="Look at the oldest so many."
+    "--limit",
+    type=click.IntRange(1, 1_000_000),
+    default=1000,
+    show_default=True,
+    help="Look at the oldest so many.",
 )
 @json_option
 @with_program

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
-from worker.cli.session import worker_program
-from worker.errors import WritebackError
+from worker.cli.session import prepare_database, worker_program
+from worker.errors import UnavailableError, WritebackError
 
 ROLES = ("consumer", "flusher")
 
@@ -20,17 +22,23 @@ def run(roles: tuple[str, ...]) -> None:
     """
     _check_roles(roles)
     program = worker_program()
+    import structlog
+
     from worker.ops.logs import log_uncaught
     from worker.service import Service
 
+    with suppress(UnavailableError):  # a server that is down is waited for by the service
+        prepare_database(program)
     log_uncaught()
     try:
         Service(program, list(dict.fromkeys(roles))).run()
     except WritebackError:
         raise
-    except Exception as error:
-        _log(error)
-        raise
+    except Exception as error:  # noqa: BLE001 - logged whole, told in a line
+        structlog.get_logger("process").critical("an error of the program ended the worker", exc_info=error)
+        raise WritebackError(
+            f"an error of the program ended the worker ({type(error).__name__}); the log tells where"
+        ) from None
 
 
 def _check_roles(roles: tuple[str, ...]) -> None:
@@ -39,9 +47,3 @@ def _check_roles(roles: tuple[str, ...]) -> None:
             raise click.UsageError("this version has no console yet; the roles are consumer and flusher")
         if role not in ROLES:
             raise click.UsageError(f"no role {role!r}; the roles are {' and '.join(ROLES)}")
-
-
-def _log(error: Exception) -> None:
-    import structlog
-
-    structlog.get_logger("process").critical("an error of the program ended the worker", exc_info=error)

@@ -25,7 +25,9 @@ def runs() -> None:
 @click.option(
     "--state", type=click.Choice(_STATES), help="Only runs in this state; open: any that has not ended."
 )
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="The newest so many."
+)
 @json_option
 @with_database
 def list_runs(program: Program, export_id: str | None, state: str | None, limit: int, as_json: bool) -> None:

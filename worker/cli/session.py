@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
 
-from worker.errors import ConfigurationError, RefusedError, UnavailableError
+from worker.errors import ConfigurationError, RefusedError, WritebackError
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
@@ -77,7 +77,9 @@ def _program(*, quiet: bool) -> Program:
     settings = read_settings(os.environ, terminal=sys.stderr.isatty())
     level = _level(settings) if quiet else settings.log_level
     configure_logs("json" if settings.log_format == "json" else "console", level)
-    return Program(settings)
+    program = Program(settings)
+    _ = program.broker  # touches nothing, but reads all of BROKER_URL
+    return program
 
 
 def worker_program() -> Program:
@@ -97,7 +99,7 @@ def prepare_database(program: Program) -> None:
 
 
 def explained(program: Program, work: Callable[[], Any], *newer: type[Exception]) -> Any:
-    """Calls `work`, which opens the database; raises ConfigurationError, UnavailableError, RefusedError.
+    """Calls `work`, which opens the database; turns errors that are not ours into ones that say what to do.
 
     `newer` are the errors by which a migration says that it does not know the database's revision.
     """
@@ -111,7 +113,7 @@ def explained(program: Program, work: Callable[[], Any], *newer: type[Exception]
         ) from None
     except DBAPIError as error:
         said = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
-        raise UnavailableError(f"the database cannot be used: {said}") from None
+        raise WritebackError(f"the database cannot be used: {said}") from None
     except OSError as error:
         name = "WRITEBACK_HOME" if program.settings.database_is_embedded else "DATABASE_URL"
         raise ConfigurationError(

@@ -81,12 +81,13 @@ def _open(url: str) -> Engine:
         file = Path(parsed.database or "")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)  # it holds student data: nobody else on the machine reads it
-        engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+        engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     return create_engine(
         url,
+        hide_parameters=True,  # an error's text would quote a row: student data
         pool_pre_ping=True,
         pool_size=8,
         max_overflow=8,

@@ -26,6 +26,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         if not database.is_sqlite:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
         before = _current(connection)
+        _refuse_newer(before)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -44,6 +45,7 @@ def require_current(database: Database) -> None:
         current = _current(connection)
     if current == newest():
         return
+    _refuse_newer(current)
     where = "is empty" if current is None else f"is at revision {current}, this program needs {newest()}"
     raise RefusedError(f"the database {where}; run `writeback db upgrade` first")
 
@@ -53,6 +55,14 @@ def newest() -> str:
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None
     return head
+
+
+def _refuse_newer(current: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if current is not None and current not in known:
+        raise RefusedError(
+            f"the database is at revision {current}, which this version does not know; install the newer version"
+        )
 
 
 def _current(connection: Connection) -> str | None:

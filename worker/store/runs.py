@@ -387,7 +387,8 @@ def _judge_newer_again(connection: Connection, run_id: str) -> None:
         .where(sent.c.run_id == run_id, newer.c.state.in_(("buffered", "held", "cancelled", "ignored")))
     ).mappings()
     afresh = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
-    update_given(connection, entries, key, list(afresh), [{**row, **afresh} for row in found])
+    rows = [{name: row[name] for name in key} | afresh for row in found]  # a row's own names are no plain str
+    update_given(connection, entries, key, list(afresh), rows)
 
 
 def settle_waiting(

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, func, select, tuple_
+from sqlalchemy import Connection, RowMapping, exists, func, select
 
 from worker.core.definition import Definition
-from worker.core.judging import Candidate, Delivered, Ends, Ready, Verdict, Waits, judge
+from worker.core.judging import Ends, Ready, Verdict, Waits, judge
 from worker.core.routing import Route
-from worker.store.catalogue import ReferenceLoader, load_definition
+from worker.store.catalogue import ReferenceLoader
+from worker.store.pages import Buffered, in_open_run, pages
 from worker.store.rows import update_given
-from worker.store.tables import IS_UNSEALED, definitions, entries, runs, tardies, tardy_versions
+from worker.store.tables import definitions, entries
 from worker.store.types import instant_text
 
-PAGE = 1000
-
-_FILE_ORDER = ("sort_at", "tardy_id", "version", "ordinal")
 _ENTRY_KEY = ("district_id", "tardy_id", "version", "ordinal")
 _VERDICT = ("state", "reason_code", "reason", "action", "run_id", "line", "row_values", "settled_at")
 
@@ -84,7 +81,7 @@ def exports_with_unjudged(connection: Connection, limit: int) -> list[str]:
     unjudged = exists().where(
         entries.c.export_id == definitions.c.export_id,
         ~entries.c.judged,
-        ~_in_open_run(),
+        ~in_open_run(),
     )
     return list(
         connection.execute(
@@ -102,172 +99,29 @@ def count_held(connection: Connection, export_id: str) -> int:
     )
 
 
-def _in_open_run() -> Any:
-    sealed = entries.alias("sealed_sibling")
-    return exists().where(
-        sealed.c.export_id == entries.c.export_id,
-        sealed.c.district_id == entries.c.district_id,
-        sealed.c.tardy_id == entries.c.tardy_id,
-        sealed.c.state == "sealed",
-    )
-
-
 def _judged_pages(
     connection: Connection, definition: Definition, route: Route, *, lock: bool, unjudged: bool = False
 ) -> Iterator[list[Judged]]:
     loader = ReferenceLoader(connection, definition.district_id)
-    layouts = _Layouts(connection, definition)
     ready = 0
-    for page in _pages(connection, definition.export_id, lock=lock, unjudged=unjudged):
-        delivered = _delivered(connection, definition.export_id, page, layouts)
-        documents = {_tardy_key(row): _document(row) for row in page}
-        references = loader.cover(_schools(documents.values(), delivered.values()))
+    for page in pages(connection, definition, lock=lock, unjudged=unjudged):
+        references = loader.cover(_schools(page))
         judged = []
-        for row in page:
-            if definition.row_limit is not None and ready >= definition.row_limit:
+        for one in page:
+            if definition.row_limit is not None and ready >= definition.row_limit and not unjudged:
                 break
-            candidate = _candidate(row, documents[_tardy_key(row)])
-            verdict = judge(
-                definition, route, candidate, references, delivered.get(_tardy_key(row)), line=ready + 1
-            )
+            verdict = judge(definition, route, one.candidate, references, one.delivered, line=ready + 1)
             ready += isinstance(verdict, Ready)
-            judged.append(Judged(row, verdict))
+            judged.append(Judged(one.entry, verdict))
         yield judged
         if len(judged) < len(page):
             return
 
 
-def _pages(
-    connection: Connection, export_id: str, *, lock: bool, unjudged: bool
-) -> Iterator[Sequence[RowMapping]]:
-    """Unsealed entries in file order with their tardies, a page at a time; locked against a batch that
-    supersedes them meanwhile."""
-    wanted: list[Any] = [entries.c.export_id == export_id, IS_UNSEALED]
-    if unjudged:
-        wanted += [~entries.c.judged, ~_in_open_run()]
-    statement = (
-        select(
-            entries,
-            tardies.c.version.label("head_version"),
-            tardies.c.voided,
-            tardy_versions.c.document,
-            tardy_versions.c.type,
-        )
-        .join(
-            tardies,
-            and_(tardies.c.district_id == entries.c.district_id, tardies.c.tardy_id == entries.c.tardy_id),
-        )
-        .join(tardy_versions, _same_version(tardy_versions, entries.c))
-        .limit(PAGE)
-    )
-    if not unjudged:
-        statement = statement.order_by(*(entries.c[name] for name in _FILE_ORDER))
-    if lock:
-        statement = statement.with_for_update(of=entries, skip_locked=unjudged)
-    after: RowMapping | None = None
-    while True:
-        beyond = [] if after is None else [_beyond(after)]
-        page = connection.execute(statement.where(*wanted, *beyond)).mappings().all()
-        if not page:
-            return
-        yield page
-        after = page[-1]
-
-
-def _same_version(table: Any, entry: Any) -> Any:
-    return and_(
-        table.c.district_id == entry.district_id,
-        table.c.tardy_id == entry.tardy_id,
-        table.c.version == entry.version,
-    )
-
-
-def _beyond(last: RowMapping) -> Any:
-    """A row comparison: both databases walk the index on from here."""
-    place = [entries.c[name] for name in _FILE_ORDER]
-    return tuple_(*place) > tuple_(*(bindparam(None, last[column.name], column.type) for column in place))
-
-
-def _tardy_key(row: RowMapping) -> tuple[str, int]:
-    return (row["tardy_id"], row["version"])
-
-
-def _document(row: RowMapping) -> Mapping[str, Any] | None:
-    if row["document"] is None or row["type"] == "tardy.voided":
-        return None
-    document: Mapping[str, Any] = orjson.loads(row["document"])
-    return document
-
-
-def _candidate(row: RowMapping, document: Mapping[str, Any] | None) -> Candidate:
-    return Candidate(
-        row["tardy_id"], row["version"], row["head_version"], row["voided"], document, _occurred_at(document)
-    )
-
-
-def _occurred_at(document: Mapping[str, Any] | None) -> datetime | None:
-    return None if document is None else datetime.fromisoformat(document["occurred_at"].upper())
-
-
-def _schools(documents: Any, delivered: Any) -> set[str]:
-    found = {document["school_id"] for document in documents if document is not None}
-    return found | {one.document["school_id"] for one in delivered if one.document is not None}
-
-
-class _Layouts:
-    """Whether a revision has the columns of the definition under judgement."""
-
-    def __init__(self, connection: Connection, definition: Definition) -> None:
-        self._connection = connection
-        self._definition = definition
-        self._same: dict[int, bool] = {}
-
-    def same(self, revision: int) -> bool:
-        if revision not in self._same:
-            other = load_definition(self._connection, self._definition.export_id, revision)
-            self._same[revision] = other.fields == self._definition.fields
-        return self._same[revision]
-
-
-def _delivered(
-    connection: Connection, export_id: str, page: Sequence[RowMapping], layouts: _Layouts
-) -> dict[tuple[str, int], Delivered]:
-    """What the SIS has of each tardy on the page, keyed like the page's rows."""
-    tardy_ids = sorted({row["tardy_id"] for row in page})
-    rows = connection.execute(
-        select(
-            entries.c.district_id,
-            entries.c.tardy_id,
-            entries.c.version,
-            entries.c.action,
-            entries.c.row_values,
-            runs.c.revision,
-            tardy_versions.c.document,
-            tardy_versions.c.type,
-        )
-        .join(runs, runs.c.run_id == entries.c.run_id)
-        .outerjoin(tardy_versions, _same_version(tardy_versions, entries.c))
-        .where(
-            entries.c.export_id == export_id,
-            entries.c.state == "delivered",
-            entries.c.tardy_id.in_(tardy_ids),
-        )
-        .order_by(entries.c.version, entries.c.ordinal)
-    ).mappings()
-    last = {row["tardy_id"]: _delivered_row(row, layouts) for row in rows}
-    return {_tardy_key(row): last[row["tardy_id"]] for row in page if row["tardy_id"] in last}
-
-
-def _delivered_row(row: RowMapping, layouts: _Layouts) -> Delivered:
-    document = _document(row)
-    return Delivered(
-        row["version"],
-        row["action"],
-        json.loads(row["row_values"]) if row["row_values"] is not None else None,
-        layouts.same(row["revision"]),
-        document,
-        _occurred_at(document),
-    )
+def _schools(page: Sequence[Buffered]) -> set[str]:
+    documents = [one.candidate.document for one in page]
+    documents += [one.delivered.document for one in page if one.delivered is not None]
+    return {document["school_id"] for document in documents if document is not None}
 
 
 def _verdict_row(judged: Judged, now: datetime, *, run_id: str | None, line: int | None) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def test_json_holds_instants_in_utc_and_is_ascii_whatever_the_terminal() -> None
 def test_moments_are_utc_for_programs_and_local_for_people() -> None:
     assert instant(MOMENT) == "2026-10-06T17:00:00.125000Z"
     assert when(MOMENT, "America/Chicago") == "2026-10-06 12:00:00 CDT"
+    assert when(MOMENT.replace(microsecond=0), "America/Chicago") == "2026-10-06 12:00 CDT"
     assert (instant(None), when(None)) == (None, None)
 
 

@@ -24,6 +24,7 @@ USAGE = [
     ("exports pause daily", "Missing option '--reason'"),
     ("exports pause daily --reason=", "must not be empty"),
     ("exports pause daily --reason " + "x" * 501, "more than 500 characters"),
+    ("exports run-now daily --wait nan", "--wait takes a number of seconds"),
     ("runs list --limit 0", "0 is not in the range"),
     ("runs list --state lost", "'lost' is not one of"),
     ("runs show", "Missing argument 'RUN'"),
@@ -42,6 +43,8 @@ USAGE = [
 CONFIGURATION = [
     ("BROKER_URL", "redis://somewhere", "amqp://… or amqps://… is"),
     ("BROKER_URL", "rabbit", "amqp://… or amqps://… is"),
+    ("BROKER_URL", "amqp://host:99999//", "BROKER_URL"),
+    ("BROKER_URL", "amqp://host//?speed=9", "unknown option 'speed'"),
     ("DATABASE_URL", "nonsense", "not a database URL"),
     ("DATABASE_URL", "mysql://somewhere/base", "'mysql' is not accepted"),
     ("DATABASE_URL", "sqlite://", "in memory is not accepted"),
@@ -99,16 +102,17 @@ def test_a_wrong_environment_is_status_78_and_one_line_that_names_the_variable(
     for command in (["exports", "list"], ["run"], ["publish", "-"], ["exports", "fields"]):
         ended = place.run(*command, **{name: value})
         assert (ended.status, ended.out, len(ended.errors)) == (78, "", 1), ended
-        assert ended.err.startswith(f"writeback: {name}: ")
+        assert ended.err.startswith(f"writeback: {name}")
         assert said in ended.err
     assert not place.home.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_wrong_configuration(place: Workplace) -> None:
-    ended = place.run("status", WRITEBACK_HOME=f"{__file__}/home")
-    assert ended.status == 78
-    [line] = ended.errors
-    assert line.startswith("writeback: WRITEBACK_HOME: ")
+    for command in (["status"], ["db", "upgrade"], ["run"]):
+        ended = place.run(*command, WRITEBACK_HOME=f"{__file__}/home")
+        assert ended.status == 78
+        [line] = ended.errors
+        assert line.startswith("writeback: WRITEBACK_HOME: ")
 
 
 @pytest.mark.parametrize(("typed", "said"), FAILURES)
@@ -152,7 +156,7 @@ def test_a_database_of_ones_own_that_is_behind_is_upgraded_only_when_asked(place
 def test_a_database_of_a_newer_version_is_left_alone(place: Workplace) -> None:
     with place.program() as program, program.database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffff'")
-    for command in (["exports", "list"], ["db", "upgrade"]):
+    for command in (["exports", "list"], ["db", "upgrade"], ["run"]):
         ended = place.run(*command)
         assert (ended.status, len(ended.errors)) == (1, 1)
         assert "install the newer version" in ended.err
@@ -160,7 +164,7 @@ def test_a_database_of_a_newer_version_is_left_alone(place: Workplace) -> None:
 
 def test_a_file_that_is_no_database_is_told_in_one_line(place: Workplace) -> None:
     file = place.file("no.sqlite3", "this is a letter, not a database " * 40)
-    for command in (["exports", "list"], ["db", "upgrade"], ["status"]):
+    for command in (["exports", "list"], ["db", "upgrade"], ["status"], ["run"]):
         ended = place.run(*command, DATABASE_URL=f"sqlite:///{file}")
         assert (ended.status, len(ended.errors)) == (1, 1), ended
         assert "the database cannot be used: file is not a database" in ended.err

@@ -1,0 +1,183 @@
+"""The buffer read a page at a time: each entry with its tardy, its version's document and what the SIS has of it.
+
+Each statement names a bounded set of keys. One join over it all would be shorter, but a planner that misjudges
+a buffer filled minutes ago reads whole tables for every page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, select, tuple_
+
+from worker.core.definition import Definition
+from worker.core.judging import Candidate, Delivered
+from worker.store.catalogue import load_definition
+from worker.store.tables import IS_UNSEALED, entries, runs, tardies, tardy_versions
+
+PAGE = 1000
+_FILE_ORDER = ("sort_at", "tardy_id", "version", "ordinal")
+
+
+@dataclass(frozen=True, slots=True)
+class Buffered:
+    """An unsealed entry, ready to be judged."""
+
+    entry: RowMapping
+    candidate: Candidate
+    delivered: Delivered | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A version's document, None for a void or where it has been purged."""
+
+    document: Mapping[str, Any] | None
+
+    @property
+    def occurred_at(self) -> datetime | None:
+        return None if self.document is None else datetime.fromisoformat(self.document["occurred_at"].upper())
+
+
+def pages(
+    connection: Connection, definition: Definition, *, lock: bool, unjudged: bool = False
+) -> Iterator[list[Buffered]]:
+    """The export's unsealed entries in file order, or, in any order, one page of those not judged yet.
+
+    `lock` holds them against a batch that supersedes them meanwhile.
+    """
+    layouts = _Layouts(connection, definition)
+    for page in _entry_pages(connection, definition.export_id, lock=lock, unjudged=unjudged):
+        yield _with_tardies(connection, definition, page, layouts)
+
+
+def in_open_run() -> Any:
+    """SQL: another version of the entry's tardy is sealed in the export's open run."""
+    sealed = entries.alias("sealed_sibling")
+    return exists().where(
+        sealed.c.export_id == entries.c.export_id,
+        sealed.c.district_id == entries.c.district_id,
+        sealed.c.tardy_id == entries.c.tardy_id,
+        sealed.c.state == "sealed",
+    )
+
+
+def _entry_pages(
+    connection: Connection, export_id: str, *, lock: bool, unjudged: bool
+) -> Iterator[Sequence[RowMapping]]:
+    statement = select(entries).where(entries.c.export_id == export_id, IS_UNSEALED).limit(PAGE)
+    if unjudged:
+        statement = statement.where(~entries.c.judged, ~in_open_run())
+    else:
+        statement = statement.order_by(*(entries.c[name] for name in _FILE_ORDER))
+    if lock:
+        statement = statement.with_for_update(of=entries, skip_locked=unjudged)
+    page = connection.execute(statement).mappings().all()
+    while page:
+        yield page
+        page = connection.execute(statement.where(_beyond(page[-1]))).mappings().all()
+
+
+def _beyond(last: RowMapping) -> Any:
+    """A row comparison: both databases walk the index on from here."""
+    place = [entries.c[name] for name in _FILE_ORDER]
+    return tuple_(*place) > tuple_(*(bindparam(None, last[column.name], column.type) for column in place))
+
+
+def _with_tardies(
+    connection: Connection, definition: Definition, page: Sequence[RowMapping], layouts: _Layouts
+) -> list[Buffered]:
+    tardy_ids = sorted({row["tardy_id"] for row in page})
+    heads = _heads(connection, definition.district_id, tardy_ids)
+    sent = _last_delivered(connection, definition, tardy_ids)
+    versions = _versions(connection, definition.district_id, tardy_ids)
+    nothing = _Version(None)
+    found = []
+    for row in page:
+        tardy_id, version = row["tardy_id"], versions.get((row["tardy_id"], row["version"]), nothing)
+        head = heads[tardy_id]
+        candidate = Candidate(
+            tardy_id, row["version"], head["version"], head["voided"], version.document, version.occurred_at
+        )
+        before = sent.get(tardy_id)
+        delivered = None
+        if before is not None:
+            delivered = _delivered(before, versions.get((tardy_id, before["version"]), nothing), layouts)
+        found.append(Buffered(row, candidate, delivered))
+    return found
+
+
+def _heads(connection: Connection, district_id: str, tardy_ids: Sequence[str]) -> dict[str, RowMapping]:
+    c = tardies.c
+    rows = connection.execute(
+        select(c.tardy_id, c.version, c.voided).where(c.district_id == district_id, c.tardy_id.in_(tardy_ids))
+    ).mappings()
+    return {row["tardy_id"]: row for row in rows}
+
+
+def _versions(
+    connection: Connection, district_id: str, tardy_ids: Sequence[str]
+) -> dict[tuple[str, int], _Version]:
+    c = tardy_versions.c
+    rows = connection.execute(
+        select(c.tardy_id, c.version, c.type, c.document).where(
+            c.district_id == district_id, c.tardy_id.in_(tardy_ids)
+        )
+    )
+    return {(row.tardy_id, row.version): _Version(_document(row.type, row.document)) for row in rows}
+
+
+def _document(kind: str, text: str | None) -> Mapping[str, Any] | None:
+    if text is None or kind == "tardy.voided":
+        return None
+    document: Mapping[str, Any] = orjson.loads(text)
+    return document
+
+
+def _last_delivered(
+    connection: Connection, definition: Definition, tardy_ids: Sequence[str]
+) -> dict[str, RowMapping]:
+    """{tardy: its last delivered entry with the revision that delivered it}."""
+    c = entries.c
+    rows = connection.execute(
+        select(c.tardy_id, c.version, c.action, c.row_values, runs.c.revision)
+        .join(runs, runs.c.run_id == c.run_id)
+        .where(
+            and_(c.export_id == definition.export_id, c.district_id == definition.district_id),
+            c.tardy_id.in_(tardy_ids),
+            c.state == "delivered",
+        )
+        .order_by(c.version, c.ordinal)
+    ).mappings()
+    return {row["tardy_id"]: row for row in rows}
+
+
+def _delivered(row: RowMapping, version: _Version, layouts: _Layouts) -> Delivered:
+    return Delivered(
+        row["version"],
+        row["action"],
+        json.loads(row["row_values"]) if row["row_values"] is not None else None,
+        layouts.same(row["revision"]),
+        version.document,
+        version.occurred_at,
+    )
+
+
+class _Layouts:
+    """Whether a revision has the columns of the definition under judgement."""
+
+    def __init__(self, connection: Connection, definition: Definition) -> None:
+        self._connection = connection
+        self._definition = definition
+        self._same: dict[int, bool] = {}
+
+    def same(self, revision: int) -> bool:
+        if revision not in self._same:
+            other = load_definition(self._connection, self._definition.export_id, revision)
+            self._same[revision] = other.fields == self._definition.fields
+        return self._same[revision]
