@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +35,8 @@ _BARRIER_LOOK = 0.2  # seconds between two looks for a run that waits for what i
 _WAIT = 0.1  # seconds to wait for a first event: how late a command may be seen
 _SUSPICIOUS = 3  # handed out this often before: may have killed its worker, so it is handled alone
 _LONGEST_PAUSE = 30.0
+DELIVERY_LIMIT = 100  # as the queues' own `x-delivery-limit`
+_GIVEN_UP = Rejection("delivery-limit", f"handed out more than {DELIVERY_LIMIT} times and never acknowledged")
 REPLAYED_HEADER = "x-writeback-replayed"
 
 Event = TardyVersion | ReferenceItem
@@ -127,13 +130,19 @@ class Intake:
     # events
 
     def handle_events(self, deliveries: Sequence[Delivery], consumer: Consumer, publisher: Publisher) -> None:
-        """Commits what the deliveries say, parks what cannot be understood, then acknowledges them all."""
+        """Commits what the deliveries say, parks what cannot be understood, then acknowledges them all.
+
+        What was handed out several times may have killed its worker. It comes last, each message alone and in
+        random order: whichever of them kills the process, about half of the others are done before it does.
+        """
         if not deliveries:
             return
         alone = [delivery for delivery in deliveries if _is_suspicious(delivery)]
         together = [delivery for delivery in deliveries if not _is_suspicious(delivery)]
+        random.shuffle(alone)
         for group in [together, *([delivery] for delivery in alone)]:
-            self._handle_group(group, consumer, publisher)
+            if group:
+                self._handle_group(group, consumer, publisher)
 
     def _handle_group(self, deliveries: Sequence[Delivery], consumer: Consumer, publisher: Publisher) -> None:
         batch = self._read(deliveries)
@@ -154,6 +163,9 @@ class Intake:
     def _read(self, deliveries: Sequence[Delivery]) -> Batch:
         batch = Batch()
         for delivery in deliveries:
+            if delivery.delivery_count > DELIVERY_LIMIT:  # RabbitMQ sees to that itself, the inbox does not
+                batch.rejected.append((delivery, _GIVEN_UP))
+                continue
             try:
                 event = load_event(_envelope(delivery))
             except RejectedError as error:

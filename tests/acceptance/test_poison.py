@@ -1,0 +1,83 @@
+"""A message that kills whoever reads it: its neighbours get through, and it ends up alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from tests.builders import outgoing, tardy
+from tests.processes import ROOT, Processes, wait_for
+from worker.broker.ports import REJECTED_QUEUE, Broker
+from worker.broker.registry import open_broker
+from worker.store.engine import Database
+from worker.store.tables import tardies
+
+NEIGHBOURS = 400
+MOST_DEATHS = 30  # three together, then about half of what is left each time: far fewer than this
+
+# A native crash cannot be had on order; this is what one looks like from outside.
+_CRASH = """
+import os, signal
+import schemas.events
+load = schemas.events.EVENT_TYPES["tardy.recorded"]
+def crash(envelope):
+    event = load(envelope)
+    if event.tardy_id == "poison":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return event
+schemas.events.EVENT_TYPES["tardy.recorded"] = crash
+"""
+
+
+@pytest.fixture
+def deadly(tmp_path: Path) -> dict[str, str]:
+    """An environment in which reading the tardy `poison` kills the process."""
+    (tmp_path / "sitecustomize.py").write_text(_CRASH)
+    return {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+
+
+def stored(database: Database) -> set[str]:
+    with database.read() as connection:
+        return set(connection.execute(select(tardies.c.tardy_id)).scalars())
+
+
+def get_neighbours_through(
+    program: Processes, broker: Broker, database: Database, deadly: dict[str, str]
+) -> int:
+    """Publishes the poison among its neighbours and restarts whoever it kills; returns how many it killed."""
+    broker.prepare()
+    messages = [tardy("poison"), *(tardy(f"t{number}") for number in range(NEIGHBOURS))]
+    assert broker.operator().publish_all([outgoing(message) for message in messages]) == 0
+    for deaths in range(1, MOST_DEATHS):
+        worker = program.start("consumer", **deadly)
+        assert worker.wait(60) == -9, "the message kills its worker"
+        if len(stored(database)) == NEIGHBOURS:
+            return deaths
+    raise AssertionError(f"after {MOST_DEATHS} deaths {len(stored(database))} of {NEIGHBOURS} are through")
+
+
+def the_poison_goes_once_it_is_harmless(program: Processes, broker: Broker, database: Database) -> None:
+    """The neighbours were not parked with it, and a mended version handles it."""
+    depths = {depth.queue: depth.ready for depth in broker.operator().depths()}
+    assert depths[REJECTED_QUEUE] == 0
+    worker = program.start_ready("consumer")
+    wait_for(lambda: "poison" in stored(database), "the mended worker to store it")
+    assert worker.stop() == 0
+
+
+def test_on_rabbitmq(writeback: Processes, amqp_url: str, database: Database, deadly: dict[str, str]) -> None:
+    broker = open_broker(amqp_url, Path())
+    deaths = get_neighbours_through(writeback, broker, database, deadly)
+    print(f"the poison killed {deaths} workers before its {NEIGHBOURS} neighbours were through")
+    the_poison_goes_once_it_is_harmless(writeback, broker, database)
+
+
+def test_on_the_embedded_default(embedded: Processes, home: Path, deadly: dict[str, str]) -> None:
+    assert embedded.run("db", "upgrade").returncode == 0
+    database = Database(f"sqlite:///{home / 'writeback.sqlite3'}")
+    broker = open_broker(None, home)
+    get_neighbours_through(embedded, broker, database, deadly)
+    the_poison_goes_once_it_is_harmless(embedded, broker, database)
+    database.close()

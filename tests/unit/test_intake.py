@@ -1,0 +1,65 @@
+"""How a consumer groups what it was handed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.builders import outgoing, tardy
+from tests.program import SteppedProgram
+from worker.broker.ports import EVENTS_QUEUE, Delivery, Rejection
+from worker.broker.registry import open_broker
+from worker.intake import DELIVERY_LIMIT, Intake
+
+
+class Recorder:
+    """A consumer and a publisher that write down what they are told."""
+
+    def __init__(self) -> None:
+        self.acknowledged: list[list[str]] = []
+        self.parked: list[tuple[Any, str]] = []
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        self.acknowledged.append([delivery.tag for delivery in deliveries])
+
+    def park(self, delivery: Delivery, rejection: Rejection) -> None:
+        self.parked.append((delivery.tag, rejection.code))
+
+
+def delivered(name: str, count: int = 0, **headers: int) -> Delivery:
+    return Delivery(EVENTS_QUEUE, outgoing(tardy(name)).body, name, delivery_count=count, headers=headers)
+
+
+def handled(program: SteppedProgram, home: Path, *deliveries: Delivery) -> Recorder:
+    recorder = Recorder()
+    broker = open_broker(None, home)
+    intake = Intake(
+        program.database, broker, program.clock, program.instruments, worker="w", batch_size=500, linger=0
+    )
+    intake.handle_events(deliveries, recorder, recorder)  # type: ignore[arg-type]  # all that is asked of either
+    return recorder
+
+
+def test_what_was_handed_out_several_times_is_handled_last_and_alone(sqlite_url: str, tmp_path: Path) -> None:
+    program = SteppedProgram(sqlite_url, tmp_path)
+    replayed = {"x-writeback-replayed": 1}
+    found = handled(
+        program,
+        tmp_path,
+        delivered("a", 3),
+        delivered("b"),
+        delivered("c", 2),
+        delivered("d", 9),
+        delivered("e", **replayed),
+    )
+    assert found.acknowledged[0] == ["b", "c"]
+    assert sorted(found.acknowledged[1:]) == [["a"], ["d"], ["e"]]
+
+
+def test_what_was_handed_out_too_often_is_parked_unread(sqlite_url: str, tmp_path: Path) -> None:
+    """RabbitMQ's queues see to that themselves; the embedded inbox has no limit of its own."""
+    program = SteppedProgram(sqlite_url, tmp_path)
+    found = handled(program, tmp_path, delivered("a", DELIVERY_LIMIT + 1), delivered("b", DELIVERY_LIMIT))
+    assert found.parked == [("a", "delivery-limit")]
+    assert sorted(tag for group in found.acknowledged for tag in group) == ["a", "b"]
