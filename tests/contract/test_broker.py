@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
+from tests.contract.brokers import PATIENCE, bodies, command, event, numbered, receive, receive_command
 from worker.broker.ports import (
-    COMMANDS_EXCHANGE,
     COMMANDS_QUEUE,
     EVENTS_EXCHANGE,
     EVENTS_QUEUE,
@@ -19,16 +19,11 @@ from worker.broker.ports import (
     REJECTED_QUEUE,
     Broker,
     Consumer,
-    Delivery,
     Outgoing,
     Publisher,
-    Rejection,
 )
-from worker.broker.registry import open_broker
-from worker.errors import RefusedError, UnavailableError
+from worker.errors import UnavailableError
 
-PATIENCE = 20.0
-REASON = Rejection("invalid", "minutes_late: a whole number is needed")
 _RECEIVE_AND_WAIT = """
 import sys
 from pathlib import Path
@@ -40,83 +35,6 @@ while len(got) < int(sys.argv[3]):
 print(len(got), flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture(params=["embedded", "rabbitmq"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    """BROKER_URL: None for the embedded broker."""
-    return request.getfixturevalue("amqp_url") if request.param == "rabbitmq" else None
-
-
-@pytest.fixture
-def broker(url: str | None, tmp_path: Path) -> Broker:
-    broker = open_broker(url, tmp_path / "home")
-    broker.prepare()
-    return broker
-
-
-@pytest.fixture
-def publisher(broker: Broker) -> Iterator[Publisher]:
-    publisher = broker.publisher()
-    yield publisher
-    publisher.close()
-
-
-@pytest.fixture
-def consume(broker: Broker) -> Iterator[Callable[..., Consumer]]:
-    """Opens consumers, and closes them at the end."""
-    consumers: list[Consumer] = []
-
-    def open_one(prefetch: int = 1000) -> Consumer:
-        consumers.append(broker.consumer(prefetch))
-        return consumers[-1]
-
-    yield open_one
-    for consumer in consumers:
-        consumer.close()
-
-
-def event(body: bytes = b"{}", key: str = "tardy.recorded") -> Outgoing:
-    return Outgoing(EVENTS_EXCHANGE, key, body, mandatory=True)
-
-
-def command(body: bytes) -> Outgoing:
-    return Outgoing(COMMANDS_EXCHANGE, "export.save", body, mandatory=True)
-
-
-def numbered(count: int) -> list[bytes]:
-    return [b'{"n": %d}' % number for number in range(count)]
-
-
-def receive(consumer: Consumer, count: int) -> list[Delivery]:
-    """The next `count` events, however many calls that takes; fewer once PATIENCE is over."""
-    found: list[Delivery] = []
-    deadline = monotonic() + PATIENCE
-    while len(found) < count and monotonic() < deadline:
-        found += consumer.receive(count - len(found), 0.05, 1)
-    return found
-
-
-def receive_command(consumer: Consumer) -> Delivery | None:
-    """The next command; None once PATIENCE is over."""
-    deadline = monotonic() + PATIENCE
-    while (found := consumer.receive_command()) is None and monotonic() < deadline:
-        consumer.receive(1, 0, 0.2)
-    return found
-
-
-def bodies(deliveries: Sequence[Delivery]) -> list[bytes]:
-    return [delivery.body for delivery in deliveries]
-
-
-def park(broker: Broker, publisher: Publisher, consumer: Consumer, *messages: Outgoing) -> None:
-    """Has these messages received, parked and acknowledged."""
-    for message in messages:
-        assert publisher.publish(message)
-    deliveries = receive(consumer, len(messages))
-    for delivery in deliveries:
-        publisher.park(delivery, REASON)
-    consumer.acknowledge(deliveries)
 
 
 # receiving and acknowledging
@@ -325,113 +243,6 @@ def test_depths_tell_what_is_ready_and_who_consumes(
     depths = {depth.queue: depth for depth in broker.operator().depths()}
     assert (depths[EVENTS_QUEUE].ready, depths[EVENTS_QUEUE].consumers) == (0, 1)
     assert depths[EVENTS_QUEUE].unacknowledged in (3, None)
-
-
-# parking
-
-
-def test_a_parked_message_keeps_body_and_properties_and_tells_why(
-    broker: Broker, publisher: Publisher, consume: Callable[..., Consumer]
-) -> None:
-    sent = Outgoing(
-        EVENTS_EXCHANGE,
-        "tardy.recorded",
-        b"\xff\x00 not JSON",
-        content_type="text/plain",
-        headers={"traceparent": "00-abc"},
-        message_id="m-1",
-        mandatory=True,
-    )
-    park(broker, publisher, consume(), sent)
-    [parked] = broker.operator().rejected(10)
-    assert (parked.code, parked.reason, parked.queue) == (REASON.code, REASON.reason, EVENTS_QUEUE)
-    assert (parked.body, parked.content_type) == (sent.body, "text/plain")
-    told = {
-        "x-writeback-code": REASON.code,
-        "x-writeback-reason": REASON.reason,
-        "x-writeback-queue": EVENTS_QUEUE,
-        "x-writeback-parked-id": parked.parked_id,
-    }
-    broker_own = {"x-delivery-count"}
-    assert {k: v for k, v in parked.headers.items() if k not in broker_own} == {**told, **sent.headers}
-
-
-def test_looking_at_parked_messages_thirty_times_loses_none_and_keeps_their_ids(
-    broker: Broker, publisher: Publisher, consume: Callable[..., Consumer]
-) -> None:
-    park(broker, publisher, consume(), *map(event, numbered(5)))
-    first = {parked.parked_id: parked.body for parked in broker.operator().rejected(10)}
-    assert len(first) == 5
-    for _ in range(30):
-        listed = broker.operator().rejected(10)
-        assert {parked.parked_id: parked.body for parked in listed} == first
-        assert {parked.reason for parked in listed} == {REASON.reason}
-    assert len(broker.operator().rejected(2)) == 2
-
-
-def test_a_replayed_message_is_in_its_queue_again_marked_and_without_the_reason(
-    broker: Broker, publisher: Publisher, consume: Callable[..., Consumer]
-) -> None:
-    sent = Outgoing(
-        EVENTS_EXCHANGE, "tardy.recorded", b"{}", headers={"traceparent": "00-abc"}, message_id="m"
-    )
-    consumer = consume()
-    park(broker, publisher, consumer, sent, event(b"other"))
-    [chosen] = [parked for parked in broker.operator().rejected(10) if parked.body == b"{}"]
-    assert broker.operator().replay([chosen.parked_id]) == 1
-    [again] = receive(consumer, 1)
-    assert (again.queue, again.body, again.message_id) == (EVENTS_QUEUE, b"{}", "m")
-    assert dict(again.headers) == {"traceparent": "00-abc", "x-writeback-replayed": 1}
-    assert [parked.body for parked in broker.operator().rejected(10)] == [b"other"]
-
-
-def test_a_command_is_replayed_to_the_commands(
-    broker: Broker, publisher: Publisher, consume: Callable[..., Consumer]
-) -> None:
-    consumer = consume()
-    publisher.publish(command(b"broken"))
-    got = receive_command(consumer)
-    assert got is not None
-    publisher.park(got, REASON)
-    consumer.acknowledge([got])
-    assert broker.operator().replay(None) == 1
-    again = receive_command(consumer)
-    assert again is not None and again.body == b"broken"
-
-
-def test_replaying_by_code_leaves_the_others_parked(
-    broker: Broker, publisher: Publisher, consume: Callable[..., Consumer]
-) -> None:
-    consumer = consume()
-    park(broker, publisher, consumer, event(b"mine"))
-    assert publisher.publish(Outgoing("", REJECTED_QUEUE, b"by hand", mandatory=True))
-    assert broker.operator().replay(None, codes=["delivery-limit"]) == 0
-    assert broker.operator().replay(None, codes=["invalid"]) == 1
-    assert bodies(receive(consumer, 1)) == [b"mine"]
-    assert broker.operator().replay(None) == 0, "what came from no queue of ours stays"
-    assert [parked.code for parked in broker.operator().rejected(10)] == ["unknown"]
-
-
-@pytest.mark.parametrize("action", ["replay", "drop"])
-def test_an_id_that_is_not_parked_is_refused_and_nothing_changes(
-    action: str, broker: Broker, publisher: Publisher, consume: Callable[..., Consumer]
-) -> None:
-    park(broker, publisher, consume(), event())
-    [parked] = broker.operator().rejected(10)
-    with pytest.raises(RefusedError, match="nonsense"):
-        getattr(broker.operator(), action)([parked.parked_id, "nonsense"])
-    assert [one.parked_id for one in broker.operator().rejected(10)] == [parked.parked_id]
-
-
-def test_dropping_deletes_the_chosen_or_all(
-    broker: Broker, publisher: Publisher, consume: Callable[..., Consumer]
-) -> None:
-    park(broker, publisher, consume(), *map(event, numbered(4)))
-    victim = broker.operator().rejected(10)[1]
-    assert broker.operator().drop([victim.parked_id]) == 1
-    assert victim.body not in {parked.body for parked in broker.operator().rejected(10)}
-    assert broker.operator().drop(None) == 3
-    assert broker.operator().rejected(10) == []
 
 
 # what a process held that is no more

@@ -69,15 +69,17 @@ class ParkedMessages:
             self._publisher.close()
 
     def take(self, limit: int | None = None) -> Iterator[Held]:
-        """The oldest, one after the other: as many as there are now, so that what comes back at once is not
-        taken again, and at most `limit`."""
-        there = int(
-            self._guarded(lambda: self._channel.queue_declare(REJECTED_QUEUE, passive=True)).message_count
-        )
-        for _ in range(there if limit is None else min(limit, there)):
+        """The oldest, one after the other, at most `limit`: as many as there were when the first was taken,
+        so that what comes back at once is not taken again."""
+        taken, there = 0, 1
+        while taken < there and (limit is None or taken < limit):
             content = self._guarded(lambda: self._channel.basic_get(REJECTED_QUEUE))
             if content is None:
                 return
+            if taken == 0:
+                # A passive declare would say 0 where the queue's leader is slow to answer; this can't.
+                there += int(content.delivery_info["message_count"])
+            taken += 1
             held = _held(content)
             self._held[held.tag] = held
             yield held

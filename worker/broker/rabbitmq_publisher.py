@@ -42,6 +42,13 @@ class LostError(UnavailableError):
     """The connection went away, perhaps long ago: a new one may well work."""
 
 
+class RefusedMessageError(Exception):
+    """it refused a message: its queue is full or has lost its majority"""
+
+    def __str__(self) -> str:
+        return str(self.__doc__)
+
+
 class EncodedProperties(pika.BasicProperties):  # type: ignore[misc]
     """Properties that are written to the wire as the bytes they are."""
 
@@ -114,6 +121,8 @@ class ConfirmingChannel:
                 if progress is not None:
                     progress(self.confirmed)
         self._run_until(lambda: not self._waiting, CONFIRM_TIMEOUT)
+        if isinstance(self._error, RefusedMessageError):
+            self._check(None)
         if progress is not None:
             progress(self.confirmed)
         return self._returned - returned_before
@@ -164,9 +173,7 @@ class ConfirmingChannel:
         tags = [t for t in self._waiting if t <= tag] if frame.method.multiple else [tag]
         self._waiting_bytes -= sum(self._waiting.pop(t) for t in tags)
         if isinstance(frame.method, pika.spec.Basic.Nack):
-            self._stop(
-                None, UnavailableError("it refused a message: its queue is full or has lost its majority")
-            )
+            self._error = RefusedMessageError()
         else:
             self.confirmed += len(tags)
 
