@@ -90,6 +90,10 @@ class Worker:
         """How often it has logged this event."""
         return sum(line.get("event") == event for line in self.events())
 
+    def last_words(self) -> str:
+        """The last line it has written."""
+        return self.log.read_text(errors="replace").strip().rpartition("\n")[2]
+
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that bear these labels, read from /metrics."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._ops_port}/metrics", timeout=10) as answer:

@@ -75,11 +75,18 @@ def arm(hook: Callable[[Arrow], None] | None) -> None:
 
 
 def arm_from(environment: Mapping[str, str]) -> None:
-    """Has the process send itself SIGKILL or SIGSTOP where the environment says so (one of both)."""
+    """Has the process send itself SIGKILL or SIGSTOP where the environment says so."""
+    hooks = []
     for variable, number in _SIGNALS.items():
         name, _, times = environment.get(variable, "").partition(":")
         if name:
-            arm(_signal_at(Arrow(name), int(times or 1), number))
+            hooks.append(_signal_at(Arrow(name), int(times or 1), number))
+
+    def every_hook(arrow: Arrow) -> None:
+        for hook in hooks:
+            hook(arrow)
+
+    arm(every_hook if hooks else None)
 
 
 def _signal_at(wanted: Arrow, times: int, number: signal.Signals) -> Callable[[Arrow], None]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ from worker.store.engine import Database, share_catalogue
 from worker.store.runs import Claim, FileFacts
 
 log = structlog.get_logger("flush")
+
+_STALE = "another worker has taken the run over; nothing was changed"
+_LEFT = "the run is left for the next attempt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,9 @@ class Flush:
         try:
             self._deliver(claim)
         except StaleLeaseError:
-            bound.warning("another worker has taken the run over; nothing was changed")
+            bound.warning(_STALE)
         except UnavailableError as error:
-            bound.warning("the run is left for the next attempt", reason=str(error))
+            bound.warning(_LEFT, reason=str(error))
         except TransientError as error:
             self._settle_error(claim, error, bound)
         except DestinationError as error:
@@ -107,10 +111,13 @@ class Flush:
             if not self._fence(claim, run):
                 self._settle(claim, run)
                 return
-        elif claim.attempt > 1 and run["resend_of"] is None:
-            if not self._reseal(claim):
-                return
-            run = self._hold(claim)
+        elif claim.attempt > 1:
+            self._sweep_interrupted(claim, run)
+            if run["resend_of"] is None:
+                if not self._reseal(claim):
+                    self._sweep(claim, run)
+                    return
+                run = self._hold(claim)
         self._send(claim, run)
 
     def _hold(self, claim: Claim) -> RowMapping:
@@ -128,11 +135,10 @@ class Flush:
 
     def _send(self, claim: Claim, run: RowMapping) -> None:
         with self._database.read() as connection:
-            export = load_export(connection, claim.export_id)
-            assert export is not None
+            current = runs.definition_of(connection, claim)
             pinned = runs.pinned(connection, run)
-        destination = self._open(export.definition.destination)
-        replace = export.definition.file.if_exists == "replace"
+        destination = self._open(current.destination)
+        replace = current.file.if_exists == "replace"
         names = Names(run["file_name"], claim.token)
         self._refuse_uncollected(destination, names.file, replace)
         try:
@@ -143,7 +149,6 @@ class Flush:
             destination.discard([names.part, names.mark])
             raise
         self._depart(claim, destination, names, uploaded)
-        self._discard_fenced(claim, run)
         destination.publish(names.part, names.file, replace=replace)
         reached(Arrow.RENAME_DONE)
         self._settle(claim, run)
@@ -209,35 +214,38 @@ class Flush:
         reached(Arrow.FENCE_DONE)
         return found
 
-    def _discard_fenced(self, claim: Claim, run: RowMapping) -> None:
-        """This attempt has departed: what was fenced before is evidence of nothing any more."""
-        if run["departed_attempt"] is not None:
-            self._sweep(claim, run, keep_own_part=True)
-
     def _settle(self, claim: Claim, run: RowMapping) -> None:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
                 runs.settle_delivered(connection, claim, self._clock())
                 reached(Arrow.SETTLE_BEFORE_COMMIT)
         reached(Arrow.SETTLE_COMMITTED)
-        self._sweep(claim, run, keep_own_part=False)
+        self._sweep(claim, run)
 
-    def _sweep(self, claim: Claim, run: RowMapping, *, keep_own_part: bool) -> None:
-        """Removes what this run's attempts left behind, wherever they wrote."""
+    def _sweep_interrupted(self, claim: Claim, run: RowMapping) -> None:
+        """Nothing of the run can have left: what attempts that died or were cut off wrote is of no use to anybody."""
         with self._database.read() as connection:
             earlier = runs.earlier_attempts(connection, claim)
-            places = {
-                row["revision"]: load_definition(connection, claim.export_id, row["revision"]).destination
-                for row in earlier
-            }
-            export = load_export(connection, claim.export_id)
-        assert export is not None
-        own = Names(run["file_name"], claim.token)
-        for row in earlier:
-            place = self._open(places[row["revision"]])
-            place.discard([*Names(run["file_name"], row["token"]).all, own.fenced])
-        if not keep_own_part:
-            self._open(export.definition.destination).discard([own.mark])
+        last = claim.attempt - 1
+        interrupted = [row for row in earlier if row["outcome"] is None or row["number"] == last]
+        names = [Names(run["file_name"], row["token"]) for row in interrupted]
+        self._discard(claim, names, {row["revision"] for row in interrupted})
+
+    def _sweep(self, claim: Claim, run: RowMapping) -> None:
+        """The run is closed: removes what its attempts left behind, and those of the run before, whose worker may
+        have died before it came to this."""
+        with self._database.read() as connection:
+            closed = runs.attempts_to_sweep(connection, claim)
+        names = [Names(row["file_name"] or run["file_name"], row["token"]) for row in closed]
+        self._discard(claim, names, {row["revision"] for row in closed})
+
+    def _discard(self, claim: Claim, attempts: Sequence[Names], revisions: Iterable[int]) -> None:
+        """Removes the attempts' temporary files wherever these revisions send to."""
+        with self._database.read() as connection:
+            places = [load_definition(connection, claim.export_id, each).destination for each in revisions]
+        for place in places:
+            with suppress(DestinationError):  # what cannot be opened any more keeps what lies there
+                self._open(place).discard([name for names in attempts for name in names.all])
 
     def _open(self, options: Mapping[str, Any]) -> FileDestination:
         kind = DESTINATIONS.get(options["type"])
@@ -252,32 +260,42 @@ class Flush:
     def _settle_error(self, claim: Claim, error: TransientError | DestinationError, bound: Any) -> None:
         now = self._clock()
         if isinstance(error, DestinationError):
-            bound.error("the run failed; a person must act", reason=str(error))
-            self._try_settle(claim, lambda connection: runs.settle_failed(connection, claim, str(error), now))
+            if self._try_settle(
+                claim, lambda connection: runs.settle_failed(connection, claim, str(error), now), bound
+            ):
+                bound.error("the run failed; a person must act", reason=str(error))
             return
         jitter = random.random()
         delay = next_attempt_delay(claim.attempt, jitter=jitter, retry_after=error.retry_after)
-        bound.warning("the run waits", reason=str(error), seconds=round(delay.total_seconds()))
-        self._try_settle(
-            claim, lambda connection: runs.settle_waiting(connection, claim, str(error), now + delay, now)
-        )
+        retry_at = now + delay
+        if self._try_settle(
+            claim, lambda connection: runs.settle_waiting(connection, claim, str(error), retry_at, now), bound
+        ):
+            bound.warning("the run waits", reason=str(error), seconds=round(delay.total_seconds()))
 
     def _settle_bug(self, claim: Claim, error: Exception, bound: Any) -> None:
         reference = uuid4().hex[:12]
         bound.error("an error of the program", reference=reference, exc_info=safe_traceback(error))
         text = f"an error of the program, not of the destination; look for reference {reference} in the log"
-        self._try_settle(claim, lambda connection: runs.settle_failed(connection, claim, text, self._clock()))
+        self._try_settle(
+            claim, lambda connection: runs.settle_failed(connection, claim, text, self._clock()), bound
+        )
 
-    def _try_settle(self, claim: Claim, settle: Callable[[Connection], None]) -> None:
-        """Settles; where the database is down or the run is another's, the lease's end does it."""
+    def _try_settle(self, claim: Claim, settle: Callable[[Connection], None], bound: Any) -> bool:
+        """Settles and counts; False where the database is down or the run is another's: the lease's end does it."""
         try:
             for attempt in self._database.retrying():
                 with attempt, self._database.write() as connection:
                     settle(connection)
-        except (StaleLeaseError, UnavailableError) as error:
-            log.warning("the attempt could not be settled", run=claim.run_id, reason=str(error))
+        except StaleLeaseError:
+            bound.warning(_STALE)
+            return False
+        except UnavailableError as error:
+            bound.warning(_LEFT, reason=str(error))
+            return False
         reached(Arrow.WAIT_COMMITTED)
         self._count(claim)
+        return True
 
     def _count(self, claim: Claim) -> None:
         try:
@@ -315,7 +333,7 @@ class Flush:
         with self._database.write() as connection:
             released = runs.settle_abandoned(connection, claim, who=who, reason=reason, now=self._clock())
         if run["file_name"] is not None:
-            self._sweep(claim, run, keep_own_part=False)
+            self._sweep(claim, run)
         return released
 
 

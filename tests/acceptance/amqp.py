@@ -12,6 +12,7 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
+from tests.processes import wait_for
 from tests.servers.resolve import install
 
 OUTCOMES = "tests.outcomes"
@@ -58,13 +59,20 @@ class Client:
             content_type=_TYPE, delivery_mode=2, reply_to=self._replies, correlation_id=correlation
         )
         body = json.dumps(message).encode()
-        self.publish_raw("writeback.commands", message["type"], body, properties)
+        kind: str = message["type"]
+        key = kind if kind.startswith("export.") else "export.command"  # the type decides, not the key
+        self.publish_raw("writeback.commands", key, body, properties)
         return correlation
 
-    def replies(self, correlation: str) -> list[dict[str, Any]]:
-        """The replies to a command that have come so far."""
-        assert self._replies is not None, "no command has been sent"
-        return [envelope for given, envelope in self._hear(self._replies) if given == correlation]
+    def replies(self, correlation: str, least: int = 1) -> list[dict[str, Any]]:
+        """The replies to a command, once there are so many of them."""
+
+        def come() -> list[dict[str, Any]] | None:
+            assert self._replies is not None, "no command has been sent"
+            found = [envelope for given, envelope in self._hear(self._replies) if given == correlation]
+            return found if len(found) >= least else None
+
+        return wait_for(come, f"{least} replies to {correlation}") or []
 
     def bind_outcomes(self) -> None:
         """Hears every outcome from now on."""

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.amqp import Client
-from tests.acceptance.arrows import SMALL_BATCHES, Sis, Site, check, parked, time_passes
+from tests.acceptance.arrow_checks import check, parked
+from tests.acceptance.arrows import SMALL_BATCHES, Sis, Site, time_passes
 from tests.processes import Processes, Worker
 from worker.broker.registry import open_broker
 from worker.failpoints import VARIABLE, Arrow
@@ -117,7 +118,8 @@ def test_every_arrow_has_a_scenario(arrow: Arrow) -> None:
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_a_morning_without_deaths_is_what_the_others_are_measured_by(site: Site, at_once: bool) -> None:
-    live_through(site, (), Scenario(at_once=at_once))
+    worker = live_through(site, (), Scenario(at_once=at_once))
+    assert worker.stop() == 0
 
 
 @pytest.mark.parametrize(
@@ -139,8 +141,8 @@ def test_an_embedded_worker_that_dies_at_an_arrow_changes_nothing(
     live_through(embedded_site, (arrow,), scenario)
 
 
-def live_through(site: Site, deaths: tuple[Arrow, ...], scenario: Scenario) -> None:
-    """The morning with a worker that dies at each of these arrows, and one that ends it."""
+def live_through(site: Site, deaths: tuple[Arrow, ...], scenario: Scenario) -> Worker:
+    """The morning with a worker that dies at each of these arrows, and one that ends it: that one is returned."""
     if scenario.uncollected:
         site.leave_uncollected()
     with site.sis.collecting_at_once() if scenario.at_once else nullcontext():
@@ -152,7 +154,9 @@ def live_through(site: Site, deaths: tuple[Arrow, ...], scenario: Scenario) -> N
         site.work(worker)
     check(site)
     check_repeated(site, worker, scenario.twice)
-    assert worker.stop() == 0
+    if site.sis.leftovers():
+        site.afternoon()
+    return worker
 
 
 def die_at(site: Site, arrow: Arrow, times: int) -> None:

@@ -11,12 +11,12 @@ from tests.acceptance.load import Load, Messages, continuous_exports, wait_for_f
 from tests.acceptance.sis import Collector
 from tests.processes import Processes, wait_for
 
-KILLS = 4
+KILLS = 3
 SEED = 1852
 EXPORTS = 24
 
 
-def test_every_tardy_is_collected_once_though_the_only_worker_is_killed_four_times(
+def test_every_tardy_is_collected_once_though_the_only_worker_is_killed_three_times(
     embedded: Processes, home: Path, tmp_path: Path
 ) -> None:
     """Every tardy comes from another process, `writeback publish`, also while no worker runs."""

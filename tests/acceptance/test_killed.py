@@ -52,6 +52,8 @@ def test_every_tardy_is_collected_once_though_one_of_two_workers_is_killed_ten_t
     publisher.close()
     assert sis.rows == Counter(load.published)
     assert {queue: client.depth(queue) for queue in QUEUES} == dict.fromkeys(QUEUES, 0)
+    audit = writeback.run("audit")
+    assert audit.returncode == 0, audit.stdout + audit.stderr
     redelivered = redeliveries(rabbitmq, amqp_url)
     with capsys.disabled():
         print(

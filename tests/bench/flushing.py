@@ -19,6 +19,7 @@ from tests.bench.stage import ROOT, Stage, module, new_stage
 from tests.builders import command
 from tests.program import SteppedProgram
 from tests.servers import ServerError, Servers
+from worker.ops.logs import configure_logs
 
 ROWS = 100_000
 _PAGE = 1000
@@ -87,6 +88,7 @@ def flush(database_url: str, home: Path) -> Flushed:
 
 def main() -> None:
     """Flushes, and writes what was measured to standard output, as JSON."""
+    configure_logs("json", "warning")
     json.dump(asdict(flush(os.environ["DATABASE_URL"], Path(os.environ["WRITEBACK_HOME"]))), sys.stdout)
 
 

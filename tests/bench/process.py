@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from tests.servers.engines import last_words
 PROC = Path("/proc")
 PATIENCE = 300.0  # seconds that anything may take before the measurement is given up
 _GOODBYE = 30.0
+PROGRAMS = {
+    "ours": [sys.executable, "-m", "worker", "run", "consumer"],
+    "plain": module("plain"),
+}
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -30,7 +35,7 @@ class Usage:
 
 
 class Measured:
-    """A program of this folder, running on a stage."""
+    """A program running on a stage."""
 
     def __init__(self, process: subprocess.Popen[bytes], name: str, log: Path) -> None:
         self._process = process
@@ -64,11 +69,11 @@ class Measured:
 
 @contextmanager
 def running(name: str, stage: Stage) -> Iterator[Measured]:
-    """Starts the module `name` of this folder on the stage; ended afterwards, whatever happens."""
+    """Starts one of PROGRAMS on the stage; ended afterwards, whatever happens."""
     log = stage.home / f"{name}.log"
     with log.open("wb") as stderr:
         process = stage.servers.janitor.spawn(
-            module(name), cwd=ROOT, env=stage.environment, stdin=subprocess.DEVNULL, stderr=stderr
+            PROGRAMS[name], cwd=ROOT, env=stage.environment, stdin=subprocess.DEVNULL, stderr=stderr
         )
     try:
         yield Measured(process, name, log)

@@ -8,12 +8,10 @@ from statistics import median
 from time import monotonic
 
 from tests.bench.load import tardy_id_of
-from tests.bench.process import Usage, running
+from tests.bench.process import PROGRAMS, Usage, running
 from tests.bench.stage import Stage, new_stage
 from tests.servers import ServerError, Servers
 from worker.broker.ports import Outgoing
-
-PROGRAMS = ("ours", "plain")
 
 # What both must have stored alike; how they spell a document's JSON, and when they were at it, is their own.
 _SAME = (

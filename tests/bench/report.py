@@ -10,11 +10,11 @@ from rich.table import Table
 
 from tests.bench.flushing import Flushed
 from tests.bench.latency import PER_SECOND, Latency
-from tests.bench.race import PROGRAMS, Drain, Race
+from tests.bench.process import PROGRAMS
+from tests.bench.race import Drain, Race
 from tests.bench.stage import Stage
 
 _MEGABYTE = 1024 * 1024
-_NAMES = {"ours": "ours", "plain": "plain (kombu, marshmallow, SQLAlchemy)"}
 
 
 def show_place(console: Console, stage: Stage, cores: int) -> None:
@@ -53,7 +53,7 @@ def show_race(console: Console, race: Race) -> None:
 def _race_row(race: Race, program: str) -> list[str]:
     drains: list[Drain] = [getattr(one, program) for one in race.rounds]
     return [
-        _NAMES[program],
+        program,
         *(f"{drain.rate:,.0f}" for drain in drains),
         f"{race.middle(program, _rate):,.0f}",
         f"{race.middle(program, _cpu):.1f}",

@@ -211,7 +211,6 @@ def test_unacknowledged_is_what_consumers_say_where_the_broker_does_not_tell(
     assert registry.get_sample_value("writeback_queue_messages", labels) == 7
 
 
-
 # while a server is away
 
 

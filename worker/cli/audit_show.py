@@ -65,10 +65,13 @@ def _print(report: Report, *, by_day: bool) -> None:
     )
     emit("")
     _print_accounts(report.days, by_day=by_day)
-    for one in report.results:
-        if one.count:
-            emit("")
-            _print_result(one)
+    found = [one for one in report.results if one.count]
+    for one in found:
+        emit("")
+        _print_result(one)
+    if not found:
+        emit("")
+        emit(f"everything adds up: {len(report.results)} checks")
 
 
 def _print_accounts(days: Sequence[Day], *, by_day: bool) -> None:

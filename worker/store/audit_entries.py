@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, and_, func, or_, select
@@ -15,6 +15,7 @@ from worker.store.audit_report import (
     HEAD_WRONG,
     NO_DEFINITION,
     NO_VERSION,
+    PAGE,
     STATE_UNKNOWN,
     UNBALANCED,
     WAITS_TWICE,
@@ -22,11 +23,11 @@ from worker.store.audit_report import (
     Day,
     Example,
     Looking,
+    not_before,
 )
 from worker.store.catalogue import Export
 from worker.store.tables import UNSEALED, definitions, entries, tardies, tardy_versions
 
-_MARGIN = timedelta(days=2)  # from the first day to what is certainly before it in every time zone
 # A version was a tardy's newest for a while if none arrived after it within this, whatever two workers' clocks say.
 _CERTAIN = timedelta(hours=1)
 _WAITING = (*UNSEALED, "sealed")
@@ -95,7 +96,7 @@ def _count_matching(looking: Looking, book: _Book) -> None:
     """From the tardies alone: which match the definition. Each owes an entry of its newest version."""
     export_id = book.export.route.export_id
     for number, tardy in enumerate(_candidates(looking, book.export.route)):
-        if number % 2000 == 0:
+        if number % PAGE == 0:
             looking.tell(f"{export_id}: tardies", number)
         day = book.local_day(tardy.school_id, tardy.occurred_at)
         if not book.scope.covers(day) or not book.belongs(tardy):
@@ -111,7 +112,7 @@ def _candidates(looking: Looking, route: Route) -> Iterator[Row[Any]]:
     wanted = [
         t.district_id == route.district_id,
         t.voided.is_(False),
-        t.occurred_at >= datetime.combine(route.backfill_from, time(), tzinfo=UTC) - _MARGIN,
+        *not_before(route.backfill_from, t.occurred_at),
         *looking.scope.near(t.occurred_at),
     ]
     if route.schools is not None:
@@ -134,31 +135,34 @@ def _count_entries(looking: Looking, book: _Book) -> None:
     """From the entries: in which state each is, and what it is the entry of."""
     export_id = book.export.route.export_id
     for number, entry in enumerate(_entries(looking, export_id)):
-        if number % 2000 == 0:
+        if number % PAGE == 0:
             looking.tell(f"{export_id}: entries", number)
         day = book.local_day(entry.school_id, entry.occurred_at or entry.sort_at)
         if not book.scope.covers(day):
             continue
-        where = Example(export_id, day, entry.tardy_id, entry.version)
         account = book.on(day)
-        if entry.state in account.states:
-            account.states[entry.state] += 1
-        else:
-            looking.findings.note(STATE_UNKNOWN, where)
-        if entry.arrived is None or entry.head is None:
-            looking.findings.note(NO_VERSION, where)
-        else:
-            _count_version(looking, book, account, entry, where)
+        wrong = [_count_state(account, entry), _count_version(book, account, entry)]
+        for check in filter(None, wrong):
+            looking.findings.note(check, Example(export_id, day, entry.tardy_id, entry.version))
 
 
-def _count_version(looking: Looking, book: _Book, account: Day, entry: Row[Any], where: Example) -> None:
+def _count_state(account: Day, entry: Row[Any]) -> Check | None:
+    if entry.state not in account.states:
+        return STATE_UNKNOWN
+    account.states[entry.state] += 1
+    return None
+
+
+def _count_version(book: _Book, account: Day, entry: Row[Any]) -> Check | None:
+    if entry.arrived is None or entry.head is None:
+        return NO_VERSION
     if entry.version != entry.head or entry.ordinal > 0:
         account.others += 1
     elif not book.belongs(entry):
         account.former += 1
-    # An entry released from a run, not judged since, is superseded by the next judgement.
-    if entry.version < entry.head and entry.judged and entry.state in UNSEALED:
-        looking.findings.note(WAITS_TWICE, where)
+    # One that was released from its run, and not judged since, is superseded by the next judgement.
+    waits = entry.state in UNSEALED and entry.judged
+    return WAITS_TWICE if waits and entry.version < entry.head else None
 
 
 def _entries(looking: Looking, export_id: str) -> Iterator[Row[Any]]:
@@ -181,19 +185,16 @@ def _same_tardy(left: Any, right: Any) -> Any:
 
 def _find_wrong_heads(looking: Looking) -> None:
     """A tardy's head is its highest version that arrived; each version that arrived belongs to a tardy."""
-    t, v, later = tardies.c, tardy_versions.c, tardy_versions.alias("later").c
-    named = (t.district_id, t.tardy_id, t.version)
+    t, v = tardies.c, tardy_versions.c
     of_head = and_(_same_tardy(v, t), v.version == t.version)
-    lost = select(*named).outerjoin(tardy_versions, of_head).where(v.version.is_(None))
-    behind = select(*named).join(later.version.table, _same_tardy(later, t)).where(later.version > t.version)
-    without = (
-        select(v.district_id, v.tardy_id, v.version)
-        .outerjoin(tardies, _same_tardy(t, v))
-        .where(t.version.is_(None))
-    )
+    later = and_(_same_tardy(v, t), v.version > t.version)
+    heads = select(t.district_id, t.tardy_id, t.version)
+    versions = select(v.district_id, v.tardy_id, v.version)
+    lost = heads.outerjoin(tardy_versions, of_head).where(v.version.is_(None))
+    without = versions.outerjoin(tardies, _same_tardy(t, v)).where(t.version.is_(None))
     found = (
         (lost, t, "this version did not arrive"),
-        (behind.distinct(), t, "a later version arrived"),
+        (heads.join(tardy_versions, later).distinct(), t, "a later version arrived"),
         (without, v, "there is no tardy to this version"),
     )
     for statement, table, detail in found:
@@ -214,9 +215,7 @@ def _find_missing_corrections(looking: Looking) -> None:
     """A definition that has a tardy has an entry of its newest version, also where that no longer matches."""
     e, t, newest = entries.c, tardies.c, entries.alias("newest")
     statement = (
-        select(
-            e.export_id, e.tardy_id, t.version, t.voided, t.school_id, t.behavior_code, t.occurred_at
-        )
+        select(e.export_id, e.tardy_id, t.version, t.voided, t.school_id, t.behavior_code, t.occurred_at)
         .join(tardies, _same_tardy(t, e))
         .outerjoin(newest, _first_entry(newest.c, e, t.version))
         .where(e.version < t.version, newest.c.version.is_(None), *looking.scope.of_export(e.export_id))
@@ -229,9 +228,7 @@ def _find_missing_corrections(looking: Looking) -> None:
         book = _Book(looking, export)
         day = book.local_day(row.school_id, row.occurred_at)
         if looking.scope.covers(day) and not book.belongs(row):  # else it is missed as a match already
-            looking.findings.note(
-                CORRECTION_MISSING, Example(row.export_id, day, row.tardy_id, row.version)
-            )
+            looking.findings.note(CORRECTION_MISSING, Example(row.export_id, day, row.tardy_id, row.version))
 
 
 def _first_entry(entry: Any, like: Any, version: Any) -> Any:
@@ -247,21 +244,36 @@ def _find_skipped_versions(looking: Looking) -> None:
     """
     e, t, v = entries.c, tardies.c, tardy_versions.c
     entry, later = entries.alias("of_version"), tardy_versions.alias("later")
-    next_at = select(func.min(later.c.received_at)).where(_same_tardy(later.c, v), later.c.version > v.version)
+    next_at = select(func.min(later.c.received_at)).where(
+        _same_tardy(later.c, v), later.c.version > v.version
+    )
     statement = (
-        select(e.export_id, v.tardy_id, v.version, v.received_at, next_at.scalar_subquery().label("next_at"))
+        select(
+            e.export_id,
+            t.school_id,
+            t.occurred_at,
+            v.tardy_id,
+            v.version,
+            v.received_at,
+            next_at.scalar_subquery().label("next_at"),
+        )
         .select_from(tardies)
         .join(entries, _same_tardy(e, t))
         .join(tardy_versions, and_(_same_tardy(v, t), v.version > e.version, v.version < t.version))
         .outerjoin(entry, _first_entry(entry.c, e, v.version))
         .where(t.changes > 1, entry.c.version.is_(None), *looking.scope.of_export(e.export_id))
-        .where(*looking.scope.near(func.coalesce(t.occurred_at, e.sort_at)))
         .distinct()
     )
     for row in looking.stream(statement):
-        if row.next_at - row.received_at > _CERTAIN:
-            where = Example(row.export_id, None, row.tardy_id, row.version)
-            looking.findings.note(CORRECTION_MISSING, where)
+        day = _day_in(looking, row)
+        if looking.scope.covers(day) and row.next_at - row.received_at > _CERTAIN:
+            looking.findings.note(CORRECTION_MISSING, Example(row.export_id, day, row.tardy_id, row.version))
+
+
+def _day_in(looking: Looking, row: Row[Any]) -> date | None:
+    """The tardy's local day, where its definition is known."""
+    export = looking.exports.get(row.export_id)
+    return _Book(looking, export).local_day(row.school_id, row.occurred_at) if export else None
 
 
 def _find_same_version_waiting(looking: Looking) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -184,6 +184,13 @@ class Report:
         return [one for one in self.results if one.count and (strict or not one.check.warning)]
 
 
+def not_before(day: date, moment: Any) -> list[Any]:
+    """SQL conditions that leave out what is certainly before this local day, whatever the time zone."""
+    if day.year == MINYEAR:
+        return []  # nothing is, and a day before it could not be told
+    return [moment >= datetime.combine(day, time(), tzinfo=UTC) - _MARGIN]
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What to look at: one export or all; tardies of these local days, runs sealed on them (None: without end)."""
@@ -200,10 +207,8 @@ class Scope:
 
     def near(self, moment: Any) -> list[Any]:
         """SQL conditions that leave out what is certainly on another day, whatever the time zone."""
-        wanted = []
-        if self.first is not None:
-            wanted.append(moment >= datetime.combine(self.first, time(), tzinfo=UTC) - _MARGIN)
-        if self.last is not None:
+        wanted = [] if self.first is None else not_before(self.first, moment)
+        if self.last is not None and self.last.year < MAXYEAR:
             wanted.append(moment <= datetime.combine(self.last, time(), tzinfo=UTC) + _MARGIN)
         return wanted
 

@@ -19,6 +19,9 @@ from worker.errors import UnavailableError
 CATALOGUE_LOCK = 0x7A6D_7977
 
 _BUSY_TIMEOUT_MS = 30_000
+# Shorter than a lease (30 s): a worker that is stopped in the middle of a write lets go of its locks before others
+# take its runs over. No write of ours waits for anything but the database.
+_POSTGRESQL_SLEEP_MS = 20_000
 _POSTGRESQL_RETRYABLE = ("40001", "40P01")  # serialization failure, deadlock
 
 
@@ -85,7 +88,7 @@ def _open(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,  # an error's text would quote a row: student data
         pool_pre_ping=True,
@@ -101,6 +104,8 @@ def _open(url: str) -> Engine:
             "tcp_user_timeout": 30000,
         },
     )
+    event.listen(engine, "begin", _begin_postgresql)
+    return engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
@@ -115,6 +120,11 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.get_execution_options().get("writes", False):
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {_POSTGRESQL_SLEEP_MS}")
 
 
 def _lost_a_race(error: BaseException) -> bool:

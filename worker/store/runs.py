@@ -348,6 +348,38 @@ def earlier_attempts(connection: Connection, claim: Claim) -> list[RowMapping]:
     return list(rows.mappings())
 
 
+def attempts_to_sweep(connection: Connection, claim: Claim) -> list[RowMapping]:
+    """Attempts whose temporary files are evidence of nothing, once the run is closed: its own, and those of the
+    export's run before. With `file_name`, None where the run was closed without a file."""
+    before = (
+        select(runs.c.run_id)
+        .where(
+            runs.c.export_id == claim.export_id,
+            runs.c.run_id != claim.run_id,
+            runs.c.finished_at.is_not(None),
+            runs.c.file_name.is_not(None),
+        )
+        .order_by(runs.c.started_at.desc())
+        .limit(1)
+    )
+    rows = connection.execute(
+        select(attempts.c.token, attempts.c.revision, runs.c.file_name)
+        .join(runs, runs.c.run_id == attempts.c.run_id)
+        .where(or_(attempts.c.run_id == claim.run_id, attempts.c.run_id == before.scalar_subquery()))
+    )
+    return list(rows.mappings())
+
+
+def definition_of(connection: Connection, claim: Claim) -> Definition:
+    """The revision that the attempt began with: it says where this attempt writes to."""
+    revision = connection.execute(
+        select(attempts.c.revision).where(
+            attempts.c.run_id == claim.run_id, attempts.c.number == claim.attempt
+        )
+    ).scalar_one()
+    return load_definition(connection, claim.export_id, revision)
+
+
 def settle_delivered(connection: Connection, claim: Claim, now: datetime) -> None:
     """The file is there: receipts for every entry, the run closed, the outcome queued. Raises StaleLeaseError."""
     _fenced(connection, claim, state="delivered", error=None)

@@ -1,0 +1,126 @@
+"""The servers go away while tardies flow: the workers wait without dying or spinning, and nothing is lost."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pika.exceptions
+import pytest
+from sqlalchemy import text
+
+from tests.acceptance.amqp import Client
+from tests.acceptance.load import Load, Messages, continuous_exports, wait_for_files
+from tests.acceptance.sis import Collector
+from tests.processes import Processes, Worker, wait_for
+from tests.servers import PostgreSQL, RabbitMQ
+from worker.broker.ports import QUEUES
+from worker.store.engine import Database
+
+EXPORTS = 48
+MOST_CPU = 0.5  # processor seconds a worker may use in a second of an outage: it goes on with what it can do
+_CUT = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+def test_every_tardy_is_collected_once_though_both_servers_fail_and_connections_are_cut(
+    writeback: Processes,
+    database: Database,
+    rabbitmq: RabbitMQ,
+    postgres: PostgreSQL,
+    amqp_url: str,
+    home: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The same two processes live through it all, and use little of the processor while they wait."""
+    workers = [writeback.start_ready(), writeback.start_ready()]
+    publisher = Stubborn(amqp_url)
+    publisher.publish(continuous_exports(EXPORTS), "writeback.commands")
+    report: list[str] = []
+    with Collector(home / "outbox", tmp_path / "sis") as sis:
+        with Load(publisher.publish, sis, exports=EXPORTS) as load:
+            wait_for_files(sis, 10)
+            with database.write() as connection:
+                connection.execute(_CUT)
+            rabbitmq.ctl("close_all_connections", "--vhost", urlsplit(amqp_url).path[1:], "a test")
+            wait_for_files(sis, 10)
+            with measured(workers, "PostgreSQL away", report):
+                while_away(
+                    postgres, workers, "not consuming; trying again", "the database is waited for", tries=4
+                )
+            wait_for_files(sis, 10)
+            with measured(workers, "RabbitMQ away", report):
+                while_away(rabbitmq, workers, "not consuming; trying again", tries=2)
+            wait_for_files(sis, 10)
+        wait_for(load.all_collected, "the SIS to have every tardy", 75)
+        assert all(worker.alive for worker in workers)
+        assert [worker.stop() for worker in workers] == [0, 0]
+        wait_for(lambda: not list((home / "outbox").glob("[!.]*")), "the SIS to collect what is left")
+    with capsys.disabled():
+        print(f"\n{len(load.published)} tardies in {sis.files} files; " + "; ".join(report))
+    assert sis.rows == Counter(load.published)
+    assert publisher.depths() == dict.fromkeys(QUEUES, 0)
+    publisher.close()
+
+
+class Stubborn:
+    """A publisher that publishes once more what was not confirmed, on a new connection."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client: Client | None = None
+
+    def publish(self, messages: Messages, exchange: str = "behavior") -> None:
+        for message in messages:
+            wait_for(partial(self._publish, message, exchange), "RabbitMQ to take a message")
+
+    def depths(self) -> dict[str, int]:
+        """How many messages are ready in each queue."""
+        self._client = self._client or Client(self._url)
+        return {queue: self._client.depth(queue) for queue in QUEUES}
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def _publish(self, message: dict[str, Any], exchange: str) -> bool:
+        try:
+            self._client = self._client or Client(self._url)
+            self._client.publish([message], exchange)
+        except (pika.exceptions.AMQPError, OSError):
+            self._client = None
+        return self._client is not None
+
+
+def while_away(server: PostgreSQL | RabbitMQ, workers: list[Worker], *events: str, tries: int) -> None:
+    """Stops the server, and starts it again once every worker has tried again so often, as its log says."""
+    wanted = {(worker, event): worker.logged(event) + tries for worker in workers for event in events}
+    server.stop()
+    wait_for(
+        lambda: all(worker.logged(event) >= count for (worker, event), count in wanted.items()),
+        f"{tries} tries of each worker",
+    )
+    server.start()
+
+
+@contextmanager
+def measured(workers: list[Worker], what: str, report: list[str]) -> Iterator[None]:
+    """Fails where a worker uses too much of the processor meanwhile, per second, or ends."""
+    began, used = time.monotonic(), [worker.cpu_seconds() for worker in workers]
+    yield
+    seconds = time.monotonic() - began
+    shares = [(worker.cpu_seconds() - before) / seconds for worker, before in zip(workers, used, strict=True)]
+    report.append(
+        f"{what} {seconds:.1f} s: {' and '.join(f'{share:.0%}' for share in shares)} of a processor"
+    )
+    assert all(worker.alive for worker in workers)
+    assert max(shares) < MOST_CPU, report

@@ -1,0 +1,73 @@
+"""The audit of a live database: every tardy accounted for in every export, every file what its receipt says.
+
+It reads one moment's state, whatever goes on meanwhile, writes and locks nothing, and keeps little in memory:
+rows are counted as they go by, a page at a time. On PostgreSQL rows that are replaced meanwhile stay on the disk
+until it ends; on SQLite the write-ahead log grows until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from worker.errors import RefusedError
+from worker.store import definitions
+from worker.store.audit_entries import examine_export, examine_versions
+from worker.store.audit_files import examine_files
+from worker.store.audit_report import Findings, Looking, Report, Scope, Tell
+from worker.store.audit_runs import examine_runs
+from worker.store.audit_stuck import examine_stuck
+from worker.store.catalogue import CatalogueCache, Export, load_export
+from worker.store.engine import Database
+
+EXAMPLES = 5
+
+
+def audit(database: Database, scope: Scope, now: datetime, tell: Tell, *, examples: int = EXAMPLES) -> Report:
+    """Looks at everything in scope. `tell` is called now and then with what is looked at and how far it has come.
+
+    Raises RefusedError where the scope names an export that never was, UnavailableError.
+    """
+    with snapshot(database) as connection:
+        cache = CatalogueCache()
+        cache.refresh(connection)
+        exports = _exports(connection, scope)
+        looking = Looking(connection, scope, now, exports, cache.zones, Findings(examples), tell)
+        return _examine(looking)
+
+
+def _examine(looking: Looking) -> Report:
+    days = [day for export in looking.exports.values() for day in examine_export(looking, export)]
+    looking.tell("versions", 0)
+    examine_versions(looking)
+    looking.tell("runs", 0)
+    examine_runs(looking)
+    files = examine_files(looking)
+    examine_stuck(looking)
+    return Report(len(looking.exports), days, files, looking.findings.results())
+
+
+@contextmanager
+def snapshot(database: Database) -> Iterator[Connection]:
+    """A transaction in which every statement sees the database as the first one did. Raises UnavailableError."""
+    with database.read() as connection:
+        if not database.is_sqlite:  # there a read transaction is one snapshot anyway
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            # Every row of a streamed statement is wanted: no plan that only has the first ones quickly.
+            connection.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
+        yield connection
+
+
+def _exports(connection: Connection, scope: Scope) -> Mapping[str, Export]:
+    names = [row["export_id"] for row in definitions.every(connection, retired=True)]
+    if scope.export_id is not None:
+        if scope.export_id not in names:
+            raise RefusedError(
+                f"no export {scope.export_id!r}; `writeback exports list --all` shows the exports there are"
+            )
+        names = [scope.export_id]
+    found = {export_id: load_export(connection, export_id) for export_id in names}
+    return {export_id: export for export_id, export in found.items() if export is not None}
