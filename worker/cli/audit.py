@@ -22,7 +22,7 @@ def _backwards(first: datetime | None, last: datetime | None, **_: object) -> st
     return None
 
 
-@click.command(short_help="Prove that every tardy is accounted for and every file is as its receipt says.")
+@click.command(short_help="Prove that every tardy is accounted for, and every file.")
 @click.option("--export", "export_id", type=WORD, metavar="ID", help="Only this export.")
 @click.option("--from", "first", type=_DAY, metavar="DATE", help="Only from this local day on (2026-11-23).")
 @click.option("--to", "last", type=_DAY, metavar="DATE", help="Only up to this local day, itself included.")

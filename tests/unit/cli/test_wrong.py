@@ -197,6 +197,7 @@ def test_the_roles_of_run_are_those_of_the_service() -> None:
 
 def test_every_command_explains_itself(place: Workplace) -> None:
     listed = [
+        "audit",
         "check",
         "db",
         "demo",
