@@ -35,6 +35,7 @@ _BARRIER_LOOK = 0.2  # seconds between two looks for a run that waits for what i
 _WAIT = 0.1  # seconds to wait for a first event: how late a command may be seen
 _SUSPICIOUS = 3  # handed out this often before: may have killed its worker, so it is handled alone
 _LONGEST_PAUSE = 30.0
+_WELL = 60.0  # seconds after which a connection without any work counts as good, too
 DELIVERY_LIMIT = 100  # as the queues' own `x-delivery-limit`
 _GIVEN_UP = Rejection("delivery-limit", f"handed out more than {DELIVERY_LIMIT} times and never acknowledged")
 REPLAYED_HEADER = "x-writeback-replayed"
@@ -107,9 +108,12 @@ class Intake:
         publisher = self._broker.publisher()
         try:
             log.info("consuming", broker=self._broker.name)
+            well_since = time.monotonic()
             while not stop.is_set():
                 self.step(consumer, publisher)
                 self._instruments.pulse.beat("consumer")
+                if time.monotonic() - well_since > _WELL:
+                    self._failures = 0
         finally:
             consumer.close()
             publisher.close()
