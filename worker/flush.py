@@ -111,9 +111,10 @@ class Flush:
             if not self._fence(claim, run):
                 self._settle(claim, run)
                 return
-        elif claim.attempt > 1:
-            self._sweep_interrupted(claim, run)
-            if run["resend_of"] is None:
+        else:
+            if claim.attempt > 1:
+                self._sweep_interrupted(claim, run)
+            if run["resend_of"] is None and self._wants_resealing(claim, run):
                 if not self._reseal(claim):
                     self._sweep(claim, run)
                     return
@@ -123,6 +124,13 @@ class Flush:
     def _hold(self, claim: Claim) -> RowMapping:
         with self._database.write() as connection:
             return runs.hold(connection, claim, self._clock())
+
+    def _wants_resealing(self, claim: Claim, run: RowMapping) -> bool:
+        """Each attempt but the first seals anew; so does the first where it had to wait, as in a pause."""
+        if claim.attempt > 1:
+            return True
+        with self._database.read() as connection:
+            return runs.is_outdated(connection, claim, run, self._clock())
 
     def _reseal(self, claim: Claim) -> bool:
         for attempt in self._database.retrying():

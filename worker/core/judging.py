@@ -10,7 +10,7 @@ from typing import Any, Literal
 from worker.core.definition import Definition
 from worker.core.references import References
 from worker.core.routing import Route, mismatch
-from worker.core.rows import Tardy, Unwritable, Value, build_row, same_row, with_action
+from worker.core.rows import Tardy, Unwritable, Value, build_row, once_more, same_row
 
 Action = Literal["add", "change", "void"]
 
@@ -93,7 +93,7 @@ def judge(
         return _row(definition, candidate, references, in_sis, line)
     if in_sis is None:
         return Ends("cancelled", gone)
-    return _correction(definition, "void", _delivered_values(definition, candidate, in_sis, references))
+    return _void(definition, candidate, references, in_sis, line)
 
 
 def _gone(route: Route, candidate: Candidate, references: References, in_sis: Delivered | None) -> str | None:
@@ -132,10 +132,9 @@ def _row(
         return Waits(problem.code, str(problem))
     if in_sis is None:
         return Ready("add", values)
-    before = _delivered_values(definition, candidate, in_sis, references)
-    if before is not None and same_row(definition, before, values):
+    if _reads_the_same(definition, candidate, references, in_sis, values):
         return Ends("ignored", "the row is the same as the one delivered")
-    return _correction(definition, "change", values)
+    return _policy(definition, "changed") or Ready("change", values)
 
 
 def _values(
@@ -151,29 +150,51 @@ def _values(
 
 def _delivered_values(
     definition: Definition, candidate: Candidate, in_sis: Delivered, references: References
-) -> list[Value] | None:
+) -> list[Value]:
     """The delivered row in today's columns: as it was, or built again where the columns have changed since."""
     if in_sis.same_layout:
+        if in_sis.values is None:
+            raise Unwritable("purged", "the row that was delivered has been purged")
         return in_sis.values
     delivered = Candidate(
         candidate.tardy_id, in_sis.version, in_sis.version, False, in_sis.document, in_sis.occurred_at
     )
+    return _values(definition, delivered, references, "add", 0)
+
+
+def _reads_the_same(
+    definition: Definition,
+    candidate: Candidate,
+    references: References,
+    in_sis: Delivered,
+    values: list[Value],
+) -> bool:
     try:
-        return _values(definition, delivered, references, "add", 0)
+        before = _delivered_values(definition, candidate, in_sis, references)
     except Unwritable:
-        return None
+        return False
+    return same_row(definition, before, values)
 
 
-def _correction(definition: Definition, action: Action, values: list[Value] | None) -> Verdict:
-    what = "changed" if action == "change" else "voided"
+def _void(
+    definition: Definition, candidate: Candidate, references: References, in_sis: Delivered, line: int
+) -> Verdict:
+    policy = _policy(definition, "voided")
+    if policy is not None:
+        return policy
+    try:
+        before = _delivered_values(definition, candidate, in_sis, references)
+    except Unwritable as problem:
+        return Waits(problem.code, f"voided after it was delivered; {problem}")
+    return Ready("void", once_more(definition, before, "void", line))
+
+
+def _policy(definition: Definition, what: str) -> Verdict | None:
+    """What the definition has in mind for corrections of what was delivered; None: they are sent."""
     if definition.corrections == "ignore":
         return Ends("ignored", f"{what} after it was delivered; the definition ignores corrections")
     if definition.corrections == "hold":
         return Waits(
             "correction", f"{what} after it was delivered; the definition holds corrections for a person"
         )
-    if values is None:
-        return Waits(
-            "purged", f"{what} after it was delivered, and the row that was delivered has been purged"
-        )
-    return Ready(action, with_action(definition, values, action))
+    return None

@@ -155,10 +155,11 @@ def same_row(definition: Definition, left: list[Value], right: list[Value]) -> b
     return all(left[index] == right[index] for index in kept)
 
 
-def with_action(definition: Definition, values: list[Value], action: str) -> list[Value]:
-    """The row once more, sent for another reason."""
+def once_more(definition: Definition, values: list[Value], action: str, line: int) -> list[Value]:
+    """The row again, sent for another reason and as another line of its file."""
+    anew: Mapping[str | None, Native] = {"action": action, "row_number": line}
     return [
-        _written(spec, action) if spec.field == "action" else value
+        _written(spec, anew[spec.field]) if spec.field in anew else value
         for spec, value in zip(definition.fields, values, strict=True)
     ]
 

@@ -41,10 +41,28 @@ def backfill_school(connection: Connection, district_id: str, school_id: str, no
         if route.schools is not None and school_id not in route.schools:
             continue
         edge = datetime.combine(route.backfill_from, time(), tzinfo=UTC)
+        _rejudge_near(connection, route, school_id, edge)
         for page in _candidates(connection, route, school_id=school_id, until=edge + _MARGIN):
             insert_new(
                 connection, entries, [_entry(route, row, now) for row in page if _belongs(route, row, zones)]
             )
+
+
+def _rejudge_near(connection: Connection, route: Route, school_id: str, edge: datetime) -> None:
+    """Has what is cancelled near the first day judged again: it may have been left out by its date alone."""
+    near = exists().where(
+        tardies.c.district_id == entries.c.district_id,
+        tardies.c.tardy_id == entries.c.tardy_id,
+        tardies.c.version == entries.c.version,
+        tardies.c.school_id == school_id,
+        tardies.c.voided.is_(False),
+        tardies.c.occurred_at.between(edge - _MARGIN, edge + _MARGIN),
+    )
+    connection.execute(
+        update(entries)
+        .where(entries.c.export_id == route.export_id, entries.c.state == "cancelled", near)
+        .values(state="buffered", judged=False, reason=None, reason_code=None, settled_at=None)
+    )
 
 
 def rejudge_held(connection: Connection, district_id: str) -> None:

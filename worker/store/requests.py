@@ -46,10 +46,11 @@ def request_by_command(connection: Connection, export_id: str, command: CommandK
 
 
 def request_continuous(connection: Connection, export_id: str, now: datetime) -> bool:
-    """Writes that a continuous export's buffer is due: once between two runs, whoever sees it."""
+    """Writes that a continuous export's buffer is due. The caller holds the export's row and has seen that no run
+    is asked for or open: the slot follows the last request, whatever became of it and whatever clocks say."""
     last = connection.execute(
-        select(runs.c.run_id).where(runs.c.export_id == export_id).order_by(runs.c.started_at.desc()).limit(1)
-    ).scalar_one_or_none()
+        select(func.max(run_requests.c.request_id)).where(run_requests.c.export_id == export_id)
+    ).scalar_one()
     return _put(connection, export_id, "continuous", f"after {last or 'none'}", "pending", now)
 
 

@@ -18,8 +18,8 @@ from worker.store.catalogue import Export, load_definition, load_export
 from worker.store.definitions import note, release_entries
 from worker.store.outcomes import CommandKey, tell
 from worker.store.requests import close_request, next_request
-from worker.store.rows import update_given
 from worker.store.sealing import fill_run
+from worker.store.settling import cancel_if_retired, reconsider_after_delivery
 from worker.store.tables import attempts, definitions, entries, runs
 
 LEASE = timedelta(seconds=30)  # renewed every 10 s; a dead worker's run is free after this
@@ -301,7 +301,7 @@ def reseal(connection: Connection, claim: Claim, now: datetime) -> bool:
     assert export is not None
     if not export.active:
         _close(connection, claim.run_id, "abandoned", now)
-        _cancel_unsealed(connection, claim.export_id, now)
+        cancel_if_retired(connection, claim.export_id, now)
         return False
     if not _fill(connection, export, claim.run_id, now):
         return False
@@ -311,14 +311,6 @@ def reseal(connection: Connection, claim: Claim, now: datetime) -> bool:
         .values(revision=export.row["revision"])
     )
     return True
-
-
-def _cancel_unsealed(connection: Connection, export_id: str, now: datetime) -> None:
-    connection.execute(
-        update(entries)
-        .where(entries.c.export_id == export_id, entries.c.state == "buffered")
-        .values(state="cancelled", reason="the definition is retired", settled_at=now, judged=True)
-    )
 
 
 def depart(connection: Connection, claim: Claim, facts: FileFacts, now: datetime) -> None:
@@ -336,6 +328,14 @@ def depart(connection: Connection, claim: Claim, facts: FileFacts, now: datetime
         .where(attempts.c.run_id == claim.run_id, attempts.c.number == claim.attempt)
         .values(phase="departing")
     )
+
+
+def is_outdated(connection: Connection, claim: Claim, run: RowMapping, now: datetime) -> bool:
+    """Whether a run that nobody has worked on yet was sealed too long ago, or by another revision, to go as it is."""
+    revision = connection.execute(
+        select(definitions.c.revision).where(definitions.c.export_id == claim.export_id)
+    ).scalar_one()
+    return bool(revision != run["revision"] or run["started_at"] < now - LEASE)
 
 
 def earlier_attempts(connection: Connection, claim: Claim) -> list[RowMapping]:
@@ -392,6 +392,7 @@ def settle_delivered(connection: Connection, claim: Claim, now: datetime) -> Non
     connection.execute(
         update(definitions).where(definitions.c.export_id == run["export_id"]).values(last_delivered_at=now)
     )
+    cancel_if_retired(connection, claim.export_id, now)
     tell_of_run(connection, claim.run_id, "run.delivered", now)
 
 
@@ -405,22 +406,7 @@ def _deliver_entries(connection: Connection, run: RowMapping, now: datetime) -> 
         raise RuntimeError(
             f"run {run['run_id']}: {delivered} entries were sealed, {run['rows']} rows were sent"
         )
-    _judge_newer_again(connection, run["run_id"])
-
-
-def _judge_newer_again(connection: Connection, run_id: str) -> None:
-    """What arrived while the run was open was judged, if at all, as if nothing of its tardy had been sent."""
-    sent, newer = entries.alias("sent"), entries.alias("newer")
-    key = ("export_id", "district_id", "tardy_id", "version", "ordinal")
-    same_tardy = and_(*(newer.c[name] == sent.c[name] for name in key[:3]))
-    found = connection.execute(
-        select(*(newer.c[name] for name in key))
-        .join(sent, and_(same_tardy, newer.c.version > sent.c.version))
-        .where(sent.c.run_id == run_id, newer.c.state.in_(("buffered", "held", "cancelled", "ignored")))
-    ).mappings()
-    afresh = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
-    rows = [{name: row[name] for name in key} | afresh for row in found]  # a row's own names are no plain str
-    update_given(connection, entries, key, list(afresh), rows)
+    reconsider_after_delivery(connection, run["run_id"], now)
 
 
 def settle_waiting(
@@ -461,6 +447,7 @@ def settle_abandoned(
     """A person gives the run up: its entries are buffered again; returns how many. Raises StaleLeaseError."""
     _fenced(connection, claim, state="abandoned")
     released = release_entries(connection, claim.run_id)
+    cancel_if_retired(connection, claim.export_id, now)
     _finish_attempt(connection, claim, "abandoned", None, now)
     _close(connection, claim.run_id, "abandoned", now)
     note(connection, "abandon", who, now, export_id=claim.export_id, run_id=claim.run_id, reason=reason)
