@@ -22,6 +22,8 @@ LogFormat = Literal["console", "json"]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _OURS = "writeback"
+# It logs a lost connection as an error with two stack traces; whoever uses it says so in a line of its own.
+_TALKATIVE = "pika"
 _FIRST_KEYS = ("timestamp", "level", "logger", "event")
 _URL_PASSWORD = re.compile(r"(://[^\s/@:]*):[^\s/]*@")
 # What would end the line, or tell a terminal something.
@@ -36,10 +38,11 @@ def configure_logs(format: LogFormat, level: str, stream: TextIO | None = None) 
     """Sends every event from `level` up to `stream` (standard error), one line each.
 
     `json`: the keys timestamp (UTC), level, logger, event, then the event's own, a traceback as `exception`;
-    `console`: for people. Libraries are heard from warning up only. May be called again.
+    `console`: for people. Libraries are heard from warning up only, pika when all is lost. May be called again.
     """
     stream = stream or sys.stderr
     logging.getLogger(_OURS).setLevel(level.upper())
+    logging.getLogger(_TALKATIVE).setLevel(logging.CRITICAL)
     root = logging.getLogger()
     root.setLevel(max(logging.WARNING, logging.getLogger(_OURS).level))
     root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler, _Handler)]

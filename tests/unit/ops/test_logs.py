@@ -61,6 +61,17 @@ def test_events_below_the_level_are_not_written() -> None:
     assert [event["event"] for event in events(stream)] == ["large enough"]
 
 
+def test_pikas_stack_traces_of_a_lost_connection_are_left_out() -> None:
+    """A broker that restarts is a line of our own, not an error of the program."""
+    stream = logged()
+    try:
+        raise ConnectionResetError(104, "Connection reset by peer")
+    except ConnectionResetError:
+        logging.getLogger("pika.adapters.utils.io_services_utils").exception("_consume() failed")
+    logging.getLogger("amqp").warning("of another library")
+    assert [event["event"] for event in events(stream)] == ["of another library"]
+
+
 def test_a_logger_made_before_logs_were_configured_obeys_too() -> None:
     log = structlog.get_logger("intake")
     stream = logged("debug")

@@ -1,0 +1,249 @@
+"""Everybody around the program: publishers, administrators, other workers. Each verb is noted in the record."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.builders import NOON, command, envelope, save, tardy_data
+from tests.histories import choices
+from tests.histories.choices import Change, Disturbance, Meanwhile
+from tests.histories.ending import Ending
+from tests.histories.installation import Installation
+from tests.histories.invariants import Facts, Invariants
+from tests.histories.payload import Payloads
+from tests.histories.sis import Crashed
+from worker.errors import DeliveryError, RefusedError
+from worker.failpoints import Arrow
+from worker.store import runs
+
+
+class World:
+    """One history's world, at its beginning: two districts, each with a known school and a mapped code."""
+
+    def __init__(self, program: Installation, home: Path, note: Callable[[str], None]) -> None:
+        self.program = program
+        self._note = note
+        program.begin(home, NOON)
+        self.record = program.record
+        self.claims = Invariants(program)
+        self.payloads = Payloads(self.record)
+        self.messages: list[dict[str, Any]] = []
+        self._versions = count(1)
+        self._looked_at = 0
+        for district in choices.DISTRICTS:
+            self.refer(district, choices.school_data("A"), choices.code_data("TARDY"))
+
+    def look(self) -> Facts:
+        """Every invariant, and every file that has arrived since the last look. Raises AssertionError."""
+        assert not self.program.problems, self.program.problems
+        assert not self.program.post.parked, self.program.post.parked
+        arrivals = self.program.arrivals
+        for arrival in arrivals[self._looked_at :]:
+            if arrival.run_id not in self.claims.disowned:
+                self.payloads.take(arrival)
+        self._looked_at = len(arrivals)
+        return self.claims.check()
+
+    # the behavior system
+
+    def publish(self, batch: Iterable[Change], *, twice: bool = False) -> None:
+        """`twice`: the publisher is not sure whether it was heard and sends it all again."""
+        messages = [self._message(change) for change in batch]
+        self._note(f"publish {[message['data'] for message in messages]}")
+        self.messages += messages
+        for message in messages * (1 + twice):
+            self.program.post.put(message)
+        self.program.take_in()
+
+    def redeliver(self, luck: Random) -> None:
+        """The broker delivers some old messages, or all of them, once more, in another order."""
+        for message in luck.sample(self.messages, luck.randint(1, len(self.messages))):
+            self.program.post.put(message, redelivered=True)
+        self.program.take_in()
+
+    def _message(self, change: Change) -> dict[str, Any]:
+        known = self.record.tardies.get((change.district, change.tardy_id), {})
+        highest = max(known, default=0)
+        late = next((number for number in range(1, highest) if number not in known), None)
+        number = highest + 1
+        if change.kind == "late":  # where there is none to come late, one is left out for that
+            number = late if late is not None else highest + 2
+        whole = [known[number].data for number in sorted(known) if known[number].data is not None]
+        before = whole[-1] if whole else tardy_data(change.tardy_id, school_id="A")
+        content = {**(before or {}), **change.changes, "version": number, "district_id": change.district}
+        return self._published(change, number, content)
+
+    def _published(self, change: Change, number: int, content: dict[str, Any]) -> dict[str, Any]:
+        is_void = change.kind.startswith("void")
+        key = (change.district, change.tardy_id)
+        self.record.publish(key, number, None if is_void else content, self.program.time)
+        if change.kind == "void":
+            content = {name: content[name] for name in ("tardy_id", "version", "district_id", "school_id")}
+        kind = "voided" if is_void else "recorded" if change.kind == "again" else "amended"
+        return envelope(f"tardy.{kind}", content)
+
+    def refer(self, district: str, *references: choices.Reference) -> None:
+        """A school, a code or a bell schedule is described anew."""
+        for kind, content in references:
+            content = content | {"version": next(self._versions), "district_id": district}
+            self.record.refer(kind, district, content, self.program.time)
+            self._note(f"{kind}: {content}")
+            self.messages.append(envelope(f"{kind}.saved", content))
+            self.program.post.put(self.messages[-1])
+        self.program.take_in()
+
+    # administrators and other services
+
+    def is_active(self, export_id: str) -> bool:
+        """Whether the definition is there and not deleted."""
+        export = self.record.exports.get(export_id)
+        return export is not None and export.active
+
+    def is_paused(self, export_id: str) -> bool:
+        """Whether it is there and paused."""
+        return self.is_active(export_id) and self.record.exports[export_id].paused
+
+    def define(self, document: dict[str, Any], *, run_now: bool = False) -> None:
+        """Saves a definition."""
+        self._note(f"save {document}{' and run' * run_now}")
+        is_refused = run_now and self.is_paused(document["export_id"])
+        if not is_refused:
+            self.record.save(document, self.program.time, self.program.now)
+        refused = self.program.ask(save(document, run_now=run_now))
+        assert (refused is not None) == is_refused, refused
+
+    def define_again(self, export_id: str) -> None:
+        """Saves the same once more; where it was deleted it comes back."""
+        if export := self.record.exports.get(export_id):
+            self.define(dict(export.now.document))
+
+    def delete(self, export_id: str) -> None:
+        """Deletes a definition."""
+        was_active = self.is_active(export_id)
+        if was_active:
+            self.record.delete(export_id, self.program.time)
+        refused = self.program.ask(command("export.delete", {"export_id": export_id}))
+        assert (refused is None) == was_active, refused
+
+    def pause(self, export_id: str, *, paused: bool = True) -> None:
+        """Pauses an export, or resumes it."""
+        is_active = self.is_active(export_id)
+        if is_active:
+            self.record.exports[export_id].paused = paused
+        kind = "export.pause" if paused else "export.resume"
+        refused = self.program.ask(command(kind, {"export_id": export_id, "reason": "so"}))
+        assert (refused is None) == is_active, refused
+
+    def retry(self, export_id: str) -> None:
+        """Has the open run tried again, if there is one."""
+        self.program.ask(command("export.retry", {"export_id": export_id}))
+
+    def ask_for_runs(self, export_ids: Iterable[str]) -> None:
+        """Asks for runs now."""
+        for export_id in sorted(export_ids):
+            self._note(f"run {export_id} now")
+            runs_now = self.is_active(export_id) and not self.is_paused(export_id)
+            refused = self.program.ask(command("export.run_now", {"export_id": export_id}))
+            assert (refused is None) == runs_now, refused
+
+    def abandon(self, export_id: str, *, unsent: bool) -> None:
+        """A person gives the open run up; `unsent`: and has seen that its file did not arrive."""
+        with self.program.database.write() as connection:
+            run = runs.open_run(connection, export_id)
+            now = self.program.clock()
+            if run is None or (run["lease_until"] is not None and run["lease_until"] >= now):
+                return
+            claim = runs.take(connection, run, "a person", now)
+        if unsent and run["departed_attempt"] is not None:
+            self.claims.disowned.add(run["run_id"])
+            self.payloads.disown(run["run_id"])
+        try:
+            self.program.flush.abandon(claim, who="a person", reason=None, unsent=unsent)
+        except RefusedError:
+            assert run["departed_attempt"] is not None
+        except DeliveryError as error:
+            with self.program.database.write() as connection:
+                runs.settle_failed(connection, claim, str(error), self.program.clock())
+
+    # other workers, and fate
+
+    def sleep_and_wake(self, *, others_work: bool, collects: bool) -> None:
+        """A worker claims a run, sleeps past its lease, and goes on whatever others did meanwhile."""
+        self.program.forget_barriers()
+        self.program.tick()
+        sleeper = self.program.claim()
+        if sleeper is None:
+            return
+        self.program.lease_ends()
+        if others_work:
+            self.program.work()
+        if collects:
+            self.program.sis.collect()
+        self.program.flush.attempt(sleeper)
+
+    def pass_time(self, amount: Mapping[str, float]) -> None:
+        """Time passes; or the clock is set back."""
+        self._note(f"time: {amount}")
+        if min(amount.values()) < 0:
+            self.program.set_clock(**amount)
+        else:
+            self.program.pass_time(**amount)
+
+    def arm(self, disturbance: Disturbance) -> None:
+        """Something will happen when the program reaches a place for the Nth time."""
+        self._note(str(disturbance))
+        meanwhile = functools.partial(self._happen, disturbance.meanwhile)
+        self.program.intervene(disturbance.arrow, disturbance.times, meanwhile)
+
+    def _happen(self, meanwhile: Meanwhile) -> None:
+        self._note(f"… and here it happens: {meanwhile.kind}")
+        match meanwhile.kind:
+            case "crash":
+                raise Crashed
+            case "takeover":
+                self._take_over(meanwhile.dies_at)
+            case "publish":
+                self.publish(meanwhile.given)
+            case "refer":
+                self.refer("default", meanwhile.given)
+            case "save":
+                self.define(meanwhile.given)
+            case "delete":
+                self.delete(meanwhile.given)
+            case "pause":
+                self.pause(meanwhile.given)
+            case "collect":
+                self.program.sis.collect()
+
+    def _take_over(self, dies_at: Arrow | None) -> None:
+        """This worker sleeps past its lease; another one takes over, and may die over it."""
+        self.program.lease_ends()
+        if dies_at is not None:
+            self.arm(Disturbance(dies_at, 1, Meanwhile("crash")))
+        if self.program.surviving(self.program.work):
+            self.program.lease_ends()
+        self.program.disarm()
+
+    def end(self) -> None:
+        """Every fault is over, everything is mapped, everybody asks for everything: now it goes."""
+        program, sis = self.program, self.program.sis
+        program.disarm()
+        sis.faults.clear()
+        sis.collects_at_once = True
+        sis.collect()
+        for district in choices.DISTRICTS:
+            self.refer(district, *choices.everything_mapped())
+        active = set(filter(self.is_active, choices.EXPORTS))
+        for export_id in sorted(active):
+            self.pause(export_id, paused=False)
+        for _ in range(3):
+            program.pass_time(hours=2)
+            self.ask_for_runs(active)
+            program.work()
+            facts = self.look()
+        Ending(self.record, self.payloads, facts).check()
