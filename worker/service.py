@@ -18,6 +18,9 @@ from worker.store import catalogue, migrate
 log = structlog.get_logger("service")
 
 ROLES = ("consumer", "flusher")
+# Seconds: the kernel may give a signal to any thread (SIGCONT and SIGTERM in a row do that), and Python looks at it
+# only when the main thread wakes.
+_LOOK = 0.5
 _LAST_WAIT = 28.0  # seconds for every thread to end after SIGTERM (contract: exit within 30)
 
 
@@ -39,7 +42,7 @@ class Service:
         ops = self._start_ops()
         threads = [self._thread(name, work) for name, work in self._loops().items()]
         log.info("running", roles=list(self._roles), version=__version__, worker=self._program.worker)
-        while not self._stop.wait(3600):
+        while not self._stop.wait(_LOOK):
             continue
         self._program.flusher.wake()
         for thread in threads:

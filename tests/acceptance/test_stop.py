@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import random
+import signal
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -44,6 +46,14 @@ def test_sigterm_under_load_ends_a_worker_in_order_and_loses_nothing(
     publisher.close()
     assert sis.rows == Counter(load.published)
     assert {queue: client.depth(queue) for queue in QUEUES} == dict.fromkeys(QUEUES, 0)
+
+
+def test_a_signal_that_the_kernel_gives_to_any_thread_ends_a_worker(embedded: Processes) -> None:
+    """It does so where SIGCONT and SIGTERM come in a row; the main thread alone, asleep, would act on it."""
+    worker = embedded.start_ready()
+    threads = {int(task.name) for task in Path(f"/proc/{worker.pid}/task").iterdir()} - {worker.pid}
+    assert ctypes.CDLL(None).tgkill(worker.pid, min(threads), signal.SIGTERM) == 0
+    assert worker.wait() == 0
 
 
 def test_a_process_that_only_consumes_and_one_that_only_flushes_do_the_work_together(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ Say = Callable[[str], None]
 
 def soak(plan: Plan, stage: Stage, stop: threading.Event, say: Say) -> Report:
     """Runs it all; ends early, in order, once `stop` is set. `say` is told how far it has come."""
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # lost connections are what a soak is made of
     journal = Journal(stage.folder / "timeline.log")
     try:
         with ExitStack() as stack:
