@@ -38,6 +38,7 @@ def test_a_run_now_takes_everything_that_was_published_before_it(
             correlation = client.command(command("export.run_now", {"export_id": "daily"}))
             published |= set(fresh)
             run = client.replies(correlation, least=2)[1]
+            assert run["type"] == "run.delivered", f"round {number}: {run}"
             assert run["data"]["rows"] == len(fresh), f"round {number}: {run}"
             sent = {line.split(",")[0] for lines in rows_in(home / "outbox").values() for line in lines}
             assert sent == published, f"round {number} left {len(published - sent)} behind"

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from tests.builders import command, definition, save, tardy
 from tests.program import SteppedProgram
+from worker.store import outcomes
 from worker.store.tables import outbox
 
 
@@ -119,3 +120,26 @@ def test_a_run_is_pinned_to_its_revision_and_shown_in_its_outcome(program: Stepp
     outcome = program.outcomes("run.delivered")[0]
     assert outcome["file"]["name"] == "daily_0001.csv" and outcome["rows"] == 1
     assert "Ada" not in json.dumps(program.outcomes())
+
+
+def test_outcomes_of_one_command_are_told_in_order_by_however_many_workers(program: SteppedProgram) -> None:
+    """The worker that has the acceptance in hand is slow: another one does not tell the run's end before it."""
+    program.command(command("export.run_now", {"export_id": "none"}), reply_to="other")
+    program.command(save(definition()), reply_to="saved")
+    [refused, saved] = claim_outcomes(program)
+    program.receive(tardy("a"))
+    program.command(command("export.run_now", {"export_id": "daily"}), reply_to="here")
+    [accepted] = claim_outcomes(program)
+    program.work()
+    assert claim_outcomes(program) == []
+    with program.database.write() as connection:
+        outcomes.mark_published(connection, [refused.outbox_id, saved.outbox_id], program.now)
+    assert claim_outcomes(program) == []
+    with program.database.write() as connection:
+        outcomes.mark_published(connection, [accepted.outbox_id], program.now)
+    assert [outcome.type for outcome in claim_outcomes(program)] == ["run.delivered"]
+
+
+def claim_outcomes(program: SteppedProgram) -> list[outcomes.Unpublished]:
+    with program.database.write() as connection:
+        return outcomes.claim_unpublished(connection, 100, program.now)

@@ -126,7 +126,11 @@ def any_unpublished(connection: Connection) -> bool:
 
 
 def claim_unpublished(connection: Connection, limit: int, now: datetime) -> list[Unpublished]:
-    """The oldest outcomes that the broker has not confirmed, claimed for a while so that one worker tells them."""
+    """The oldest outcomes that the broker has not confirmed, claimed for a while so that one worker tells them.
+
+    Those of one command are told in their order: one that comes after an outcome that another worker has in hand
+    is left for later.
+    """
     free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < now)
     chosen = (
         select(outbox.c.outbox_id)
@@ -149,7 +153,24 @@ def claim_unpublished(connection: Connection, limit: int, now: datetime) -> list
         )
     )
     found = [Unpublished(row[0], row[1], row[2], row[3].encode(), row[4], row[5]) for row in claimed]
-    return sorted(found, key=lambda outcome: outcome.outbox_id)
+    early = _before_their_turn(connection, [outcome.outbox_id for outcome in found])
+    release_unpublished(connection, sorted(early))
+    mine = [outcome for outcome in found if outcome.outbox_id not in early]
+    return sorted(mine, key=lambda outcome: outcome.outbox_id)
+
+
+def _before_their_turn(connection: Connection, claimed: Sequence[int]) -> set[int]:
+    """Those of the claimed that follow an outcome of the same command that is not among them and is not out."""
+    earlier = outbox.alias()
+    follows = exists().where(
+        earlier.c.command_source == outbox.c.command_source,
+        earlier.c.command_id == outbox.c.command_id,
+        earlier.c.outbox_id < outbox.c.outbox_id,
+        earlier.c.outbox_id.not_in(claimed),
+        earlier.c.published_at.is_(None),
+    )
+    early = select(outbox.c.outbox_id).where(outbox.c.outbox_id.in_(claimed), follows)
+    return set(connection.execute(early).scalars())
 
 
 def release_unpublished(connection: Connection, outbox_ids: Sequence[int]) -> None:
