@@ -17,11 +17,11 @@ from worker.commands import Answer, carry_out
 from worker.flush import Flush
 from worker.instruments import Instruments
 from worker.scheduler import Scheduler
-from worker.store import migrate, runs
+from worker.store import claims, migrate
 from worker.store.buffering import buffer_tardies, save_references
 from worker.store.catalogue import CatalogueCache
+from worker.store.claims import Claim
 from worker.store.engine import Database, own_catalogue, share_catalogue
-from worker.store.runs import Claim
 from worker.store.tables import entries, outbox
 from worker.store.tables import runs as runs_table
 
@@ -78,7 +78,7 @@ class SteppedProgram:
     def claim(self) -> Claim | None:
         """Claims the next run."""
         with self.database.write() as connection:
-            return runs.claim_next(connection, "tests", self.now)
+            return claims.claim_next(connection, "tests", self.now)
 
     def forget_barriers(self) -> None:
         """Run-now requests need not wait for consumers: this program has none."""

@@ -30,10 +30,10 @@ from worker.errors import (
 )
 from worker.failpoints import Arrow, reached
 from worker.instruments import Instruments
-from worker.store import runs
+from worker.store import claims, receipts, runs
 from worker.store.catalogue import load_definition, load_export
+from worker.store.claims import Claim, FileFacts
 from worker.store.engine import Database, share_catalogue
-from worker.store.runs import Claim, FileFacts
 
 log = structlog.get_logger("flush")
 
@@ -123,14 +123,14 @@ class Flush:
 
     def _hold(self, claim: Claim) -> RowMapping:
         with self._database.write() as connection:
-            return runs.hold(connection, claim, self._clock())
+            return claims.hold(connection, claim, self._clock())
 
     def _wants_resealing(self, claim: Claim, run: RowMapping) -> bool:
         """Each attempt but the first seals anew; so does the first where it had to wait, as in a pause."""
         if claim.attempt > 1:
             return True
         with self._database.read() as connection:
-            return runs.is_outdated(connection, claim, run, self._clock())
+            return claims.is_outdated(connection, claim, run, self._clock())
 
     def _reseal(self, claim: Claim) -> bool:
         for attempt in self._database.retrying():
@@ -143,7 +143,7 @@ class Flush:
 
     def _send(self, claim: Claim, run: RowMapping) -> None:
         with self._database.read() as connection:
-            current = runs.definition_of(connection, claim)
+            current = claims.definition_of(connection, claim)
             pinned = runs.pinned(connection, run)
         destination = self._open(current.destination)
         replace = current.file.if_exists == "replace"
@@ -196,7 +196,7 @@ class Flush:
         try:
             with self._database.write() as connection:
                 facts = FileFacts(uploaded.sha256, uploaded.bytes)
-                runs.depart(connection, claim, facts, self._clock())
+                claims.depart(connection, claim, facts, self._clock())
                 reached(Arrow.DEPART_BEFORE_COMMIT)
         except StaleLeaseError:
             destination.discard([names.part, names.mark])
@@ -206,7 +206,7 @@ class Flush:
     def _fence(self, claim: Claim, run: RowMapping) -> bool:
         """Makes sure that no earlier attempt can still rename; True: none of them had."""
         with self._database.read() as connection:
-            earlier = runs.earlier_attempts(connection, claim)
+            earlier = claims.earlier_attempts(connection, claim)
             departed = next(row for row in earlier if row["number"] == run["departed_attempt"])
             destination = self._open(
                 load_definition(connection, claim.export_id, departed["revision"]).destination
@@ -225,7 +225,7 @@ class Flush:
     def _settle(self, claim: Claim, run: RowMapping) -> None:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
-                runs.settle_delivered(connection, claim, self._clock())
+                receipts.settle_delivered(connection, claim, self._clock())
                 reached(Arrow.SETTLE_BEFORE_COMMIT)
         reached(Arrow.SETTLE_COMMITTED)
         self._sweep(claim, run)
@@ -233,7 +233,7 @@ class Flush:
     def _sweep_interrupted(self, claim: Claim, run: RowMapping) -> None:
         """Nothing of the run can have left: what attempts that died or were cut off wrote is of no use to anybody."""
         with self._database.read() as connection:
-            earlier = runs.earlier_attempts(connection, claim)
+            earlier = claims.earlier_attempts(connection, claim)
         last = claim.attempt - 1
         interrupted = [row for row in earlier if row["outcome"] is None or row["number"] == last]
         names = [Names(run["file_name"], row["token"]) for row in interrupted]
@@ -243,7 +243,7 @@ class Flush:
         """The run is closed: removes what its attempts left behind, and those of the run before, whose worker may
         have died before it came to this."""
         with self._database.read() as connection:
-            closed = runs.attempts_to_sweep(connection, claim)
+            closed = claims.attempts_to_sweep(connection, claim)
         names = [Names(row["file_name"] or run["file_name"], row["token"]) for row in closed]
         self._discard(claim, names, {row["revision"] for row in closed})
 
@@ -269,7 +269,7 @@ class Flush:
         now = self._clock()
         if isinstance(error, DestinationError):
             if self._try_settle(
-                claim, lambda connection: runs.settle_failed(connection, claim, str(error), now), bound
+                claim, lambda connection: receipts.settle_failed(connection, claim, str(error), now), bound
             ):
                 bound.error("the run failed; a person must act", reason=str(error))
             return
@@ -277,7 +277,9 @@ class Flush:
         delay = next_attempt_delay(claim.attempt, jitter=jitter, retry_after=error.retry_after)
         retry_at = now + delay
         if self._try_settle(
-            claim, lambda connection: runs.settle_waiting(connection, claim, str(error), retry_at, now), bound
+            claim,
+            lambda connection: receipts.settle_waiting(connection, claim, str(error), retry_at, now),
+            bound,
         ):
             bound.warning("the run waits", reason=str(error), seconds=round(delay.total_seconds()))
 
@@ -286,7 +288,7 @@ class Flush:
         bound.error("an error of the program", reference=reference, exc_info=safe_traceback(error))
         text = f"an error of the program, not of the destination; look for reference {reference} in the log"
         self._try_settle(
-            claim, lambda connection: runs.settle_failed(connection, claim, text, self._clock()), bound
+            claim, lambda connection: receipts.settle_failed(connection, claim, text, self._clock()), bound
         )
 
     def _try_settle(self, claim: Claim, settle: Callable[[Connection], None], bound: Any) -> bool:
@@ -339,7 +341,7 @@ class Flush:
                 f"run {claim.run_id}: its file had been sent; the run is delivered, not abandoned"
             )
         with self._database.write() as connection:
-            released = runs.settle_abandoned(connection, claim, who=who, reason=reason, now=self._clock())
+            released = receipts.settle_abandoned(connection, claim, who=who, reason=reason, now=self._clock())
         if run["file_name"] is not None:
             self._sweep(claim, run)
         return released

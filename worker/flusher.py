@@ -13,9 +13,9 @@ from worker.failpoints import Arrow, reached
 from worker.flush import Flush
 from worker.instruments import Instruments
 from worker.scheduler import Scheduler
-from worker.store import outcomes, runs
+from worker.store import claims, outcomes
+from worker.store.claims import Claim
 from worker.store.engine import Database
-from worker.store.runs import Claim
 
 log = structlog.get_logger("flusher")
 
@@ -91,12 +91,12 @@ class Flusher:
     def _start_attempts(self, pool: ThreadPoolExecutor) -> bool:
         """Fills free places with claimed runs; True: one was started, so there may be more to do."""
         started = False
-        while len(self._claims()) < self._side_by_side:
+        while len(self._held()) < self._side_by_side:
             with self._database.read() as connection:
-                if not runs.any_claimable(connection, self._clock()):
+                if not claims.any_claimable(connection, self._clock()):
                     return started
             with self._database.write() as connection:
-                claim = runs.claim_next(connection, self._worker, self._clock())
+                claim = claims.claim_next(connection, self._worker, self._clock())
             if claim is None:
                 return started
             reached(Arrow.CLAIM_COMMITTED)
@@ -117,7 +117,7 @@ class Flusher:
             log.error("an attempt broke off", error=type(error).__name__)
         self.wake()
 
-    def _claims(self) -> list[Claim]:
+    def _held(self) -> list[Claim]:
         with self._lock:
             return list(self._under_way.values())
 
@@ -127,9 +127,9 @@ class Flusher:
         while not ended.wait(_RENEW):
             since_housekeeping += _RENEW
             try:
-                if claims := self._claims():
+                if held := self._held():
                     with self._database.write() as connection:
-                        runs.renew(connection, claims, self._clock())
+                        claims.renew(connection, held, self._clock())
                 if since_housekeeping >= _HOUSEKEEPING:
                     with self._database.write() as connection:
                         outcomes.forget_old(connection, self._clock())

@@ -12,7 +12,7 @@ import pytest
 from tests.builders import command, definition, save, tardy, void
 from tests.program import SteppedProgram
 from worker.destinations.directory import Directory
-from worker.store import runs
+from worker.store import claims, receipts
 
 
 class Crashed(BaseException):
@@ -54,11 +54,11 @@ def crash_at(
 STEPS = [
     (Directory, "upload", True),
     (Directory, "upload", False),
-    (runs, "depart", True),
-    (runs, "depart", False),
+    (claims, "depart", True),
+    (claims, "depart", False),
     (Directory, "publish", True),
     (Directory, "publish", False),
-    (runs, "settle_delivered", True),
+    (receipts, "settle_delivered", True),
 ]
 
 
@@ -90,7 +90,7 @@ def test_a_run_whose_worker_dies_anywhere_is_sent_once(
 
 
 @pytest.mark.parametrize(
-    "second", [(Directory, "fence", False), (Directory, "upload", False), (runs, "depart", False)]
+    "second", [(Directory, "fence", False), (Directory, "upload", False), (claims, "depart", False)]
 )
 @pytest.mark.parametrize("first", [(Directory, "publish", True), (Directory, "publish", False)])
 def test_a_takeover_that_dies_as_well_changes_nothing_about_that(

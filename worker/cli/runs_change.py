@@ -11,10 +11,10 @@ from worker.cli.output import counted, emit, emit_object
 from worker.cli.runs_show import find_run
 from worker.cli.session import who
 from worker.errors import DeliveryError, RefusedError, StaleLeaseError
-from worker.store import reading, runs
+from worker.store import claims, reading, receipts, runs
 from worker.store.catalogue import Export, load_export
+from worker.store.claims import Claim
 from worker.store.engine import share_catalogue
-from worker.store.runs import Claim
 
 
 def resend_run(program: Program, beginning: str, reason: str, *, as_json: bool) -> None:
@@ -74,7 +74,7 @@ def abandon_run(
         run = runs.lock_for(connection, find_run(connection, beginning)["run_id"])
         assert run is not None
         _refuse_abandon(run, now)
-        claim = runs.take(connection, run, f"{program.worker} ({who()})", now)
+        claim = claims.take(connection, run, f"{program.worker} ({who()})", now)
     try:
         released = program.flush.abandon(claim, who=who(), reason=reason, unsent=not_sent)
     except DeliveryError as error:
@@ -112,6 +112,6 @@ def _refuse_undecided(program: Program, run: RowMapping, claim: Claim, error: st
 
 def _put_back(connection: Connection, run: RowMapping, claim: Claim, error: str, now: datetime) -> None:
     if run["state"] == "failed":
-        runs.settle_failed(connection, claim, run["error"] or error, now)
+        receipts.settle_failed(connection, claim, run["error"] or error, now)
     else:
-        runs.settle_waiting(connection, claim, run["error"] or error, run["next_attempt_at"] or now, now)
+        receipts.settle_waiting(connection, claim, run["error"] or error, run["next_attempt_at"] or now, now)

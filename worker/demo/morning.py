@@ -18,7 +18,7 @@ from worker.demo.expected import MOMENTS
 from worker.demo.messages import REPLY_QUEUE, Post
 from worker.errors import WritebackError
 from worker.settings import read_settings
-from worker.store import requests, runs
+from worker.store import claims, requests
 from worker.store.tables import consumers
 
 _PATIENCE = 100  # looks at a queue that stays empty (about 0.1 s each) before the demo gives up
@@ -104,7 +104,7 @@ class Morning:
             while self.program.scheduler.tick():
                 pass
             with self.program.database.write() as connection:
-                claim = runs.claim_next(connection, self.program.worker, self.clock())
+                claim = claims.claim_next(connection, self.program.worker, self.clock())
             if claim is None:
                 return
             self.program.flush.attempt(claim)

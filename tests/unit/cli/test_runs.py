@@ -10,8 +10,8 @@ from tests.builders import definition, tardy
 from tests.program import SteppedProgram
 from tests.unit.cli.workplace import Workplace
 from worker.flush import Names
-from worker.store import runs
-from worker.store.runs import Claim, FileFacts
+from worker.store import claims, receipts
+from worker.store.claims import Claim, FileFacts
 from worker.store.tables import runs as runs_table
 
 LISTED = {
@@ -69,7 +69,7 @@ def departed(place: Workplace) -> Iterator[tuple[SteppedProgram, Claim]]:
         claim = program.claim()
         assert claim is not None
         with program.database.write() as connection:
-            runs.depart(connection, claim, FileFacts("ab" * 32, 7), program.now)
+            claims.depart(connection, claim, FileFacts("ab" * 32, 7), program.now)
         yield program, claim
 
 
@@ -216,7 +216,7 @@ def test_a_run_whose_file_has_left_is_delivered_and_not_given_up(place: Workplac
 
 def test_a_failed_run_that_could_not_be_given_up_stays_failed(place: Workplace) -> None:
     with departed(place) as (program, claim), program.database.write() as connection:
-        runs.settle_failed(connection, claim, "the login was refused", program.now)
+        receipts.settle_failed(connection, claim, "the login was refused", program.now)
     assert place.run("runs", "abandon", claim.run_id).status == 1
     shown = place.ok("runs", "show", claim.run_id, "--json").json
     assert (shown["state"], shown["error"]) == ("failed", "the login was refused")

@@ -1,0 +1,186 @@
+"""The right to work on a run: claimed, kept by a heartbeat, fenced by a token, and what each attempt wrote where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, RowMapping, Select, and_, insert, or_, select, update
+
+from worker.core.definition import Definition
+from worker.errors import StaleLeaseError
+from worker.store.catalogue import load_definition
+from worker.store.tables import attempts, definitions, runs
+
+LEASE = timedelta(seconds=30)  # renewed every 10 s; a dead worker's run is free after this
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on a run, until the lease ends or another worker takes it: `token` fences every write."""
+
+    run_id: str
+    export_id: str
+    attempt: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What went up: enough to prove it later."""
+
+    sha256: str
+    bytes: int
+
+
+def any_claimable(connection: Connection, now: datetime) -> bool:
+    """Whether there is a run to claim: a look that takes no lock."""
+    return connection.execute(_claimable(now)).first() is not None
+
+
+def claim_next(connection: Connection, worker: str, now: datetime) -> Claim | None:
+    """Claims a run that may be worked on now, or None. A paused export's runs wait."""
+    row = (
+        connection.execute(_claimable(now).with_for_update(of=runs, skip_locked=True))
+        .mappings()
+        .one_or_none()
+    )
+    return None if row is None else take(connection, row, worker, now)
+
+
+def _claimable(now: datetime) -> Select[Any]:
+    due = or_(runs.c.state == "sealed", and_(runs.c.state == "waiting", runs.c.next_attempt_at <= now))
+    orphaned = and_(runs.c.state == "delivering", runs.c.lease_until < now)
+    return (
+        select(runs.c.run_id, runs.c.export_id, runs.c.attempts)
+        .join(definitions, definitions.c.export_id == runs.c.export_id)
+        .where(runs.c.finished_at.is_(None), definitions.c.paused_at.is_(None), or_(due, orphaned))
+        .order_by(runs.c.next_attempt_at, runs.c.started_at)
+        .limit(1)
+    )
+
+
+def take(connection: Connection, run: RowMapping, worker: str, now: datetime) -> Claim:
+    """Makes the caller the run's owner and writes its attempt; the caller holds the run's row."""
+    claim = Claim(run["run_id"], run["export_id"], run["attempts"] + 1, uuid4().hex)
+    connection.execute(
+        update(runs)
+        .where(runs.c.run_id == claim.run_id)
+        .values(
+            state="delivering",
+            attempts=claim.attempt,
+            lease_token=claim.token,
+            lease_until=now + LEASE,
+            next_attempt_at=None,
+        )
+    )
+    revision = connection.execute(
+        select(definitions.c.revision).where(definitions.c.export_id == claim.export_id)
+    ).scalar_one()
+    connection.execute(
+        insert(attempts).values(
+            run_id=claim.run_id,
+            number=claim.attempt,
+            token=claim.token,
+            revision=revision,
+            worker=worker,
+            phase="uploading",
+            started_at=now,
+        )
+    )
+    return claim
+
+
+def renew(connection: Connection, claims: Sequence[Claim], now: datetime) -> None:
+    """Extends the leases that are still the caller's."""
+    for claim in claims:
+        connection.execute(update(runs).where(_mine(claim)).values(lease_until=now + LEASE))
+
+
+def fenced(connection: Connection, claim: Claim, *conditions: Any, **values: Any) -> None:
+    """Changes the run if it is still the caller's. Raises StaleLeaseError otherwise."""
+    statement = update(runs).where(_mine(claim), *conditions).values(**values)
+    if connection.execute(statement).rowcount != 1:
+        raise StaleLeaseError(f"run {claim.run_id} has been taken over by another worker")
+
+
+def _mine(claim: Claim) -> Any:
+    return and_(
+        runs.c.run_id == claim.run_id, runs.c.lease_token == claim.token, runs.c.finished_at.is_(None)
+    )
+
+
+def hold(connection: Connection, claim: Claim, now: datetime) -> RowMapping:
+    """Renews the lease and returns the run's row. Raises StaleLeaseError."""
+    fenced(connection, claim, lease_until=now + LEASE)
+    return connection.execute(select(runs).where(runs.c.run_id == claim.run_id)).mappings().one()
+
+
+def depart(connection: Connection, claim: Claim, facts: FileFacts, now: datetime) -> None:
+    """From here on the file may have gone. Raises StaleLeaseError: then it must not go."""
+    fenced(
+        connection,
+        claim,
+        sha256=facts.sha256,
+        bytes=facts.bytes,
+        departed_attempt=claim.attempt,
+        lease_until=now + LEASE,
+    )
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.run_id == claim.run_id, attempts.c.number == claim.attempt)
+        .values(phase="departing")
+    )
+
+
+def earlier_attempts(connection: Connection, claim: Claim) -> list[RowMapping]:
+    """The run's attempts before this one, oldest first."""
+    rows = connection.execute(
+        select(attempts)
+        .where(attempts.c.run_id == claim.run_id, attempts.c.number < claim.attempt)
+        .order_by(attempts.c.number)
+    )
+    return list(rows.mappings())
+
+
+def attempts_to_sweep(connection: Connection, claim: Claim) -> list[RowMapping]:
+    """Attempts whose temporary files are evidence of nothing, once the run is closed: its own, and those of the
+    export's run before. With `file_name`, None where the run was closed without a file."""
+    before = (
+        select(runs.c.run_id)
+        .where(
+            runs.c.export_id == claim.export_id,
+            runs.c.run_id != claim.run_id,
+            runs.c.finished_at.is_not(None),
+            runs.c.file_name.is_not(None),
+        )
+        .order_by(runs.c.started_at.desc())
+        .limit(1)
+    )
+    rows = connection.execute(
+        select(attempts.c.token, attempts.c.revision, runs.c.file_name)
+        .join(runs, runs.c.run_id == attempts.c.run_id)
+        .where(or_(attempts.c.run_id == claim.run_id, attempts.c.run_id == before.scalar_subquery()))
+    )
+    return list(rows.mappings())
+
+
+def definition_of(connection: Connection, claim: Claim) -> Definition:
+    """The revision that the attempt began with: it says where this attempt writes to."""
+    revision = connection.execute(
+        select(attempts.c.revision).where(
+            attempts.c.run_id == claim.run_id, attempts.c.number == claim.attempt
+        )
+    ).scalar_one()
+    return load_definition(connection, claim.export_id, revision)
+
+
+def is_outdated(connection: Connection, claim: Claim, run: RowMapping, now: datetime) -> bool:
+    """Whether a run that nobody has worked on yet was sealed too long ago, or by another revision, to go as it is."""
+    revision = connection.execute(
+        select(definitions.c.revision).where(definitions.c.export_id == claim.export_id)
+    ).scalar_one()
+    return bool(revision != run["revision"] or run["started_at"] < now - LEASE)

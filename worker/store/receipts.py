@@ -1,0 +1,97 @@
+"""How an attempt on a run ended: receipts for its entries, the outcome, what is tried next. Fenced by the claim."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, update
+
+from worker.store.claims import Claim, fenced
+from worker.store.definitions import note, release_entries
+from worker.store.runs import close, get, tell_of_run
+from worker.store.settling import cancel_if_retired, reconsider_after_delivery
+from worker.store.tables import attempts, definitions, entries
+
+
+def settle_delivered(connection: Connection, claim: Claim, now: datetime) -> None:
+    """The file is there: receipts for every entry, the run closed, the outcome queued. Raises StaleLeaseError."""
+    fenced(connection, claim, state="delivered", error=None)
+    run = get(connection, claim.run_id)
+    assert run is not None
+    if run["resend_of"] is None:
+        _deliver_entries(connection, run, now)
+    _finish_attempt(connection, claim, "delivered", None, now)
+    close(connection, claim.run_id, "delivered", now)
+    connection.execute(
+        update(definitions).where(definitions.c.export_id == run["export_id"]).values(last_delivered_at=now)
+    )
+    cancel_if_retired(connection, claim.export_id, now)
+    tell_of_run(connection, claim.run_id, "run.delivered", now)
+
+
+def _deliver_entries(connection: Connection, run: RowMapping, now: datetime) -> None:
+    delivered = connection.execute(
+        update(entries)
+        .where(entries.c.run_id == run["run_id"], entries.c.state == "sealed")
+        .values(state="delivered", settled_at=now)
+    ).rowcount
+    if delivered != run["rows"]:
+        raise RuntimeError(
+            f"run {run['run_id']}: {delivered} entries were sealed, {run['rows']} rows were sent"
+        )
+    reconsider_after_delivery(connection, run["run_id"], now)
+
+
+def settle_waiting(
+    connection: Connection, claim: Claim, error: str, retry_at: datetime, now: datetime
+) -> None:
+    """The attempt did not succeed; the next one is at `retry_at`. Raises StaleLeaseError."""
+    fenced(
+        connection,
+        claim,
+        state="waiting",
+        error=error,
+        next_attempt_at=retry_at,
+        lease_token=None,
+        lease_until=None,
+    )
+    _finish_attempt(connection, claim, "waiting", error, now)
+    tell_of_run(connection, claim.run_id, "run.waiting", now)
+
+
+def settle_failed(connection: Connection, claim: Claim, error: str, now: datetime) -> None:
+    """A person must act; the run keeps its entries and the export stops sending. Raises StaleLeaseError."""
+    fenced(
+        connection,
+        claim,
+        state="failed",
+        error=error,
+        next_attempt_at=None,
+        lease_token=None,
+        lease_until=None,
+    )
+    _finish_attempt(connection, claim, "failed", error, now)
+    tell_of_run(connection, claim.run_id, "run.failed", now)
+
+
+def settle_abandoned(
+    connection: Connection, claim: Claim, *, who: str, reason: str | None, now: datetime
+) -> int:
+    """A person gives the run up: its entries are buffered again; returns how many. Raises StaleLeaseError."""
+    fenced(connection, claim, state="abandoned")
+    released = release_entries(connection, claim.run_id)
+    cancel_if_retired(connection, claim.export_id, now)
+    _finish_attempt(connection, claim, "abandoned", None, now)
+    close(connection, claim.run_id, "abandoned", now)
+    note(connection, "abandon", who, now, export_id=claim.export_id, run_id=claim.run_id, reason=reason)
+    return released
+
+
+def _finish_attempt(
+    connection: Connection, claim: Claim, outcome: str, error: str | None, now: datetime
+) -> None:
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.run_id == claim.run_id, attempts.c.number == claim.attempt)
+        .values(outcome=outcome, error=error, finished_at=now)
+    )
