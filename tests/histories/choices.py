@@ -41,14 +41,18 @@ PASSING: tuple[dict[str, float], ...] = (
     {"seconds": 6},
     {"seconds": 6},
     {"seconds": 31},
-    {"seconds": 31},
     {"minutes": 12},
+    {"minutes": 31},
+    {"hours": 6},
     {"hours": 6},
     {"days": 3},
     {"seconds": -2},  # a clock is set back
-    {"hours": -1},
+    {"minutes": -10},
 )
-COMMANDS = ("save again", "delete", "pause", "resume", "resume", "retry", "abandon", "abandon unsent")
+COMMANDS = (
+    *("save again", "save again", "delete", "pause", "resume", "resume", "resume"),
+    *("retry", "resend", "abandon", "abandon unsent"),
+)
 
 _IN_TRANSACTION = {arrow for arrow in Arrow if arrow.value.endswith("before-commit")}
 _STEPS = ("seal", "claim", "reseal", "fence", "upload", "depart", "rename", "settle", "wait")
@@ -96,7 +100,7 @@ def some_exports(luck: Random) -> set[str]:
 
 def batch(luck: Random) -> list[Change]:
     """Messages that come together."""
-    return [change(luck) for _ in range(luck.randint(1, 4))]
+    return [change(luck) for _ in range(luck.randint(1, 5))]
 
 
 def change(luck: Random) -> Change:
@@ -110,15 +114,15 @@ def change(luck: Random) -> Change:
     changed = luck.sample(sorted(possible), luck.choice((0, 1, 1, 2, 4)))
     return Change(
         luck.choice(("default", "default", "default", "other")),
-        luck.choice(("t0", "t1", "t2", "t3")),
+        luck.choice(("t0", "t1", "t2", "t3", "t4")),
         luck.choice(("next", "next", "next", "late", "void", "void-whole", "again")),
         {name: luck.choice(possible[name]) for name in changed},
     )
 
 
-def document(luck: Random) -> dict[str, Any]:
-    """A definition of one of the exports."""
-    chosen = export_id(luck)
+def document(luck: Random, chosen: str = "") -> dict[str, Any]:
+    """A definition of one of the exports, or of this one."""
+    chosen = chosen or export_id(luck)
     corrections = luck.choice(("hold", "send", "send", "ignore"))
     layout = luck.choice(LAYOUTS)
     if corrections == "send" and "action" not in layout:

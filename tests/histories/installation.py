@@ -27,7 +27,7 @@ from worker.intake import Intake
 from worker.outbox import Outbox
 from worker.scheduler import Scheduler
 from worker.store import runs, tables
-from worker.store.runs import LEASE, Claim
+from worker.store.claims import LEASE, Claim
 
 _TICK = timedelta(milliseconds=1)  # no two looks at a clock show the same
 _MOST_ROUNDS = 200  # more than any of these histories needs: beyond it the program spins
@@ -60,6 +60,15 @@ class Arrival:
     sha256: str
 
 
+@dataclass(eq=False, slots=True)
+class Armed:
+    """Something that is to happen at a place, the Nth time from now."""
+
+    arrow: Arrow
+    times: int
+    action: Callable[[], None]
+
+
 class Installation(SteppedProgram):
     """One database used for many histories: `begin` empties it."""
 
@@ -84,7 +93,7 @@ class Installation(SteppedProgram):
         self.crashes = 0
         self.problems: list[AssertionError] = []
         self.instruments = Instruments()
-        self._armed: tuple[Arrow, int, Callable[[], None]] | None = None
+        self._armed: list[Armed] = []
         self._empty()
         self.restart()
         failpoints.arm(self._reached)
@@ -158,18 +167,20 @@ class Installation(SteppedProgram):
             return True
         return False
 
-    def intervene(self, arrow: Arrow, times: int, action: Callable[[], None]) -> None:
-        """Has something else happen when the program reaches a place for the Nth time from now."""
-        self._armed = (arrow, times, action)
+    def intervene(self, arrow: Arrow, times: int, action: Callable[[], None]) -> Callable[[], None]:
+        """Has something else happen when the program reaches a place for the Nth time from now; returns how to
+        call it off."""
+        armed = Armed(arrow, times, action)
+        self._armed.append(armed)
+        return lambda: self._armed.remove(armed) if armed in self._armed else None
 
     def _reached(self, arrow: Arrow) -> None:
-        if self._armed is None or self._armed[0] is not arrow:
-            return
-        _, times, action = self._armed
-        self._armed = (arrow, times - 1, action) if times > 1 else None
-        if times == 1:
-            self.fired[arrow] += 1
-            self._watched(action)
+        for armed in [one for one in self._armed if one.arrow is arrow]:
+            armed.times -= 1
+            if armed.times == 0:
+                self._armed.remove(armed)
+                self.fired[arrow] += 1
+                self._watched(armed.action)
 
     def _watched(self, action: Callable[[], None]) -> None:
         """The program must not take a claim that fails under its hands for an error of its own."""
@@ -178,9 +189,9 @@ class Installation(SteppedProgram):
         except AssertionError as problem:
             self.problems.append(problem)
 
-    def disarm(self) -> None:
-        """What was to intervene did not come to it."""
-        self._armed = None
+    def disarm_all(self) -> None:
+        """Nothing intervenes any more."""
+        self._armed.clear()
 
     # steps
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 
 from tests.histories.expected import Row, again, belongs, row_of
 from tests.histories.installation import Arrival, Sent
@@ -27,6 +28,7 @@ class Payloads:
     def __init__(self, record: Record) -> None:
         self._record = record
         self._given: dict[tuple[str, Key], list[Holding]] = defaultdict(list)
+        self._lines: dict[str, tuple[str, ...]] = {}
         self._last_sequence: dict[str, int] = defaultdict(int)
 
     def holding(self, export_id: str, key: Key) -> Holding | None:
@@ -42,6 +44,10 @@ class Payloads:
     def take(self, arrival: Arrival) -> None:
         """Raises AssertionError naming the row that is wrong."""
         about = f"{arrival.name} of {arrival.export_id}"
+        if arrival.resent:
+            assert self._lines[arrival.sha256] == arrival.lines, f"{about} was not sent before"
+            return
+        self._lines[arrival.sha256] = arrival.lines
         last = self._last_sequence[arrival.export_id]
         assert arrival.sequence > last, f"{about}: number {arrival.sequence} after {last}"
         self._last_sequence[arrival.export_id] = arrival.sequence
@@ -72,6 +78,9 @@ class Payloads:
         """The first row that is not as it had to be at this moment, or None."""
         if self._record.exports[arrival.export_id].at(moment) is not revision:
             return "another revision was in force"
+        added = [self._place(sent) for sent in arrival.rows if sent.action != "void"]
+        if added != sorted(added):
+            return "rows are not in order of time"
         for number, (sent, line) in enumerate(zip(arrival.rows, arrival.lines, strict=True), start=1):
             if sent.version != self._record.head(sent.key, moment):
                 return f"line {number}: version {sent.version} of {sent.key} was not the newest"
@@ -79,6 +88,9 @@ class Payloads:
             if wanted is None or ",".join(wanted) != line:
                 return f"line {number}: {line}, wanted {wanted}"
         return None
+
+    def _place(self, sent: Sent) -> tuple[datetime, str]:
+        return self._record.tardies[sent.key][sent.version].occurred_at, sent.key[1]
 
     def _wanted(self, export_id: str, sent: Sent, revision: Revision, moment: int, line: int) -> Row | None:
         version = self._record.tardies[sent.key][sent.version]

@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from sqlalchemy import select
+
 from tests.builders import NOON, command, envelope, save, tardy_data
 from tests.histories import choices
 from tests.histories.choices import Change, Disturbance, Meanwhile
@@ -16,10 +18,13 @@ from tests.histories.ending import Ending
 from tests.histories.installation import Installation
 from tests.histories.invariants import Facts, Invariants
 from tests.histories.payload import Payloads
-from tests.histories.sis import Crashed
+from tests.histories.sis import Crashed, Fault
 from worker.errors import DeliveryError, RefusedError
 from worker.failpoints import Arrow
-from worker.store import runs
+from worker.store import claims, receipts, runs, tables
+from worker.store.audit import audit
+from worker.store.audit_report import Scope
+from worker.store.engine import own_catalogue
 
 
 class World:
@@ -27,7 +32,7 @@ class World:
 
     def __init__(self, program: Installation, home: Path, note: Callable[[str], None]) -> None:
         self.program = program
-        self._note = note
+        self.note = note
         program.begin(home, NOON)
         self.record = program.record
         self.claims = Invariants(program)
@@ -35,6 +40,7 @@ class World:
         self.messages: list[dict[str, Any]] = []
         self._versions = count(1)
         self._looked_at = 0
+        self.discards_lost = False
         for district in choices.DISTRICTS:
             self.refer(district, choices.school_data("A"), choices.code_data("TARDY"))
 
@@ -54,7 +60,7 @@ class World:
     def publish(self, batch: Iterable[Change], *, twice: bool = False) -> None:
         """`twice`: the publisher is not sure whether it was heard and sends it all again."""
         messages = [self._message(change) for change in batch]
-        self._note(f"publish {[message['data'] for message in messages]}")
+        self.note(f"publish {[message['data'] for message in messages]}")
         self.messages += messages
         for message in messages * (1 + twice):
             self.program.post.put(message)
@@ -92,7 +98,7 @@ class World:
         for kind, content in references:
             content = content | {"version": next(self._versions), "district_id": district}
             self.record.refer(kind, district, content, self.program.time)
-            self._note(f"{kind}: {content}")
+            self.note(f"{kind}: {content}")
             self.messages.append(envelope(f"{kind}.saved", content))
             self.program.post.put(self.messages[-1])
         self.program.take_in()
@@ -110,7 +116,7 @@ class World:
 
     def define(self, document: dict[str, Any], *, run_now: bool = False) -> None:
         """Saves a definition."""
-        self._note(f"save {document}{' and run' * run_now}")
+        self.note(f"save {document}{' and run' * run_now}")
         is_refused = run_now and self.is_paused(document["export_id"])
         if not is_refused:
             self.record.save(document, self.program.time, self.program.now)
@@ -146,10 +152,25 @@ class World:
     def ask_for_runs(self, export_ids: Iterable[str]) -> None:
         """Asks for runs now."""
         for export_id in sorted(export_ids):
-            self._note(f"run {export_id} now")
+            self.note(f"run {export_id} now")
             runs_now = self.is_active(export_id) and not self.is_paused(export_id)
             refused = self.program.ask(command("export.run_now", {"export_id": export_id}))
             assert (refused is None) == runs_now, refused
+
+    def resend(self, export_id: str) -> None:
+        """A person has the bytes of the last file sent once more, where nothing speaks against it."""
+        with self.program.database.write() as connection:
+            own_catalogue(connection)
+            c = tables.runs.c
+            last = connection.execute(
+                select(tables.runs)
+                .where(c.export_id == export_id, c.state == "delivered", c.sha256.is_not(None))
+                .order_by(c.finished_at.desc())
+                .limit(1)
+            )
+            run = last.mappings().one_or_none()
+            if run is not None and self.is_active(export_id) and not runs.open_run(connection, export_id):
+                runs.resend(connection, run, who="a person", reason="lost", now=self.program.clock())
 
     def abandon(self, export_id: str, *, unsent: bool) -> None:
         """A person gives the open run up; `unsent`: and has seen that its file did not arrive."""
@@ -158,7 +179,8 @@ class World:
             now = self.program.clock()
             if run is None or (run["lease_until"] is not None and run["lease_until"] >= now):
                 return
-            claim = runs.take(connection, run, "a person", now)
+            claim = claims.take(connection, run, "a person", now)
+        self.note(f"the run is {run['state']}, attempt {run['departed_attempt']} has departed")
         if unsent and run["departed_attempt"] is not None:
             self.claims.disowned.add(run["run_id"])
             self.payloads.disown(run["run_id"])
@@ -168,9 +190,14 @@ class World:
             assert run["departed_attempt"] is not None
         except DeliveryError as error:
             with self.program.database.write() as connection:
-                runs.settle_failed(connection, claim, str(error), self.program.clock())
+                receipts.settle_failed(connection, claim, str(error), self.program.clock())
 
     # other workers, and fate
+
+    def survive(self, step: Callable[[], None], luck: Random) -> None:
+        """Takes a step. If the process dies in it, mostly the next thing is that its leases run out."""
+        if self.program.surviving(step) and luck.random() < 0.8:
+            self.program.lease_ends()
 
     def sleep_and_wake(self, *, others_work: bool, collects: bool) -> None:
         """A worker claims a run, sleeps past its lease, and goes on whatever others did meanwhile."""
@@ -188,20 +215,27 @@ class World:
 
     def pass_time(self, amount: Mapping[str, float]) -> None:
         """Time passes; or the clock is set back."""
-        self._note(f"time: {amount}")
+        self.note(f"time: {amount}")
         if min(amount.values()) < 0:
             self.program.set_clock(**amount)
         else:
             self.program.pass_time(**amount)
 
-    def arm(self, disturbance: Disturbance) -> None:
-        """Something will happen when the program reaches a place for the Nth time."""
-        self._note(str(disturbance))
+    def fail(self, faults: list[Fault]) -> None:
+        """The SIS will fail, once in each of these ways."""
+        self.note(f"faults: {faults}")
+        self.program.sis.faults = faults
+        self.discards_lost |= Fault.DISCARD_LOST in faults
+
+    def arm(self, disturbance: Disturbance) -> Callable[[], None]:
+        """Something will happen when the program reaches a place for the Nth time; unless what this returns is
+        called before."""
+        self.note(str(disturbance))
         meanwhile = functools.partial(self._happen, disturbance.meanwhile)
-        self.program.intervene(disturbance.arrow, disturbance.times, meanwhile)
+        return self.program.intervene(disturbance.arrow, disturbance.times, meanwhile)
 
     def _happen(self, meanwhile: Meanwhile) -> None:
-        self._note(f"… and here it happens: {meanwhile.kind}")
+        self.note(f"… and here it happens: {meanwhile.kind}")
         match meanwhile.kind:
             case "crash":
                 raise Crashed
@@ -223,27 +257,47 @@ class World:
     def _take_over(self, dies_at: Arrow | None) -> None:
         """This worker sleeps past its lease; another one takes over, and may die over it."""
         self.program.lease_ends()
-        if dies_at is not None:
-            self.arm(Disturbance(dies_at, 1, Meanwhile("crash")))
+        disarm = self.arm(Disturbance(dies_at, 1, Meanwhile("crash"))) if dies_at is not None else None
         if self.program.surviving(self.program.work):
             self.program.lease_ends()
-        self.program.disarm()
+        if disarm is not None:
+            disarm()
 
     def end(self) -> None:
         """Every fault is over, everything is mapped, everybody asks for everything: now it goes."""
         program, sis = self.program, self.program.sis
-        program.disarm()
+        program.disarm_all()
         sis.faults.clear()
         sis.collects_at_once = True
         sis.collect()
         for district in choices.DISTRICTS:
             self.refer(district, *choices.everything_mapped())
-        active = set(filter(self.is_active, choices.EXPORTS))
-        for export_id in sorted(active):
+        active = [export_id for export_id in choices.EXPORTS if self.is_active(export_id)]
+        program.work()
+        for export_id in sorted(choices.EXPORTS.keys() - set(active)):
+            self.abandon(export_id, unsent=True)  # nobody can have it tried again
+        for export_id in active:
             self.pause(export_id, paused=False)
+            self.retry(export_id)
         for _ in range(3):
-            program.pass_time(hours=2)
-            self.ask_for_runs(active)
+            program.pass_time(days=1)  # what has a schedule goes by itself
+            self.ask_for_runs(filter(self._is_manual, active))
             program.work()
             facts = self.look()
         Ending(self.record, self.payloads, facts).check()
+        self._check_what_is_left(facts)
+
+    def _is_manual(self, export_id: str) -> bool:
+        return bool(self.record.exports[export_id].now.document["schedule"]["frequency"] == "manual")
+
+    def _check_what_is_left(self, facts: Facts) -> None:
+        """Each delivery was told of, no row lies about, and the program's own audit finds nothing."""
+        while self.program.outbox.publish_some(self.program.post):
+            pass
+        told = [one["data"]["run_id"] for one in self.program.post.told if one["type"] == "run.delivered"]
+        delivered = [run["run_id"] for run in facts.runs if run["state"] == "delivered"]
+        assert set(told) == set(delivered), "delivered and told are not the same runs"
+        if not self.discards_lost:
+            assert self.program.sis.temporary() == [], "temporary files are left behind"
+        report = audit(self.program.database, Scope(), self.program.now, lambda *_: None)
+        assert not report.failed(strict=True), report.failed(strict=True)

@@ -261,7 +261,10 @@ def resume(connection: Connection, export_id: str, *, who: str, reason: str | No
 
 
 def retire(connection: Connection, export_id: str, *, who: str, now: datetime) -> None:
-    """Retires the definition: what has not been sealed is cancelled, its runs stay readable."""
+    """Retires the definition: what has not been sealed is cancelled, its runs stay readable.
+
+    A run that may have left is tried once more at once: only so does it become known whether it has.
+    """
     active(connection, export_id)
     connection.execute(
         update(definitions)
@@ -281,6 +284,7 @@ def retire(connection: Connection, export_id: str, *, who: str, now: datetime) -
         .values(state="cancelled")
     )
     _close_unsent_run(connection, export_id, now)
+    retry_open_run(connection, export_id, now)
     connection.execute(
         update(entries)
         .where(entries.c.export_id == export_id, entries.c.state.in_(UNSEALED))
