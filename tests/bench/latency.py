@@ -12,12 +12,11 @@ import psycopg
 from tests.bench.load import publications, tardy_id_of
 from tests.bench.process import PATIENCE, running
 from tests.bench.stage import Stage, new_stage
-from tests.servers import ServerError, Servers
+from tests.servers import Servers
 from worker.broker.ports import Outgoing
 
 PER_SECOND = 50
 SECONDS = 10
-_WARM_UP = 25
 
 # Notifications go out with the commit: the database itself says when an event is there for good.
 _TELL = """
@@ -41,40 +40,33 @@ class Latency:
 
 def measure(servers: Servers, say: Callable[[str], None]) -> Latency:
     """Publishes at a steady pace to the idle consumer. Raises ServerError where an event does not arrive."""
-    messages = publications(PER_SECOND * SECONDS + _WARM_UP)
-    with new_stage(servers) as stage, stage.connect() as connection:
+    first, *messages = publications(1 + PER_SECOND * SECONDS)
+    committed: dict[str, float] = {}
+    with new_stage(servers) as stage, stage.connect() as connection, running("ours", stage) as process:
         connection.execute(_TELL)
         connection.execute("LISTEN committed")
-        with running("ours", stage) as process:
-            say(f"publishing {PER_SECOND} events a second for {SECONDS} s")
-            published, committed = _publish_and_listen(stage, connection, messages)
-            process.end()
-    counted = [tardy_id_of(message) for message in messages[_WARM_UP:]]
-    return Latency(sorted(committed[tardy_id] - published[tardy_id] for tardy_id in counted))
+        listening = (connection, committed, 1 + len(messages))
+        threading.Thread(target=_listen, args=listening, daemon=True).start()
+        say(f"publishing {PER_SECOND} events a second for {SECONDS} s")
+        _publish_steadily(stage, [first])
+        process.wait_until(lambda: len(committed) == 1, every=0.01)  # it has started
+        published = _publish_steadily(stage, messages)
+        process.wait_until(lambda: len(committed) == 1 + len(messages), every=0.01)
+        process.end()
+    return Latency(sorted(committed[tardy_id] - moment for tardy_id, moment in published.items()))
 
 
-def _publish_and_listen(
-    stage: Stage, connection: psycopg.Connection[tuple[object, ...]], messages: Sequence[Outgoing]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """When each tardy was published and when it was committed."""
-    committed: dict[str, float] = {}
-
-    def listen() -> None:
-        for notice in connection.notifies(timeout=PATIENCE):
-            committed[notice.payload] = monotonic()
-            if len(committed) == len(messages):
-                return
-
-    listening = threading.Thread(target=listen, daemon=True)
-    listening.start()
-    published = _publish_steadily(stage, messages)
-    listening.join(PATIENCE)
-    if len(committed) < len(messages):
-        raise ServerError(f"{len(messages) - len(committed)} events were not committed in time")
-    return published, committed
+def _listen(
+    connection: psycopg.Connection[tuple[object, ...]], committed: dict[str, float], expected: int
+) -> None:
+    """Notes when each tardy was committed, until all expected ones are. (Whoever listens holds the connection:
+    it can't be closed before.)"""
+    for notice in connection.notifies(timeout=PATIENCE, stop_after=expected):
+        committed[notice.payload] = monotonic()
 
 
 def _publish_steadily(stage: Stage, messages: Sequence[Outgoing]) -> dict[str, float]:
+    """Publishes them at the pace, each confirmed; when each tardy was published."""
     publisher, pace = stage.broker.publisher(), threading.Event()
     published: dict[str, float] = {}
     begun = monotonic()

@@ -19,9 +19,11 @@ from tests.servers.engines import last_words
 PROC = Path("/proc")
 PATIENCE = 300.0  # seconds that anything may take before the measurement is given up
 _GOODBYE = 30.0
-PROGRAMS = {
+PROGRAMS = ("ours", "plain")  # those that race
+_COMMANDS = {
     "ours": [sys.executable, "-m", "worker", "run", "consumer"],
     "plain": module("plain"),
+    "whole": [sys.executable, "-m", "worker", "run"],
 }
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -46,14 +48,18 @@ class Measured:
         """What it has used so far."""
         return usage_of(self._process.pid)
 
-    def wait_until(self, done: Callable[[], bool], every: float) -> None:
+    def forget_peak(self) -> None:
+        """From here on the highest memory is counted anew."""
+        (PROC / str(self._process.pid) / "clear_refs").write_text("5")  # proc(5): resets VmHWM
+
+    def wait_until(self, done: Callable[[], bool], every: float, patience: float = PATIENCE) -> None:
         """Returns once `done()` is true, asking `every` so many seconds. Raises ServerError if it never is."""
-        deadline, pause = monotonic() + PATIENCE, Event()
+        deadline, pause = monotonic() + patience, Event()
         while not done():
             if self._process.poll() is not None:
                 raise ServerError(f"{self._name} ended by itself: {self._complaint()}")
             if monotonic() > deadline:
-                raise ServerError(f"{self._name} is not done after {PATIENCE:g} s: {self._complaint()}")
+                raise ServerError(f"{self._name} is not done after {patience:g} s: {self._complaint()}")
             pause.wait(every)
 
     def end(self) -> None:
@@ -69,11 +75,11 @@ class Measured:
 
 @contextmanager
 def running(name: str, stage: Stage) -> Iterator[Measured]:
-    """Starts one of PROGRAMS on the stage; ended afterwards, whatever happens."""
+    """Starts one of the commands on the stage; ended afterwards, whatever happens."""
     log = stage.home / f"{name}.log"
     with log.open("wb") as stderr:
         process = stage.servers.janitor.spawn(
-            PROGRAMS[name], cwd=ROOT, env=stage.environment, stdin=subprocess.DEVNULL, stderr=stderr
+            _COMMANDS[name], cwd=ROOT, env=stage.environment, stdin=subprocess.DEVNULL, stderr=stderr
         )
     try:
         yield Measured(process, name, log)
