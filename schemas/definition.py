@@ -1,8 +1,8 @@
 """The export definition: one document in `export.save`, in a file for `exports apply`, and in the console.
 
 What the contract leaves open: `name` is optional; `schools` and `codes` have at most 5,000 items and
-`fields` 500; an entry's `header` has at most 200 characters. `collapse` other than "none", `max_age_days`
-and `guard` are refused by name until a version brings them.
+`fields` 500; an entry's `header` has at most 200 characters. What knows schools (`gap`, `blackout`, `closes_at`)
+is told in `docs/administrators.md`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from schemas.columns import FILE_FORMATS, ColumnSchema
 from schemas.commands import export_id_field
 from schemas.definition_rules import Sound, rule_problems
 from schemas.errors import flatten, one_line, shown
-from schemas.fields import Choice, JsonSchema, Strict, Text
+from schemas.fields import Choice, JsonSchema, Strict, Text, Whole
 from schemas.payload import identifier
 from schemas.plain import plain_problems
 from schemas.schedule import FREQUENCIES
 from schemas.strict import AllOrSome, Items, Part, Problems, StrictSchema, Variant, messages_of
-from schemas.times import LocalDate
+from schemas.times import LocalDate, LocalTime
 
 
 class DefinitionError(Exception):
@@ -44,26 +44,36 @@ class Destination(Strict):
         return {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
 
 
-class NotYet(Strict):
-    """An option of a later version."""
+class GuardSchema(StrictSchema):
+    """How large a run may be that goes without a person's approval."""
+
+    tells_known = True
+    max_rows = Whole(1, 1_000_000, required=True)
+
+
+class SpanSchema(StrictSchema):
+    """Days from the first to the last, both included."""
+
+    tells_known = True
+    first = LocalDate(required=True, data_key="from", attribute="from")
+    last = LocalDate(required=True, data_key="to", attribute="to")
+
+    def rules(self, data: Mapping[str, Any]) -> Problems:
+        return {} if data["from"] <= data["to"] else {"to": ["must not be before from"]}
+
+
+class DayOrSpan(Strict):
+    """A date, or an object with the first day and the last; loads as it is."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.day, self.span = LocalDate(), Part(SpanSchema)
 
     def check(self, value: Any) -> Any:
-        raise ValidationError("is not supported by this version; leave it out")
-
-    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return self.check(value) if value is None else super().deserialize(value, *args, **kwargs)
+        return self.span.check(value) if type(value) is dict else self.day.check(value)
 
     def json_schema(self) -> JsonSchema:
-        return {"not": {}}
-
-
-class Collapse(Choice):
-    """What of `collapse` this version knows."""
-
-    def check(self, value: Any) -> str:
-        if value in ("per_day", "per_period"):
-            raise ValidationError('is not supported by this version; leave it out, or say "none"')
-        return super().check(value)
+        return {"anyOf": [self.day.json_schema(), self.span.json_schema()]}
 
 
 class DefinitionSchema(StrictSchema):
@@ -83,9 +93,12 @@ class DefinitionSchema(StrictSchema):
     )
     corrections = Choice("hold", "send", "ignore")
     backfill_from = LocalDate()
-    collapse = Collapse("none")
-    max_age_days = NotYet()
-    guard = NotYet()
+    collapse = Choice("none", "per_day", "per_period")
+    max_age_days = Whole(0, 3660)
+    guard = Part(GuardSchema)
+    gap = Choice("hold", "next", "previous", about="What a time outside every period counts as.")
+    closes_at = LocalTime(about="What comes after it on its day is held for the office; the school's zone.")
+    blackout = Items(DayOrSpan(), maximum=400, about="Days on which nothing is sent by itself.")
 
 
 _DEFINITION = DefinitionSchema()

@@ -137,6 +137,7 @@ class Flush:
             with attempt, self._database.write() as connection:
                 share_catalogue(connection)
                 left = runs.reseal(connection, claim, self._clock())
+                runs.note_sealed(connection, claim.run_id, self._clock())
                 reached(Arrow.RESEAL_BEFORE_COMMIT)
         reached(Arrow.RESEAL_COMMITTED)
         return left

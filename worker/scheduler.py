@@ -39,7 +39,7 @@ class Scheduler:
         busy = self._write_due_times(now)
         busy |= self._judge(now)
         busy |= self._request_continuous(now)
-        busy |= self._seal(now)
+        busy |= self._seal()
         return busy
 
     def _write_due_times(self, now: datetime) -> bool:
@@ -69,16 +69,16 @@ class Scheduler:
             reached(Arrow.CONTINUOUS_COMMITTED)
         return asked > 0
 
-    def _seal(self, now: datetime) -> bool:
+    def _seal(self) -> bool:
         with self._database.read() as connection:
             waiting = requests.sealable(connection, _BATCH)
         sealed = 0
         for export_id in waiting:
-            sealed += self._seal_one(export_id, now)
+            sealed += self._seal_one(export_id)
         return sealed > 0
 
-    def _seal_one(self, export_id: str, now: datetime) -> bool:
-        run_id = self._transaction(partial(_seal_next, export_id=export_id, now=now), shared=True)
+    def _seal_one(self, export_id: str) -> bool:
+        run_id = self._transaction(partial(_seal_next, export_id=export_id, clock=self._clock), shared=True)
         if run_id is None:
             return False
         reached(Arrow.SEAL_COMMITTED)
@@ -116,6 +116,8 @@ def _write_due(connection: Connection, export_id: str, now: datetime) -> None:
 
 def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:
     export = load_export(connection, export_id)
+    if export is not None and export.definition.collapse != "none":
+        export = load_export(connection, export_id, lock=True)  # two who judge could each let one go
     if export is None or not export.active:
         return 0
     judged = sealing.judge_unjudged(connection, export.definition, export.route, now)
@@ -123,9 +125,10 @@ def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:
     return judged
 
 
-def _seal_next(connection: Connection, export_id: str, now: datetime) -> str | None:
-    run_id = runs.seal_next(connection, export_id, now)
+def _seal_next(connection: Connection, export_id: str, clock: Clock) -> str | None:
+    run_id = runs.seal_next(connection, export_id, clock())
     if run_id is not None:
+        runs.note_sealed(connection, run_id, clock())
         reached(Arrow.SEAL_BEFORE_COMMIT)
     return run_id
 

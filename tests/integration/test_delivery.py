@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 from tests.builders import command, definition, save, tardy, void
 from tests.program import SteppedProgram
 from worker.destinations.directory import Directory
-from worker.store import claims, receipts
+from worker.errors import DestinationError
+from worker.store import claims, receipts, runs
+from worker.store.sealing import fill_run
 
 
 class Crashed(BaseException):
@@ -337,3 +340,69 @@ def test_deleting_an_export_with_a_waiting_run_ends_the_run_and_saving_it_again_
     ask(program)
     program.work()
     assert program.files() == {"daily_0001.csv": ["x"], "daily_0002.csv": ["a,1,"]}
+
+
+def test_deleting_an_export_whose_failed_run_may_have_left_finds_out_whether_it_has(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can ask for another try once it is deleted: its rows would stand as sealed for ever."""
+    program.receive(tardy("a"))
+    ask(program)
+    with monkeypatch.context() as context:
+        context.setattr(Directory, "publish", raises(DestinationError("permission denied")))
+        program.work()
+    assert [run["state"] for run in program.runs()] == ["failed"] and program.leftovers() != []
+    program.command(command("export.delete", {"export_id": "daily"}))
+    program.work()
+    assert program.files() == {"daily_0001.csv": ["a,1,"]}
+    assert (program.states(), program.leftovers()) == ({"delivered": 1}, [])
+
+
+def raises(error: Exception) -> Callable[..., Any]:
+    def broken(*_: Any, **__: Any) -> None:
+        raise error
+
+    return broken
+
+
+def test_a_run_whose_sealing_took_minutes_is_not_sealed_once_more_for_that(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealings = []
+
+    def takes_minutes(*args: Any) -> Any:
+        program.pass_time(minutes=3)
+        sealings.append(fill_run(*args))
+        return sealings[-1]
+
+    monkeypatch.setattr(runs, "fill_run", takes_minutes)
+    program.receive(tardy("a"))
+    ask(program)
+    program.work()
+    assert program.states() == {"delivered": 1}
+    assert len(sealings) == 1
+
+
+def test_the_leases_of_other_runs_are_kept_while_one_is_being_sealed_anew(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Which holds the run's row for as long as it takes."""
+    program = SteppedProgram(postgres_url, tmp_path)
+    held = []
+    for export_id in ("a", "b"):
+        program.command(save(definition(export_id)))
+        program.receive(tardy(f"t-{export_id}"))
+        ask(program, export_id)
+        program.forget_barriers()
+        program.tick()
+        claim = program.claim()
+        assert claim is not None
+        held.append(claim)
+    with program.database.write() as sealing:
+        claims.hold(sealing, held[0], program.now)
+        program.pass_time(seconds=20)
+        with program.database.write() as keeping:
+            claims.renew(keeping, held, program.now)
+    leases = {run["run_id"]: run["lease_until"] for each in ("a", "b") for run in program.runs(each)}
+    assert leases[held[1].run_id] - leases[held[0].run_id] == timedelta(seconds=20)
+    program.database.close()

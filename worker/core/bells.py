@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Any
 
-from worker.core.definition import WEEKDAYS
+from worker.core.definition import WEEKDAYS, Gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,18 @@ def find_period(schedule: BellSchedule, at: time, name: str | None) -> Period | 
     return matching[0] if alike else None
 
 
+def period_beside(schedule: BellSchedule, at: time, gap: Gap) -> Period | None:
+    """The period that a time outside every period counts as, by a definition's `gap`; None: none on that side."""
+    clock = f"{at:%H:%M}"
+    if gap == "next":
+        later = (period for period in schedule.periods if period.start > clock)
+        return min(later, key=lambda period: period.start, default=None)
+    if gap == "previous":
+        earlier = (period for period in schedule.periods if _end(period) <= clock)
+        return max(earlier, key=_end, default=None)
+    return None
+
+
 def matching_periods(schedule: BellSchedule, at: time, name: str | None) -> tuple[Period, ...]:
     """Every period that `find_period` chooses from, in the schedule's order."""
     holding = tuple(period for period in schedule.periods if _holds(period, at))
@@ -101,5 +113,8 @@ def matching_periods(schedule: BellSchedule, at: time, name: str | None) -> tupl
 
 def _holds(period: Period, at: time) -> bool:
     # Bells ring on whole minutes, and HH:MM sorts as text.
-    end = "24:00" if period.end == "00:00" else period.end
-    return period.start <= f"{at:%H:%M}" < end
+    return period.start <= f"{at:%H:%M}" < _end(period)
+
+
+def _end(period: Period) -> str:
+    return "24:00" if period.end == "00:00" else period.end

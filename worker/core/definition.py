@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 from typing import Any, Literal
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Collapse = Literal["none", "per_day", "per_period"]
+Gap = Literal["hold", "next", "previous"]
 Frequency = Literal["manual", "continuous", "interval", "hourly", "daily", "weekly", "cron"]
 
 
@@ -81,6 +83,21 @@ class Definition:
     fields: tuple[FieldSpec, ...]
     corrections: str = "hold"
     backfill_from: date | None = None
+    collapse: Collapse = "none"
+    gap: Gap = "hold"
+    max_age_days: int | None = None
+    closes_at: time | None = None  # local, of the school
+    blackout: tuple[tuple[date, date], ...] = ()  # first and last day, both included
+    guard_rows: int | None = None  # a run with more waits for a person
+
+    def is_blackout(self, day: date) -> bool:
+        """Whether nothing is sent by itself on this local day."""
+        return any(first <= day <= last for first, last in self.blackout)
+
+    @property
+    def tells_action(self) -> bool:
+        """Whether a row says that it is an add, a change or a void."""
+        return any(field.field == "action" for field in self.fields)
 
     @property
     def row_limit(self) -> int | None:
@@ -104,7 +121,18 @@ def parse_definition(document: Mapping[str, Any]) -> Definition:
         backfill_from=date.fromisoformat(document["backfill_from"])
         if document.get("backfill_from")
         else None,
+        collapse=document.get("collapse", "none"),
+        gap=document.get("gap", "hold"),
+        max_age_days=document.get("max_age_days"),
+        closes_at=time.fromisoformat(document["closes_at"]) if document.get("closes_at") else None,
+        blackout=tuple(_span(day) for day in document.get("blackout", ())),
+        guard_rows=document["guard"]["max_rows"] if document.get("guard") else None,
     )
+
+
+def _span(day: str | Mapping[str, str]) -> tuple[date, date]:
+    first, last = (day, day) if isinstance(day, str) else (day["from"], day["to"])
+    return date.fromisoformat(first), date.fromisoformat(last)
 
 
 def _some_or_all(value: list[str] | str) -> frozenset[str] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from worker.core.definition import Definition
 from worker.core.references import References
@@ -19,7 +20,9 @@ Action = Literal["add", "change", "void"]
 class Candidate:
     """An entry under judgement: the version it carries, beside the tardy's newest one.
 
-    `document` is None for a void that came without its tardy's data.
+    `document` is None for a void that came without its tardy's data, or where it has been purged. `received_at`
+    is when this version arrived, `first_received_at` the tardy's first. `released`: a person has said that it
+    is to go although a policy holds it.
     """
 
     tardy_id: str
@@ -28,6 +31,9 @@ class Candidate:
     voided: bool
     document: Mapping[str, Any] | None
     occurred_at: datetime | None
+    received_at: datetime
+    first_received_at: datetime
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class Delivered:
 
     `values` None: purged. `same_layout`: they are in the columns of the definition under judgement.
     `document` and `occurred_at` are those of the delivered version (None: purged, or a void).
+    `seen_to`: a person has dismissed a void of it since, and so says to have seen to it in the SIS.
     """
 
     version: int
@@ -44,6 +51,7 @@ class Delivered:
     same_layout: bool = True
     document: Mapping[str, Any] | None = None
     occurred_at: datetime | None = None
+    seen_to: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +68,21 @@ class Waits:
 
     code: str
     reason: str
+    action: Action = "add"  # what it would go out as
 
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Nothing of it is to be sent: `cancelled`, `superseded` or `ignored`, and why."""
+    """Nothing of it is to be sent: `cancelled`, `superseded`, `ignored` or `collapsed`, and why."""
 
-    state: Literal["cancelled", "superseded", "ignored"]
+    state: Literal["cancelled", "superseded", "ignored", "collapsed"]
     reason: str
 
 
 Verdict = Ready | Waits | Ends
+
+BY_POLICY = frozenset({"correction", "closed", "too-old"})
+"""Codes of what a person may release: it could be written, but the definition does not let it go by itself."""
 
 
 def judge(
@@ -81,22 +93,33 @@ def judge(
     delivered: Delivered | None,
     *,
     line: int,
+    behind: str | None = None,
+    unplaced: Waits | None = None,
 ) -> Verdict:
-    """Judges one entry. `line` is the row's number in the file if it goes out."""
+    """Judges one entry. `line` is the row's number in the file if it goes out. Where the definition collapses,
+    `behind` is the tardy that goes before it, and `unplaced` why its day or period is not known."""
     in_sis = delivered if delivered is not None and delivered.action != "void" else None
     if candidate.version < candidate.head_version:
         return Ends("superseded", f"version {candidate.head_version} replaced it")
     if in_sis is not None and in_sis.version >= candidate.version:
         return Ends("superseded", "this version or a later one has been delivered")
-    gone = _gone(route, candidate, references, in_sis)
+    gone = why_gone(route, candidate, references, in_sis)
     if gone is None:
+        if in_sis is None and behind is not None:
+            return Ends(
+                "collapsed", f"tardy {behind} goes before it: of a student's tardies only the earliest"
+            )
         return _row(definition, candidate, references, in_sis, line)
     if in_sis is None:
         return Ends("cancelled", gone)
+    if in_sis.seen_to:
+        return Ends("cancelled", "a person has seen to its void in the SIS")
     return _void(definition, candidate, references, in_sis, line)
 
 
-def _gone(route: Route, candidate: Candidate, references: References, in_sis: Delivered | None) -> str | None:
+def why_gone(
+    route: Route, candidate: Candidate, references: References, in_sis: Delivered | None
+) -> str | None:
     """Why the newest version does not belong in the SIS by this export, or None."""
     if candidate.voided or candidate.document is None:
         return "voided before it was sent"
@@ -125,27 +148,46 @@ def _left_out(route: Route, in_sis: Delivered, references: References) -> bool:
 def _row(
     definition: Definition, candidate: Candidate, references: References, in_sis: Delivered | None, line: int
 ) -> Verdict:
-    action: Action = "add" if in_sis is None else "change"
+    action: Action = "change" if in_sis is not None and not in_sis.seen_to else "add"
+    late = _too_late(definition, candidate, references, in_sis, action)
     try:
-        values = _values(definition, candidate, references, action, line)
+        values = tardy_values(definition, candidate, references, action, line)
     except Unwritable as problem:
-        return Waits(problem.code, str(problem))
+        return late or Waits(problem.code, str(problem), action)
     if in_sis is None:
-        return Ready("add", values)
+        return late or Ready("add", values)
+    if in_sis.seen_to:
+        return _again(candidate) or late or Ready("add", values)
     if _reads_the_same(definition, candidate, references, in_sis, values):
         return Ends("ignored", "the row is the same as the one delivered")
-    return _policy(definition, "changed") or Ready("change", values)
+    return _policy(definition, candidate, "change") or late or Ready("change", values)
 
 
-def _values(
+def _again(candidate: Candidate) -> Verdict | None:
+    if candidate.released:
+        return None
+    return Waits("correction", "recorded again after a person had seen to its void in the SIS")
+
+
+def tardy_values(
     definition: Definition, candidate: Candidate, references: References, action: Action, line: int
 ) -> list[Value]:
+    """The row of the candidate's version. Raises Unwritable."""
+    return build_row(definition, tardy_of(definition, candidate, references), action=action, line=line)
+
+
+def tardy_of(definition: Definition, candidate: Candidate, references: References) -> Tardy:
+    """The candidate's version with what is known about it. Raises Unwritable where its data has been purged."""
     if candidate.document is None or candidate.occurred_at is None:
         raise Unwritable("purged", "its data has been purged")
-    tardy = Tardy(
-        candidate.tardy_id, candidate.version, candidate.document, candidate.occurred_at, references
+    return Tardy(
+        candidate.tardy_id,
+        candidate.version,
+        candidate.document,
+        candidate.occurred_at,
+        references,
+        definition.gap,
     )
-    return build_row(definition, tardy, action=action, line=line)
 
 
 def _delivered_values(
@@ -156,10 +198,12 @@ def _delivered_values(
         if in_sis.values is None:
             raise Unwritable("purged", "the row that was delivered has been purged")
         return in_sis.values
-    delivered = Candidate(
-        candidate.tardy_id, in_sis.version, in_sis.version, False, in_sis.document, in_sis.occurred_at
+    if in_sis.document is None or in_sis.occurred_at is None:
+        raise Unwritable("purged", "its data has been purged")
+    before = Tardy(
+        candidate.tardy_id, in_sis.version, in_sis.document, in_sis.occurred_at, references, definition.gap
     )
-    return _values(definition, delivered, references, "add", 0)
+    return build_row(definition, before, action="add", line=0)
 
 
 def _reads_the_same(
@@ -179,22 +223,60 @@ def _reads_the_same(
 def _void(
     definition: Definition, candidate: Candidate, references: References, in_sis: Delivered, line: int
 ) -> Verdict:
-    policy = _policy(definition, "voided")
-    if policy is not None:
-        return policy
+    held = _policy(definition, candidate, "void") or _too_late(
+        definition, candidate, references, in_sis, "void"
+    )
+    if held is not None:
+        return held
+    if not definition.tells_action:
+        return Waits("correction", "voided after it was delivered; the file has no column to say so", "void")
     try:
         before = _delivered_values(definition, candidate, in_sis, references)
     except Unwritable as problem:
-        return Waits(problem.code, f"voided after it was delivered; {problem}")
+        return Waits(problem.code, f"voided after it was delivered; {problem}", "void")
     return Ready("void", once_more(definition, before, "void", line))
 
 
-def _policy(definition: Definition, what: str) -> Verdict | None:
+def _policy(definition: Definition, candidate: Candidate, action: Action) -> Verdict | None:
     """What the definition has in mind for corrections of what was delivered; None: they are sent."""
+    what = "voided" if action == "void" else "changed"
     if definition.corrections == "ignore":
         return Ends("ignored", f"{what} after it was delivered; the definition ignores corrections")
-    if definition.corrections == "hold":
+    if definition.corrections == "hold" and not candidate.released:
         return Waits(
-            "correction", f"{what} after it was delivered; the definition holds corrections for a person"
+            "correction",
+            f"{what} after it was delivered; the definition holds corrections for a person",
+            action,
         )
     return None
+
+
+def _too_late(
+    definition: Definition,
+    candidate: Candidate,
+    references: References,
+    in_sis: Delivered | None,
+    action: Action,
+) -> Waits | None:
+    """What has come after the day was closed, or too many days after it, is for the office."""
+    occurred_at = candidate.occurred_at or (in_sis.occurred_at if in_sis is not None else None)
+    if candidate.released or occurred_at is None:
+        return None
+    zone = _zone(definition, candidate.document or (in_sis.document if in_sis else None), references)
+    day = occurred_at.astimezone(zone).date()
+    days = (candidate.first_received_at.astimezone(zone).date() - day).days
+    oldest = definition.max_age_days
+    if in_sis is None and oldest is not None and days > oldest:
+        return Waits("too-old", f"it first arrived {days} days after its day; at most {oldest} may pass")
+    if definition.closes_at is None:
+        return None
+    arrived = candidate.received_at.astimezone(zone).replace(tzinfo=None)
+    if arrived > datetime.combine(day, definition.closes_at):
+        closed = f"{definition.closes_at:%H:%M}"
+        return Waits("closed", f"it arrived after {closed} of its day, when attendance is closed", action)
+    return None
+
+
+def _zone(definition: Definition, document: Mapping[str, Any] | None, references: References) -> ZoneInfo:
+    school = references.schools.get(document["school_id"]) if document is not None else None
+    return school.zone if school is not None else ZoneInfo(definition.schedule.time_zone)

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from schemas.catalogue import find_field
-from worker.core.bells import Period, find_period, schedule_of
-from worker.core.definition import Definition, FieldSpec
+from worker.core.bells import Period, find_period, matching_periods, period_beside, schedule_of
+from worker.core.definition import Definition, FieldSpec, Gap
 from worker.core.formats import FORMATS
 from worker.core.references import BehaviorCode, References, School
 
@@ -31,13 +31,17 @@ class Unwritable(Exception):
 
 @dataclass(frozen=True)
 class Tardy:
-    """One version of a tardy with what is known about its school and code."""
+    """One version of a tardy with what is known about its school and code.
+
+    `gap` is the definition's: what a time outside every period counts as.
+    """
 
     tardy_id: str
     version: int
     document: Mapping[str, Any]
     occurred_at: datetime
     references: References
+    gap: Gap = "hold"
 
     @cached_property
     def school(self) -> School:
@@ -68,18 +72,23 @@ class Tardy:
         schedule = schedule_of(self.references.bell_schedules.get(school_id, ()), local.date())
         if isinstance(schedule, str):
             raise Unwritable("period-missing", f"school {school_id}: {schedule}")
-        name = self.document.get("period")
-        period = find_period(schedule, local.time().replace(tzinfo=None), name)
+        name, clock = self.document.get("period"), local.time().replace(tzinfo=None)
+        period = find_period(schedule, clock, name)
+        if period is None and not matching_periods(schedule, clock, name) and not name:
+            period = period_beside(schedule, clock, self.gap)
         if period is None:
             how = "has no period of that name" if name else "has no period at that time"
+            if self.gap != "hold" and not name:
+                how += f", and no {self.gap} one that day"
             raise Unwritable(
                 "period-missing", f"bell schedule {schedule.bell_schedule_id} of school {school_id} {how}"
             )
         return period
 
-
-def _period_name(tardy: Tardy) -> str:
-    return tardy.document.get("period") or tardy.period.name
+    @property
+    def period_name(self) -> str:
+        """What the tardy itself calls its period, else the bell schedule's name for it. Raises Unwritable."""
+        return self.document.get("period") or self.period.name
 
 
 def _period_reference(tardy: Tardy) -> str:
@@ -128,7 +137,7 @@ COMPUTED: Mapping[str, Callable[[Tardy], Native]] = {
     "school.sis_id": lambda tardy: tardy.school.sis_school_id,
     "behavior.name": lambda tardy: tardy.behavior.name,
     "behavior.external_reference_code": _behavior_reference,
-    "period": _period_name,
+    "period": lambda tardy: tardy.period_name,
     "period.external_reference_code": _period_reference,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, and_, exists, func, select, tuple_, update
 from schemas.events import ReferenceItem, TardyVersion
 from worker.store.backfill import backfill_school, rejudge_held
 from worker.store.catalogue import CatalogueCache, next_generation
+from worker.store.collapsing import wake_schools
 from worker.store.recordset import as_parameter, recordset
 from worker.store.rows import columns_of, insert_given, insert_new
 from worker.store.tables import UNSEALED, entries, reference_versions, tardies, tardy_versions
@@ -255,6 +257,7 @@ def save_references(connection: Connection, items: Sequence[ReferenceItem], now:
     results = []
     number: int | None = None
     districts = set[str]()
+    schools: dict[str, set[str]] = defaultdict(set)  # by district: those whose days or periods have changed
     for item in items:
         result = _known_content(connection, item)
         if result is None:
@@ -262,11 +265,14 @@ def save_references(connection: Connection, items: Sequence[ReferenceItem], now:
             in_force = _put_reference(connection, item, number, now)
             if in_force:
                 districts.add(item.district_id)
+                if item.kind in ("school", "bell_schedule"):
+                    schools[item.district_id].add(item.school_id)
                 if item.kind == "school":
                     backfill_school(connection, item.district_id, item.school_id, now)
         results.append(result or "new")
     for district_id in sorted(districts):
         rejudge_held(connection, district_id)
+        wake_schools(connection, district_id, schools[district_id])
     return Buffered(results)
 
 

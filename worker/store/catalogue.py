@@ -204,3 +204,10 @@ def load_export(connection: Connection, export_id: str, *, lock: bool = False) -
         return None
     definition = load_definition(connection, export_id, row["revision"])
     return Export(row, definition, route_of(definition, row["backfill_from"]))
+
+
+def hold_definition(connection: Connection, export_id: str) -> None:
+    """Holds the export's row until the transaction ends, waiting for whoever holds it."""
+    connection.execute(
+        select(definitions.c.export_id).where(definitions.c.export_id == export_id).with_for_update()
+    )

@@ -95,9 +95,14 @@ def take(connection: Connection, run: RowMapping, worker: str, now: datetime) ->
 
 
 def renew(connection: Connection, claims: Sequence[Claim], now: datetime) -> None:
-    """Extends the leases that are still the caller's."""
+    """Extends the leases that are still the caller's.
+
+    A run whose row is held is being sealed anew or settled, which may take minutes: it is passed over, so that
+    the others do not wait for it (its lease begins anew with that transaction's end).
+    """
     for claim in claims:
-        connection.execute(update(runs).where(_mine(claim)).values(lease_until=now + LEASE))
+        free = select(runs.c.run_id).where(_mine(claim)).with_for_update(skip_locked=True)
+        connection.execute(update(runs).where(runs.c.run_id.in_(free)).values(lease_until=now + LEASE))
 
 
 def fenced(connection: Connection, claim: Claim, *conditions: Any, **values: Any) -> None:
@@ -183,4 +188,5 @@ def is_outdated(connection: Connection, claim: Claim, run: RowMapping, now: date
     revision = connection.execute(
         select(definitions.c.revision).where(definitions.c.export_id == claim.export_id)
     ).scalar_one()
-    return bool(revision != run["revision"] or run["started_at"] < now - LEASE)
+    sealed_at = run["sealed_at"] or run["started_at"]
+    return bool(revision != run["revision"] or sealed_at < now - LEASE)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, select, tuple_
+from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, func, select, tuple_
 
 from worker.core.definition import Definition
 from worker.core.judging import Candidate, Delivered
@@ -35,9 +35,10 @@ class Buffered:
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """A version's document, None for a void or where it has been purged."""
+    """A version's document, None for a void or where it has been purged; and when it arrived."""
 
     document: Mapping[str, Any] | None
+    received_at: datetime | None = None
 
     @property
     def occurred_at(self) -> datetime | None:
@@ -95,6 +96,7 @@ def _with_tardies(
     tardy_ids = sorted({row["tardy_id"] for row in page})
     heads = _heads(connection, definition.district_id, tardy_ids)
     sent = _last_delivered(connection, definition, tardy_ids)
+    seen = _voids_seen_to(connection, definition.export_id, sorted(sent))
     versions = _versions(connection, definition.district_id, tardy_ids)
     nothing = _Version(None)
     found = []
@@ -102,12 +104,23 @@ def _with_tardies(
         tardy_id, version = row["tardy_id"], versions.get((row["tardy_id"], row["version"]), nothing)
         head = heads[tardy_id]
         candidate = Candidate(
-            tardy_id, row["version"], head["version"], head["voided"], version.document, version.occurred_at
+            tardy_id,
+            row["version"],
+            head["version"],
+            head["voided"],
+            version.document,
+            version.occurred_at,
+            received_at=version.received_at or head["first_received_at"],
+            first_received_at=head["first_received_at"],
+            released=row["released"],
         )
         before = sent.get(tardy_id)
         delivered = None
         if before is not None:
-            delivered = _delivered(before, versions.get((tardy_id, before["version"]), nothing), layouts)
+            seen_to = seen.get(tardy_id, 0) > before["version"]
+            delivered = _delivered(
+                before, versions.get((tardy_id, before["version"]), nothing), layouts, seen_to=seen_to
+            )
         found.append(Buffered(row, candidate, delivered))
     return found
 
@@ -115,7 +128,9 @@ def _with_tardies(
 def _heads(connection: Connection, district_id: str, tardy_ids: Sequence[str]) -> dict[str, RowMapping]:
     c = tardies.c
     rows = connection.execute(
-        select(c.tardy_id, c.version, c.voided).where(c.district_id == district_id, c.tardy_id.in_(tardy_ids))
+        select(c.tardy_id, c.version, c.voided, c.first_received_at).where(
+            c.district_id == district_id, c.tardy_id.in_(tardy_ids)
+        )
     ).mappings()
     return {row["tardy_id"]: row for row in rows}
 
@@ -125,11 +140,14 @@ def _versions(
 ) -> dict[tuple[str, int], _Version]:
     c = tardy_versions.c
     rows = connection.execute(
-        select(c.tardy_id, c.version, c.type, c.document).where(
+        select(c.tardy_id, c.version, c.type, c.document, c.received_at).where(
             c.district_id == district_id, c.tardy_id.in_(tardy_ids)
         )
     )
-    return {(row.tardy_id, row.version): _Version(_document(row.type, row.document)) for row in rows}
+    return {
+        (row.tardy_id, row.version): _Version(_document(row.type, row.document), row.received_at)
+        for row in rows
+    }
 
 
 def _document(kind: str, text: str | None) -> Mapping[str, Any] | None:
@@ -157,7 +175,25 @@ def _last_delivered(
     return {row["tardy_id"]: row for row in rows}
 
 
-def _delivered(row: RowMapping, version: _Version, layouts: _Layouts) -> Delivered:
+def _voids_seen_to(connection: Connection, export_id: str, tardy_ids: Sequence[str]) -> dict[str, int]:
+    """{tardy: the newest version whose void a person has dismissed}, of those given."""
+    if not tardy_ids:
+        return {}
+    c = entries.c
+    rows = connection.execute(
+        select(c.tardy_id, func.max(c.version))
+        .where(
+            c.export_id == export_id,
+            c.tardy_id.in_(tardy_ids),
+            c.state == "dismissed",
+            c.action == "void",
+        )
+        .group_by(c.tardy_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _delivered(row: RowMapping, version: _Version, layouts: _Layouts, *, seen_to: bool) -> Delivered:
     return Delivered(
         row["version"],
         row["action"],
@@ -165,6 +201,7 @@ def _delivered(row: RowMapping, version: _Version, layouts: _Layouts) -> Deliver
         layouts.same(row["revision"]),
         version.document,
         version.occurred_at,
+        seen_to,
     )
 
 

@@ -6,7 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, update
 
+from worker.store.catalogue import hold_definition
 from worker.store.claims import Claim, fenced
+from worker.store.collapsing import wake_after_delivery
 from worker.store.definitions import note, release_entries
 from worker.store.runs import close, get, tell_of_run
 from worker.store.settling import cancel_if_retired, reconsider_after_delivery
@@ -16,6 +18,7 @@ from worker.store.tables import attempts, definitions, entries
 def settle_delivered(connection: Connection, claim: Claim, now: datetime) -> None:
     """The file is there: receipts for every entry, the run closed, the outcome queued. Raises StaleLeaseError."""
     fenced(connection, claim, state="delivered", error=None)
+    hold_definition(connection, claim.export_id)
     run = get(connection, claim.run_id)
     assert run is not None
     if run["resend_of"] is None:
@@ -40,6 +43,7 @@ def _deliver_entries(connection: Connection, run: RowMapping, now: datetime) -> 
             f"run {run['run_id']}: {delivered} entries were sealed, {run['rows']} rows were sent"
         )
     reconsider_after_delivery(connection, run["run_id"], now)
+    wake_after_delivery(connection, run)
 
 
 def settle_waiting(

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, case, insert, literal, select, update
 
 from schemas.filename import render_name
 from worker.core.definition import Definition
-from worker.store.catalogue import Export, load_definition, load_export
+from worker.store.catalogue import Export, hold_definition, load_definition, load_export
 from worker.store.claims import LEASE, Claim, fenced
 from worker.store.definitions import note, release_entries
 from worker.store.outcomes import CommandKey, tell
@@ -185,12 +185,23 @@ def _text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
+def note_sealed(connection: Connection, run_id: str, now: datetime) -> None:
+    """Sealing the run, or sealing it anew, is done: how old it is, and its lease, count from here."""
+    lease = case((runs.c.lease_token.is_not(None), literal(now + LEASE, runs.c.lease_until.type)), else_=None)
+    connection.execute(
+        update(runs)
+        .where(runs.c.run_id == run_id, runs.c.finished_at.is_(None))
+        .values(sealed_at=now, lease_until=lease)
+    )
+
+
 def reseal(connection: Connection, claim: Claim, now: datetime) -> bool:
     """Seals a run of which nothing can have left once more: current revision, current versions, what came since.
 
     False: nothing is left to send, the run is closed. Raises StaleLeaseError. The caller shares the catalogue.
     """
     fenced(connection, claim, runs.c.departed_attempt.is_(None), lease_until=now + LEASE)
+    hold_definition(connection, claim.export_id)
     release_entries(connection, claim.run_id)
     export = load_export(connection, claim.export_id)
     assert export is not None

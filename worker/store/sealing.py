@@ -14,6 +14,8 @@ from worker.core.definition import Definition
 from worker.core.judging import Ends, Ready, Verdict, Waits, judge
 from worker.core.routing import Route
 from worker.store.catalogue import ReferenceLoader
+from worker.store.collapsing import wake
+from worker.store.contest import Contest, freed_keys
 from worker.store.pages import Buffered, in_open_run, pages
 from worker.store.rows import update_given
 from worker.store.tables import definitions, entries
@@ -33,10 +35,11 @@ class Filling:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One entry with its verdict."""
+    """One entry with its verdict, and what it competes for where the definition collapses."""
 
     entry: RowMapping
     verdict: Verdict
+    key: str | None = None
 
 
 def fill_run(
@@ -44,7 +47,8 @@ def fill_run(
 ) -> Filling:
     """Judges everything unsealed, in file order, and seals what is ready as the run's lines 1, 2, 3 …
 
-    The caller shares the catalogue and holds the definition's row.
+    The caller shares the catalogue and holds the definition's row: where it collapses, two who judge at once
+    could each let one go.
     """
     lines = 0
     for page in _judged_pages(connection, definition, route, lock=True):
@@ -55,7 +59,7 @@ def fill_run(
             rows.append(
                 _verdict_row(judged, now, run_id=run_id if sealed else None, line=lines if sealed else None)
             )
-        _store_verdicts(connection, definition.export_id, rows)
+        _store_verdicts(connection, definition, page, rows)
     return Filling(lines, count_held(connection, definition.export_id))
 
 
@@ -66,12 +70,13 @@ def judge_unjudged(connection: Connection, definition: Definition, route: Route,
     """
     page = next(_judged_pages(connection, definition, route, lock=True, unjudged=True), [])
     rows = [_verdict_row(judged, now, run_id=None, line=None) for judged in page]
-    _store_verdicts(connection, definition.export_id, rows)
+    _store_verdicts(connection, definition, page, rows)
     return len(rows)
 
 
 def preview_rows(connection: Connection, definition: Definition, route: Route) -> Iterator[Judged]:
-    """Judges everything unsealed and changes nothing."""
+    """Judges everything unsealed and changes nothing: where the definition collapses, what has been judged is
+    remembered until the end."""
     for page in _judged_pages(connection, definition, route, lock=False):
         yield from page
 
@@ -103,16 +108,28 @@ def _judged_pages(
     connection: Connection, definition: Definition, route: Route, *, lock: bool, unjudged: bool = False
 ) -> Iterator[list[Judged]]:
     loader = ReferenceLoader(connection, definition.district_id)
+    contest = Contest(connection, definition, stored=lock)
     ready = 0
     for page in pages(connection, definition, lock=lock, unjudged=unjudged):
         references = loader.cover(_schools(page))
+        contest.take(page, references)
         judged = []
         for one in page:
             if definition.row_limit is not None and ready >= definition.row_limit and not unjudged:
                 break
-            verdict = judge(definition, route, one.candidate, references, one.delivered, line=ready + 1)
+            place = contest.place(one)
+            verdict = judge(
+                definition,
+                route,
+                one.candidate,
+                references,
+                one.delivered,
+                line=ready + 1,
+                behind=place.behind,
+                unplaced=place.problem,
+            )
             ready += isinstance(verdict, Ready)
-            judged.append(Judged(one.entry, verdict))
+            judged.append(Judged(one.entry, verdict, contest.note(one, place, verdict)))
         yield judged
         if len(judged) < len(page):
             return
@@ -127,10 +144,13 @@ def _schools(page: Sequence[Buffered]) -> set[str]:
 def _verdict_row(judged: Judged, now: datetime, *, run_id: str | None, line: int | None) -> dict[str, Any]:
     entry, verdict = judged.entry, judged.verdict
     row: dict[str, Any] = (
-        {name: entry[name] for name in _ENTRY_KEY} | dict.fromkeys(_VERDICT) | {"judged": True}
+        {name: entry[name] for name in _ENTRY_KEY}
+        | dict.fromkeys(_VERDICT)
+        | {"judged": True, "collapse_key": judged.key}
     )
     if isinstance(verdict, Waits):
-        return row | {"state": "held", "reason_code": verdict.code, "reason": verdict.reason}
+        held = {"state": "held", "reason_code": verdict.code, "reason": verdict.reason}
+        return row | held | {"action": verdict.action}
     if isinstance(verdict, Ends):
         return row | {"state": verdict.state, "reason": verdict.reason, "settled_at": instant_text(now)}
     if run_id is None:
@@ -145,7 +165,11 @@ def _verdict_row(judged: Judged, now: datetime, *, run_id: str | None, line: int
     }
 
 
-def _store_verdicts(connection: Connection, export_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    update_given(
-        connection, entries, _ENTRY_KEY, [*_VERDICT, "judged"], rows, entries.c.export_id == export_id
-    )
+def _store_verdicts(
+    connection: Connection, definition: Definition, page: Sequence[Judged], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    collapses = definition.collapse != "none"
+    freed = freed_keys(connection, definition, page) if collapses else set()
+    values = [*_VERDICT, "judged", *(["collapse_key"] if collapses else [])]
+    update_given(connection, entries, _ENTRY_KEY, values, rows, entries.c.export_id == definition.export_id)
+    wake(connection, definition.export_id, freed)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -31,6 +32,7 @@ _UNSEALED = text("state IN ('buffered', 'held')")
 IS_UNSEALED = text("entries.state IN ('buffered', 'held')")
 
 _IN_A_RUN = text("run_id IS NOT NULL")
+_COMPETING = text("collapse_key IS NOT NULL")
 
 catalogue = Table(
     "catalogue",
@@ -141,7 +143,18 @@ entries = Table(
     Column("judged", Boolean, nullable=False),  # False: the state says nothing yet of what a seal would do
     Column("buffered_at", Instant, nullable=False),
     Column("settled_at", Instant),
+    Column("released", Boolean, nullable=False, server_default=false()),  # a person lets it go
+    Column(
+        "collapse_key", String(32)
+    ),  # what it competes for where the definition collapses; None: not judged
     Index("ix_entries_state", "export_id", "state"),
+    Index(
+        "ix_entries_collapse",
+        "export_id",
+        "collapse_key",
+        sqlite_where=_COMPETING,
+        postgresql_where=_COMPETING,
+    ),
     Index(
         "ix_entries_unsealed",
         "export_id",
@@ -206,7 +219,9 @@ runs = Table(
     Column("lease_token", String(32)),
     Column("lease_until", Instant),
     Column("departed_attempt", Integer),  # the last that may have renamed; None: nothing left
+    Column("approved_revision", Integer),  # under which a person let it go though it is larger than the guard
     Column("started_at", Instant, nullable=False),
+    Column("sealed_at", Instant),  # when sealing it was last done: a million rows take minutes
     Column("finished_at", Instant),
     Index("ix_runs_export", "export_id", "started_at"),
     Index("ix_runs_open", "state", "next_attempt_at"),
@@ -286,6 +301,31 @@ actions = Table(
     Column("run_id", String(32)),
     Column("reason", Text),
     Index("ix_actions_export", "export_id", "at"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", _Number, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("decision", String(16), nullable=False),  # release | dismiss
+    Column("reason", Text, nullable=False),
+    Column("export_id", String(KEY), nullable=False),
+    Column("district_id", String(ID), nullable=False),
+    Column("tardy_id", String(ID), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("was", Text),  # why the entry was held or refused
+    Index("ix_decisions_tardy", "district_id", "tardy_id"),
+)
+
+quiet_days = Table(
+    "quiet_days",
+    metadata,
+    Column("export_id", String(KEY), primary_key=True),
+    Column("day", Date, primary_key=True),  # local, of the schedule's zone: in session, and no tardy at all
+    Column("noticed_at", Instant, nullable=False),
 )
 
 ENTRY_STATES = (

@@ -72,7 +72,7 @@ WRONG_FILES: list[tuple[str, str | bytes, list[str]]] = [
     ),
     ("name.json", json.dumps(broken(file={"format": "csv", "name": "a b.csv"})), ["file.name", "no space"]),
     ("send.json", json.dumps(broken(corrections="send")), ["corrections", "action"]),
-    ("later.json", json.dumps(broken(max_age_days=3)), ["max_age_days: is not supported by this version"]),
+    ("later.json", json.dumps(broken(max_age_days=-3)), ["max_age_days: must be a whole number"]),
     ("day.yaml", GOOD.replace("2026-08-01", "2026-02-30"), ["backfill_from: must be a date that exists"]),
 ]
 

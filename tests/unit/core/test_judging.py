@@ -25,7 +25,9 @@ def candidate(
 ) -> Candidate:
     document = None if voided else tardy_data("t", version, **changes)
     moment = datetime.fromisoformat(tardy_data()["occurred_at"])
-    return Candidate("t", version, head or version, voided, document, None if voided else moment)
+    return Candidate(
+        "t", version, head or version, voided, document, None if voided else moment, moment, moment
+    )
 
 
 def delivered(version: int = 1, action: str = "add", comment: str | None = None, **changes: Any) -> Delivered:

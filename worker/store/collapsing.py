@@ -1,0 +1,119 @@
+"""`collapse` in the store: what an entry competes with, and who is judged again when a place comes free."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, exists, select, update
+
+from worker.core.collapse import NO_KEY, Rival
+from worker.store.tables import entries, tardies
+
+_COMPETES = ("delivered", "sealed", "buffered", "held", "collapsed", "refused")
+_AGAIN = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
+
+Place = tuple[str, int, int]
+"""An entry of an export: tardy, version, ordinal."""
+
+
+def rivals_of(
+    connection: Connection, export_id: str, keys: Iterable[str], besides: set[Place]
+) -> dict[str, list[Rival]]:
+    """{key: what competes under it}, apart from the entries `besides` that are being judged just now."""
+    c = entries.c
+    wanted = sorted(set(keys) - {NO_KEY})
+    rows = connection.execute(
+        select(c.collapse_key, c.tardy_id, c.version, c.ordinal, c.state, c.sort_at).where(
+            c.export_id == export_id, c.collapse_key.in_(wanted), c.state.in_(_COMPETES)
+        )
+    ).all()
+    in_sis = _in_sis(connection, export_id, {row.tardy_id for row in rows if row.state == "delivered"})
+    found: dict[str, list[Rival]] = defaultdict(list)
+    for row in rows:
+        place = (row.tardy_id, row.version, row.ordinal)
+        if row.state == "delivered" and in_sis.get(row.tardy_id) != place:
+            continue
+        if place not in besides:
+            taken = row.state in ("delivered", "sealed")
+            found[row.collapse_key].append(Rival(row.tardy_id, row.sort_at, "taken" if taken else "waiting"))
+    return found
+
+
+def _in_sis(connection: Connection, export_id: str, tardy_ids: set[str]) -> dict[str, Place]:
+    """Each tardy's entry that the SIS has: the last delivered, if it is no void and no person has seen to one."""
+    c = entries.c
+    rows = connection.execute(
+        select(c.tardy_id, c.version, c.ordinal, c.state, c.action)
+        .where(
+            c.export_id == export_id,
+            c.tardy_id.in_(sorted(tardy_ids)),
+            c.state.in_(("delivered", "dismissed")),
+        )
+        .order_by(c.version, c.ordinal)
+    )
+    found: dict[str, Place] = {}
+    for row in rows:
+        if row.action == "void":
+            found.pop(row.tardy_id, None)
+        elif row.state == "delivered":
+            found[row.tardy_id] = (row.tardy_id, row.version, row.ordinal)
+    return found
+
+
+def known_keys(connection: Connection, export_id: str, tardy_ids: Sequence[str]) -> Mapping[str, set[str]]:
+    """{tardy: every key that one of its entries has competed under}."""
+    c = entries.c
+    rows = connection.execute(
+        select(c.tardy_id, c.collapse_key).where(
+            c.export_id == export_id,
+            c.tardy_id.in_(tardy_ids),
+            c.collapse_key.is_not(None),
+            c.collapse_key != NO_KEY,
+        )
+    )
+    found: dict[str, set[str]] = defaultdict(set)
+    for tardy_id, key in rows:
+        found[tardy_id].add(key)
+    return found
+
+
+def wake(connection: Connection, export_id: str, keys: Iterable[str]) -> None:
+    """A place may have come free: has what was collapsed under these keys judged again."""
+    wanted = sorted(set(keys) - {NO_KEY})
+    if wanted:
+        collapsed = (entries.c.export_id == export_id, entries.c.state == "collapsed")
+        connection.execute(
+            update(entries).where(*collapsed, entries.c.collapse_key.in_(wanted)).values(**_AGAIN)
+        )
+
+
+def wake_after_delivery(connection: Connection, run: RowMapping) -> None:
+    """The run's changes and voids have reached the SIS: what they took back makes room."""
+    c = entries.c
+    corrected = list(
+        connection.execute(
+            select(c.tardy_id).where(c.run_id == run["run_id"], c.action.in_(("change", "void")))
+        ).scalars()
+    )
+    for start in range(0, len(corrected), 1000):
+        keys = known_keys(connection, run["export_id"], corrected[start : start + 1000])
+        wake(connection, run["export_id"], {key for each in keys.values() for key in each})
+
+
+def wake_schools(connection: Connection, district_id: str, school_ids: Collection[str]) -> None:
+    """A school's days or periods are others now: has what is collapsed there judged again."""
+    if not school_ids:
+        return
+    there: Any = exists().where(
+        and_(
+            tardies.c.district_id == entries.c.district_id,
+            tardies.c.tardy_id == entries.c.tardy_id,
+            tardies.c.school_id.in_(sorted(set(school_ids))),
+        )
+    )
+    of_district = entries.c.district_id == district_id
+    connection.execute(
+        update(entries).where(of_district, entries.c.state == "collapsed", there).values(**_AGAIN)
+    )

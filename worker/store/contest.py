@@ -1,0 +1,112 @@
+"""Who goes before whom while an export that collapses is judged, page by page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Connection, RowMapping
+
+from worker.core.collapse import NO_KEY, Rival, collapse_key, goes_before
+from worker.core.definition import Definition
+from worker.core.judging import Ends, Verdict, Waits, tardy_of
+from worker.core.references import References
+from worker.core.rows import Unwritable
+from worker.store.collapsing import Place, known_keys, rivals_of
+from worker.store.pages import Buffered
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an entry competes for, the tardy that goes before it, or why that can't be told."""
+
+    key: str | None = None
+    behind: str | None = None
+    problem: Waits | None = None
+
+
+class _Judged(Protocol):
+    @property
+    def entry(self) -> RowMapping: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def key(self) -> str | None: ...
+
+
+class Contest:
+    """Asks the database for what was judged before, and remembers the page under judgement.
+
+    `stored`: each page's verdicts are in the database before the next is taken; else all is remembered.
+    Without `collapse` in the definition every answer is an empty one.
+    """
+
+    def __init__(self, connection: Connection, definition: Definition, *, stored: bool) -> None:
+        self._connection = connection
+        self._definition = definition
+        self._stored = stored
+        self._standings: dict[Place, Standing] = {}
+        self._rivals: dict[str, list[Rival]] = {}
+        self._judged: dict[str, list[Rival]] = defaultdict(list)
+        self._passed: set[Place] = set()
+
+    def take(self, page: Sequence[Buffered], references: References) -> None:
+        """The next page: what its entries compete for, and with whom."""
+        if self._definition.collapse == "none":
+            return
+        self._standings = {_place(one): self._standing(one, references) for one in page}
+        keys = {standing.key for standing in self._standings.values() if standing.key is not None}
+        if self._stored:
+            self._judged.clear()
+            self._passed.clear()
+        self._passed |= self._standings.keys()
+        self._rivals = rivals_of(self._connection, self._definition.export_id, keys, self._passed)
+
+    def _standing(self, one: Buffered, references: References) -> Standing:
+        if one.candidate.document is None:
+            return Standing(NO_KEY)
+        try:
+            return Standing(
+                collapse_key(self._definition, tardy_of(self._definition, one.candidate, references))
+            )
+        except Unwritable as problem:
+            reason = f"whether it is the only one of its day or period can't be told: {problem}"
+            return Standing(NO_KEY, problem=Waits(problem.code, reason))
+
+    def place(self, one: Buffered) -> Standing:
+        """Where an entry of the page stands. Ask in file order: what goes before it has then been noted."""
+        standing = self._standings.get(_place(one), Standing())
+        occurred_at = one.candidate.occurred_at
+        if standing.key in (None, NO_KEY) or occurred_at is None:
+            return standing
+        rivals = [*self._rivals.get(standing.key or "", ()), *self._judged.get(standing.key or "", ())]
+        first = goes_before(one.candidate.tardy_id, occurred_at, rivals)
+        return Standing(standing.key, behind=first.tardy_id if first is not None else None)
+
+    def note(self, one: Buffered, standing: Standing, verdict: Verdict) -> str | None:
+        """Remembers the verdict; returns the key to store with the entry."""
+        ended = isinstance(verdict, Ends) and verdict.state != "collapsed"
+        if standing.key is None or ended:
+            return None if standing.key is None else NO_KEY
+        if standing.key != NO_KEY and one.candidate.occurred_at is not None:
+            rival = Rival(one.candidate.tardy_id, one.candidate.occurred_at, "waiting")
+            self._judged[standing.key].append(rival)
+        return standing.key
+
+
+def freed_keys(connection: Connection, definition: Definition, page: Sequence[_Judged]) -> set[str]:
+    """Keys that entries of the page no longer compete under, or that earlier versions of their tardies did."""
+    fresh = [judged for judged in page if judged.entry["collapse_key"] is None]
+    known = known_keys(connection, definition.export_id, [judged.entry["tardy_id"] for judged in fresh])
+    freed: set[str] = set()
+    for judged in page:
+        old = judged.entry["collapse_key"]
+        before = {old} if old is not None else known.get(judged.entry["tardy_id"], set())
+        freed |= before - {judged.key}
+    return freed
+
+
+def _place(one: Buffered) -> Place:
+    return (one.entry["tardy_id"], one.entry["version"], one.entry["ordinal"])
