@@ -13,7 +13,7 @@ from worker.failpoints import Arrow, reached
 from worker.flush import Flush
 from worker.instruments import Instruments
 from worker.scheduler import Scheduler
-from worker.store import claims, outcomes
+from worker.store import claims
 from worker.store.claims import Claim
 from worker.store.engine import Database
 
@@ -21,7 +21,6 @@ log = structlog.get_logger("flusher")
 
 _TICK = 0.5  # seconds between two looks when nothing is going on
 _RENEW = 10.0  # seconds between two renewals of leases (a lease lasts 30)
-_HOUSEKEEPING = 3600.0
 _LONGEST_PAUSE = 15.0
 GRACE = 25.0  # seconds for attempts under way when told to stop (contract: exit within 30)
 
@@ -123,16 +122,10 @@ class Flusher:
 
     def _keep_leases(self, ended: threading.Event) -> None:
         """Renews leases, apart from the loop, so that a long tick or a slow destination loses none."""
-        since_housekeeping = _HOUSEKEEPING
         while not ended.wait(_RENEW):
-            since_housekeeping += _RENEW
             try:
                 if held := self._held():
                     with self._database.write() as connection:
                         claims.renew(connection, held, self._clock())
-                if since_housekeeping >= _HOUSEKEEPING:
-                    with self._database.write() as connection:
-                        outcomes.forget_old(connection, self._clock())
-                    since_housekeeping = 0.0
             except UnavailableError as error:
                 log.warning("leases could not be renewed", reason=str(error))

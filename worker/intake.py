@@ -104,6 +104,8 @@ class Intake:
     def _session(self, stop: threading.Event) -> None:
         """One connection's life. Whatever was not acknowledged at its end goes back to the queue, once."""
         self._enlist()
+        if self._failures:
+            self._broker.prepare()  # what was there when the process started may have been deleted since
         consumer = self._broker.consumer(self._batch_size * PREFETCH_BATCHES)
         publisher = self._broker.publisher()
         try:

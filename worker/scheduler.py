@@ -11,12 +11,13 @@ import structlog
 from sqlalchemy import Connection
 
 from worker.clock import Clock
+from worker.core.schedule import local_date
 from worker.failpoints import Arrow, reached
 from worker.instruments import Instruments
 from worker.store import requests, runs, sealing
 from worker.store.catalogue import load_export
 from worker.store.engine import Database, share_catalogue
-from worker.store.scheduling import write_due_slot
+from worker.store.scheduling import sends_on, write_due_slot
 
 log = structlog.get_logger("scheduler")
 
@@ -146,6 +147,8 @@ def _is_full(connection: Connection, export_id: str, now: datetime) -> bool:
     if export is None:
         return False
     schedule = export.definition.schedule
+    if not sends_on(connection, export.definition, local_date(now, schedule.time_zone)):
+        return False
     filled = requests.filled(connection, export_id, schedule.max_rows)
     if filled.oldest is None:
         return False

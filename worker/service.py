@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import structlog
 from worker import __version__, failpoints
 from worker.bootstrap import Program
 from worker.errors import ConfigurationError, UnavailableError, WritebackError
+from worker.housekeeping import Housekeeping
 from worker.ops.server import OpsServer
 from worker.store import catalogue, migrate
 
@@ -21,7 +23,7 @@ ROLES = ("consumer", "flusher")
 # Seconds: the kernel may give a signal to any thread (SIGCONT and SIGTERM in a row do that), and Python looks at it
 # only when the main thread wakes.
 _LOOK = 0.5
-_LAST_WAIT = 28.0  # seconds for every thread to end after SIGTERM (contract: exit within 30)
+_LAST_WAIT = 28.0  # seconds for all threads to end after SIGTERM (contract: exit within 30)
 
 
 class Service:
@@ -44,15 +46,27 @@ class Service:
         log.info("running", roles=list(self._roles), version=__version__, worker=self._program.worker)
         while not self._stop.wait(_LOOK):
             continue
+        self._end_in_time()
         self._program.flusher.wake()
         for thread in threads:
-            thread.join(_LAST_WAIT)
+            thread.join()
         if ops is not None:
             ops.stop()
         self._program.close()
         if self._error is not None:
             raise self._error
         log.info("stopped")
+
+    def _end_in_time(self) -> None:
+        """A thread may wait for longer: for a lock in the database, for a destination that is silent."""
+        last = threading.Timer(_LAST_WAIT, self._break_off)
+        last.daemon = True
+        last.start()
+
+    def _break_off(self) -> None:
+        """As safe as a power cut: what is in hand is finished by whoever takes it over."""
+        log.warning("stopped with work in hand: something did not answer in time")
+        os._exit(0 if self._error is None else 1)
 
     def _told_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
@@ -86,6 +100,7 @@ class Service:
         loops: dict[str, Callable[[threading.Event], None]] = {}
         if "flusher" in self._roles:
             loops["flusher"] = self._program.flusher.run
+            loops["housekeeping"] = Housekeeping(self._program.database, self._program.clock).run
         if "consumer" in self._roles:
             loops["consumer"] = self._program.intake(self._program.flusher.wake).run
         loops["outbox"] = self._program.outbox.run

@@ -9,9 +9,9 @@ from pathlib import Path
 from time import monotonic
 
 from worker.broker import locks
-from worker.broker.inbox import Inbox, Row
+from worker.broker.inbox import Inbox, Row, unusable
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
-from worker.errors import ConfigurationError, UnavailableError
+from worker.errors import UnavailableError
 
 POLL_SECONDS = 0.05
 # So often it is asked whether others who claim still live.
@@ -155,9 +155,7 @@ def _life_sign(inbox: Inbox) -> locks.LifeSign:
     try:
         return locks.LifeSign(inbox.claims)
     except OSError as error:
-        raise ConfigurationError(
-            f"WRITEBACK_HOME: {inbox.claims} can't be written ({error.strerror})"
-        ) from error
+        raise unusable(inbox.claims, error) from error
 
 
 def delivery_of(row: Row, token: str) -> Delivery:

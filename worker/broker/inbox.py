@@ -5,6 +5,7 @@ WAL and synchronous FULL: a commit survives SIGKILL and a power cut. Not for net
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from worker.errors import ConfigurationError, UnavailableError
 
 BUSY_TIMEOUT = 30.0
 _QUICK_TIMEOUT = 1.0
+# No room, no more open files, a disk that stumbles: no other folder would be better.
+_MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS messages (
@@ -171,10 +174,7 @@ class Inbox:
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
         except OSError as error:
-            raise ConfigurationError(
-                f"WRITEBACK_HOME: the embedded inbox can't be kept in {self._home} ({error.strerror}): "
-                "name a folder that this user may write to"
-            ) from error
+            raise unusable(self._home, error) from error
 
     def _open(self) -> sqlite3.Connection:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -201,6 +201,16 @@ class Inbox:
 
     def _unavailable(self, error: sqlite3.Error) -> UnavailableError:
         return UnavailableError(f"the embedded inbox {self._home / 'inbox.sqlite3'}: {error}")
+
+
+def unusable(home: Path, error: OSError) -> UnavailableError | ConfigurationError:
+    """What happens next where the folder did not take a file: it may pass, or the setting is wrong."""
+    if error.errno in _MAY_PASS:
+        return UnavailableError(f"the embedded inbox in {home}: {error.strerror}")
+    return ConfigurationError(
+        f"WRITEBACK_HOME: the embedded inbox can't be kept in {home} ({error.strerror}): "
+        "name a folder that this user may write to"
+    )
 
 
 def insert(connection: sqlite3.Connection, rows: Iterable[tuple[str, bytes, Mapping[str, Any]]]) -> None:

@@ -6,12 +6,15 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, exists, select, update
+from sqlalchemy import Connection, RowMapping, and_, exists, literal, or_, select, tuple_, update
 
 from worker.core.collapse import NO_KEY, Rival
-from worker.store.tables import entries, tardies
+from worker.store.tables import entries, tardies, tardy_versions
 
-_COMPETES = ("delivered", "sealed", "buffered", "held", "collapsed", "refused")
+_COMPETES = or_(
+    entries.c.state.in_(("delivered", "sealed", "buffered", "held", "collapsed")),
+    and_(entries.c.state == "refused", ~entries.c.released),
+)
 _AGAIN = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
 
 Place = tuple[str, int, int]
@@ -26,7 +29,7 @@ def rivals_of(
     wanted = sorted(set(keys) - {NO_KEY})
     rows = connection.execute(
         select(c.collapse_key, c.tardy_id, c.version, c.ordinal, c.state, c.sort_at).where(
-            c.export_id == export_id, c.collapse_key.in_(wanted), c.state.in_(_COMPETES)
+            c.export_id == export_id, c.collapse_key.in_(wanted), _COMPETES
         )
     ).all()
     in_sis = _in_sis(connection, export_id, {row.tardy_id for row in rows if row.state == "delivered"})
@@ -117,3 +120,25 @@ def wake_schools(connection: Connection, district_id: str, school_ids: Collectio
     connection.execute(
         update(entries).where(of_district, entries.c.state == "collapsed", there).values(**_AGAIN)
     )
+
+
+def delivered_page(
+    connection: Connection, export_id: str, after: Place | None, limit: int = 1000
+) -> list[tuple[Place, str | None]]:
+    """Delivered adds and changes with their versions' documents (None: purged), by key, from behind `after` on."""
+    c = entries.c
+    of_version = and_(
+        tardy_versions.c.district_id == c.district_id,
+        tardy_versions.c.tardy_id == c.tardy_id,
+        tardy_versions.c.version == c.version,
+    )
+    statement = (
+        select(c.tardy_id, c.version, c.ordinal, tardy_versions.c.document)
+        .join(tardy_versions, of_version)
+        .where(c.export_id == export_id, c.state == "delivered", c.action != "void")
+        .order_by(c.tardy_id, c.version, c.ordinal)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(tuple_(c.tardy_id, c.version, c.ordinal) > tuple_(*map(literal, after)))
+    return [((row[0], row[1], row[2]), row[3]) for row in connection.execute(statement)]

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
+import orjson
 from sqlalchemy import Connection, RowMapping
 
 from worker.core.collapse import NO_KEY, Rival, collapse_key, goes_before
 from worker.core.definition import Definition
 from worker.core.judging import Ends, Verdict, Waits, tardy_of
 from worker.core.references import References
-from worker.core.rows import Unwritable
-from worker.store.collapsing import Place, known_keys, rivals_of
+from worker.core.rows import Tardy, Unwritable
+from worker.store.catalogue import ReferenceLoader
+from worker.store.collapsing import Place, delivered_page, known_keys, rivals_of
 from worker.store.pages import Buffered
+from worker.store.rows import update_given
+from worker.store.tables import entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,46 @@ def freed_keys(connection: Connection, definition: Definition, page: Sequence[_J
         before = {old} if old is not None else known.get(judged.entry["tardy_id"], set())
         freed |= before - {judged.key}
     return freed
+
+
+def rekey_delivered(connection: Connection, definition: Definition) -> None:
+    """Has what was delivered compete by the definition as it is now. The caller owns the catalogue."""
+    loader = ReferenceLoader(connection, definition.district_id)
+    after: Place | None = None
+    while page := delivered_page(connection, definition.export_id, after):
+        documents = {place: orjson.loads(text) for place, text in page if text is not None}
+        references = loader.cover({document["school_id"] for document in documents.values()})
+        rows = [
+            {
+                "tardy_id": place[0],
+                "version": place[1],
+                "ordinal": place[2],
+                "collapse_key": _key_of(definition, place, documents.get(place), references),
+            }
+            for place, _ in page
+        ]
+        update_given(
+            connection,
+            entries,
+            ("tardy_id", "version", "ordinal"),
+            ["collapse_key"],
+            rows,
+            entries.c.export_id == definition.export_id,
+        )
+        after = page[-1][0]
+
+
+def _key_of(
+    definition: Definition, place: Place, document: Mapping[str, Any] | None, references: References
+) -> str:
+    if document is None:
+        return NO_KEY
+    occurred_at = datetime.fromisoformat(document["occurred_at"].upper())
+    tardy = Tardy(place[0], place[1], document, occurred_at, references, definition.gap)
+    try:
+        return collapse_key(definition, tardy)
+    except Unwritable:
+        return NO_KEY
 
 
 def _place(one: Buffered) -> Place:

@@ -15,6 +15,7 @@ from worker.core.schedule import local_date, next_due
 from worker.errors import RefusedError
 from worker.store.backfill import backfill_definition, rejudge_definition
 from worker.store.catalogue import load_export, next_generation
+from worker.store.contest import rekey_delivered
 from worker.store.scheduling import write_due_slot
 from worker.store.tables import (
     UNSEALED,
@@ -90,10 +91,12 @@ def save(
 ) -> Saved:
     """Creates or replaces a definition from a valid document, and reconciles its entries.
 
-    Raises RefusedError: an older version than the last, or another district's definition.
+    Raises RefusedError: an older version than the last, another district's definition, or the same file as
+    another definition's.
     """
     definition = parse_definition(document)
     existing = find(connection, definition.export_id)
+    _refuse_same_file(connection, definition)
     if existing is None:
         result = _create(connection, definition, document, who, now, version)
     else:
@@ -103,7 +106,29 @@ def save(
             return Saved("unchanged", existing["revision"])
         result = _replace(connection, existing, definition, document, who, now, version)
     _reconcile(connection, definition, now)
+    if existing is not None and _competes_anew(parse_definition(existing["document"]), definition):
+        rekey_delivered(connection, definition)
     return result
+
+
+def _competes_anew(before: Definition, after: Definition) -> bool:
+    """Whether what was delivered takes other places now."""
+    return after.collapse != "none" and (before.collapse, before.gap) != (after.collapse, after.gap)
+
+
+def _refuse_same_file(connection: Connection, definition: Definition) -> None:
+    """Two definitions that write the same file would each take the other's for its own uncollected one."""
+    name = definition.file.name
+    if "{export" in name or "{run" in name:
+        return
+    for other in every(connection):
+        document = other["document"]
+        same = document["destination"] == definition.destination and document["file"]["name"] == name
+        if same and other["export_id"] != definition.export_id:
+            raise RefusedError(
+                f"export {definition.export_id}: export {other['export_id']} has the same destination and file name;"
+                " choose another name or folder, or put {export} into the name"
+            )
 
 
 def _check_replaceable(existing: RowMapping, definition: Definition, version: int | None) -> None:
@@ -219,7 +244,11 @@ def _reconcile(connection: Connection, definition: Definition, now: datetime) ->
 def _try_failed_again(connection: Connection, export_id: str, now: datetime) -> None:
     connection.execute(
         update(runs)
-        .where(runs.c.export_id == export_id, runs.c.finished_at.is_(None), runs.c.state == "failed")
+        .where(
+            runs.c.export_id == export_id,
+            runs.c.finished_at.is_(None),
+            runs.c.state.in_(("failed", "guarded")),  # the guard may be another one now
+        )
         .values(state="waiting", next_attempt_at=now)
     )
 

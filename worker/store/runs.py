@@ -36,7 +36,8 @@ def seal_next(connection: Connection, export_id: str, now: datetime) -> str | No
     run_id = uuid4().hex
     _insert_run(connection, export, run_id, request, now)
     close_request(connection, request["request_id"], run_id)
-    _fill(connection, export, run_id, now)
+    if _fill(connection, export, run_id, now):
+        _guard(connection, export, run_id, now)
     return run_id
 
 
@@ -99,6 +100,34 @@ def _fill(connection: Connection, export: Export, run_id: str, now: datetime) ->
         return False
     _name_file(connection, export, run_id)
     return True
+
+
+def _guard(connection: Connection, export: Export, run_id: str, now: datetime) -> bool:
+    """Has a run that is larger than the definition's guard wait for a person; True: it does."""
+    run, most = get(connection, run_id), export.definition.guard_rows
+    assert run is not None
+    if most is None or run["rows"] <= most or run["approved_revision"] == run["revision"]:
+        return False
+    error = (
+        f"{run['rows']} rows are more than the {most} of the definition's guard; look at them with `writeback"
+        f" preview {run['export_id']}`, then `writeback runs approve {run_id}` or `writeback runs abandon {run_id}`"
+    )
+    values = {"state": "guarded", "error": error, "lease_token": None, "lease_until": None}
+    connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
+    under_way = (attempts.c.run_id == run_id, attempts.c.outcome.is_(None))
+    connection.execute(update(attempts).where(*under_way).values(outcome="waiting", finished_at=now))
+    tell_of_run(connection, run_id, "run.waiting", now)
+    return True
+
+
+def approve(connection: Connection, run: RowMapping, *, who: str, reason: str, now: datetime) -> None:
+    """A person lets a guarded run go, under the definition as it is now. The caller holds the run's row."""
+    connection.execute(
+        update(runs)
+        .where(runs.c.run_id == run["run_id"])
+        .values(state="sealed", error=None, approved_revision=run["revision"])
+    )
+    note(connection, "approve", who, now, export_id=run["export_id"], run_id=run["run_id"], reason=reason)
 
 
 def _name_file(connection: Connection, export: Export, run_id: str) -> None:
@@ -198,7 +227,8 @@ def note_sealed(connection: Connection, run_id: str, now: datetime) -> None:
 def reseal(connection: Connection, claim: Claim, now: datetime) -> bool:
     """Seals a run of which nothing can have left once more: current revision, current versions, what came since.
 
-    False: nothing is left to send, the run is closed. Raises StaleLeaseError. The caller shares the catalogue.
+    False: nothing is to be sent now, the run is closed or waits for a person. Raises StaleLeaseError. The caller
+    shares the catalogue.
     """
     fenced(connection, claim, runs.c.departed_attempt.is_(None), lease_until=now + LEASE)
     hold_definition(connection, claim.export_id)
@@ -216,7 +246,7 @@ def reseal(connection: Connection, claim: Claim, now: datetime) -> bool:
         .where(attempts.c.run_id == claim.run_id, attempts.c.number == claim.attempt)
         .values(revision=export.row["revision"])
     )
-    return True
+    return not _guard(connection, export, claim.run_id, now)
 
 
 def resend(connection: Connection, run: RowMapping, *, who: str, reason: str, now: datetime) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
+from worker.core.definition import Definition
 from worker.core.schedule import latest_due, local_date, next_due
 from worker.store.catalogue import Export
 from worker.store.requests import all_schools_out, has_pending, request_scheduled, store_slot
@@ -33,19 +34,25 @@ def write_due_slot(connection: Connection, export: Export, now: datetime) -> boo
     return new and state == "pending"
 
 
+def sends_on(connection: Connection, definition: Definition, day: date) -> bool:
+    """Whether anything goes by itself on that local day of the schedule's zone."""
+    if definition.is_blackout(day):
+        return False
+    if not definition.schedule.school_days_only:
+        return True
+    return not all_schools_out(connection, definition.district_id, definition.schools, day)
+
+
 def _latest_in_session(
     connection: Connection, export: Export, after: datetime, latest: datetime
 ) -> datetime | None:
-    """The latest due time that is not on a day when all the export's schools are out, or None."""
+    """The latest due time on a day on which the export sends by itself, or None."""
     schedule = export.definition.schedule
-    if not schedule.school_days_only:
-        return latest
     due: datetime | None = latest
     for _ in range(_LOOK_BACK):
         if due is None:
             return None
-        day = local_date(due, schedule.time_zone)
-        if not all_schools_out(connection, export.definition.district_id, export.definition.schools, day):
+        if sends_on(connection, export.definition, local_date(due, schedule.time_zone)):
             return due
         due = latest_due(schedule, after, due - _INSTANT)
     return None
