@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from worker.broker.registry import open_broker
 from worker.clock import Clock, system_clock
 from worker.flush import Flush
 from worker.flusher import Flusher
+from worker.housekeeping import Housekeeping
 from worker.instruments import Instruments
 from worker.intake import Intake
 from worker.outbox import Outbox
@@ -65,6 +67,10 @@ class Program:
         return Flusher(
             self.database, self.scheduler, self.flush, self.clock, self.instruments, worker=self.worker
         )
+
+    @cached_property
+    def housekeeping(self) -> Housekeeping:
+        return Housekeeping(self.database, self.clock, timedelta(days=self.settings.retain_days))
 
     @cached_property
     def outbox(self) -> Outbox:

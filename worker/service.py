@@ -13,7 +13,6 @@ import structlog
 from worker import __version__, failpoints
 from worker.bootstrap import Program
 from worker.errors import ConfigurationError, UnavailableError, WritebackError
-from worker.housekeeping import Housekeeping
 from worker.ops.server import OpsServer
 from worker.store import catalogue, migrate
 
@@ -46,7 +45,6 @@ class Service:
         log.info("running", roles=list(self._roles), version=__version__, worker=self._program.worker)
         while not self._stop.wait(_LOOK):
             continue
-        self._end_in_time()
         self._program.flusher.wake()
         for thread in threads:
             thread.join()
@@ -57,11 +55,13 @@ class Service:
             raise self._error
         log.info("stopped")
 
-    def _end_in_time(self) -> None:
-        """A thread may wait for longer: for a lock in the database, for a destination that is silent."""
+    def _end(self) -> None:
+        """Tells every thread to end, and sees to it that the process does: one of them, the main thread at its start
+        as well, may wait for longer, for a lock in the database or a destination that is silent."""
         last = threading.Timer(_LAST_WAIT, self._break_off)
         last.daemon = True
         last.start()
+        self._stop.set()
 
     def _break_off(self) -> None:
         """As safe as a power cut: what is in hand is finished by whoever takes it over."""
@@ -69,7 +69,7 @@ class Service:
         os._exit(0 if self._error is None else 1)
 
     def _told_to_stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop.set()
+        self._end()
 
     def _wait_for_servers(self) -> None:
         """Waits for the database and the broker; a flusher alone does not need the broker to begin."""
@@ -100,7 +100,7 @@ class Service:
         loops: dict[str, Callable[[threading.Event], None]] = {}
         if "flusher" in self._roles:
             loops["flusher"] = self._program.flusher.run
-            loops["housekeeping"] = Housekeeping(self._program.database, self._program.clock).run
+            loops["housekeeping"] = self._program.housekeeping.run
         if "consumer" in self._roles:
             loops["consumer"] = self._program.intake(self._program.flusher.wake).run
         loops["outbox"] = self._program.outbox.run
@@ -117,13 +117,13 @@ class Service:
             work(self._stop)
         except WritebackError as error:
             self._error = error
-            self._stop.set()
+            self._end()
         except Exception as error:
             log.exception("a loop broke off", loop=name)
             self._error = WritebackError(
                 f"the {name} broke off ({type(error).__name__}); the log tells where"
             )
-            self._stop.set()
+            self._end()
 
     def _start_ops(self) -> OpsServer | None:
         address = self._program.settings.ops_address

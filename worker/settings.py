@@ -40,6 +40,7 @@ class Settings:
     console_address: Address | None
     batch_size: int
     linger: float
+    retain_days: int
     log_format: str
     log_level: str
     environment: Mapping[str, str]
@@ -75,6 +76,7 @@ def read_settings(environment: Mapping[str, str], *, terminal: bool = False) -> 
         ),
         batch_size=get.whole("WRITEBACK_BATCH_SIZE", 500, 1, 10_000),
         linger=get.whole("WRITEBACK_LINGER_MS", 20, 0, 60_000) / 1000,
+        retain_days=get.whole("WRITEBACK_RETAIN_DAYS", 400, 1, 36_500),
         log_format=get.one_of("WRITEBACK_LOG_FORMAT", "console" if terminal else "json", ("console", "json")),
         log_level=get.one_of("WRITEBACK_LOG_LEVEL", "info", LOG_LEVELS),
         environment=dict(environment),

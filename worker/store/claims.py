@@ -184,9 +184,11 @@ def definition_of(connection: Connection, claim: Claim) -> Definition:
 
 
 def is_outdated(connection: Connection, claim: Claim, run: RowMapping, now: datetime) -> bool:
-    """Whether a run that nobody has worked on yet was sealed too long ago, or by another revision, to go as it is."""
+    """Whether a run that nobody has worked on yet was sealed too long ago, by another revision, or before a person
+    approved it, to go as it is."""
     revision = connection.execute(
         select(definitions.c.revision).where(definitions.c.export_id == claim.export_id)
     ).scalar_one()
     sealed_at = run["sealed_at"] or run["started_at"]
-    return bool(revision != run["revision"] or sealed_at < now - LEASE)
+    waited = run["approved_revision"] is not None or sealed_at < now - LEASE
+    return bool(revision != run["revision"] or waited)

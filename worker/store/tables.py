@@ -32,6 +32,7 @@ _UNSEALED = text("state IN ('buffered', 'held')")
 IS_UNSEALED = text("entries.state IN ('buffered', 'held')")
 
 _IN_A_RUN = text("run_id IS NOT NULL")
+_KEPT = text("document IS NOT NULL")
 _COMPETING = text("collapse_key IS NOT NULL")
 
 catalogue = Table(
@@ -72,6 +73,8 @@ tardy_versions = Table(
     Column("source", Text),
     Column("traceparent", Text),
     Column("received_at", Instant, nullable=False),
+    # What the purge walks: the oldest whose data is still there.
+    Index("ix_tardy_versions_kept", "received_at", sqlite_where=_KEPT, postgresql_where=_KEPT),
 )
 
 tardies = Table(
