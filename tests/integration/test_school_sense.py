@@ -114,6 +114,16 @@ def test_one_a_period_goes_and_another_bell_schedule_may_part_them(program: Step
     assert run(program) == ["b,P1b"]
 
 
+def test_what_competes_for_a_period_that_is_not_known_is_held(program: SteppedProgram) -> None:
+    """Also where the file itself does not name the period: it could be a second one of the same."""
+    defined(program, collapse="per_period")
+    program.receive(tardy("a"))
+    assert run(program) == []
+    assert held(program) == {"a": "period-missing"}
+    program.receive(bell_schedule())
+    assert run(program) == ["a,1,"]
+
+
 def test_collapsing_from_now_on_takes_account_of_what_was_sent_before(program: SteppedProgram) -> None:
     defined(program)
     student = {"id": "ada"}

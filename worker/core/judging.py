@@ -105,10 +105,11 @@ def judge(
         return Ends("superseded", "this version or a later one has been delivered")
     gone = why_gone(route, candidate, references, in_sis)
     if gone is None:
-        if in_sis is None and behind is not None:
-            return Ends(
-                "collapsed", f"tardy {behind} goes before it: of a student's tardies only the earliest"
-            )
+        if in_sis is None or in_sis.seen_to:
+            if behind is not None:
+                return Ends("collapsed", f"only the earliest goes out, and that is tardy {behind}")
+            if unplaced is not None:
+                return unplaced
         return _row(definition, candidate, references, in_sis, line)
     if in_sis is None:
         return Ends("cancelled", gone)
