@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.builders import envelope
+from worker.store.decisions import Decision
 
 CENTRAL, MOUNTAIN = ZoneInfo("America/Chicago"), ZoneInfo("America/Denver")
 LINCOLN, MADISON, DESERT_VIEW = "0001", "0002", "0003"
@@ -107,7 +108,7 @@ class Happening:
 
     at: datetime
     message: dict[str, Any] | None = None
-    decision: str = ""
+    decision: Decision | None = None
     about: str = ""
 
 
@@ -150,7 +151,7 @@ def voided(tardy_id: str, when: str, school_id: str = LINCOLN, version: int = 2)
     return Happening(local(when, SCHOOL_ZONES[school_id]), envelope("tardy.voided", data))
 
 
-def decided(decision: str, about: str, when: str) -> Happening:
+def decided(decision: Decision, about: str, when: str) -> Happening:
     """A person decides about what is held."""
     return Happening(local(when), decision=decision, about=about)
 

@@ -48,8 +48,9 @@ def happen(program: SteppedProgram, happening: week.Happening) -> None:
     with program.database.write() as connection:
         own_catalogue(connection)
         rows = decisions.waiting_for(connection, happening.about)
-        decided = "release" if happening.decision == "release" else "dismiss"
-        decisions.decide(connection, decided, rows, who="the office", reason="looked at", now=program.now)
+        decision = happening.decision
+        assert decision is not None
+        decisions.decide(connection, decision, rows, who="the office", reason="looked at", now=program.now)
 
 
 def test_the_week_leaves_the_files_that_its_page_shows(program: SteppedProgram) -> None:

@@ -15,9 +15,10 @@ from worker.core.bells import (
     find_period,
     matching_periods,
     parse_bell_schedule,
+    period_beside,
     schedule_of,
 )
-from worker.core.definition import WEEKDAYS
+from worker.core.definition import WEEKDAYS, Gap
 
 MONDAY = date(2026, 3, 9)
 
@@ -203,3 +204,31 @@ def test_the_period_found_is_the_one_every_match_agrees_on(
         assert found == matching[0]
     else:
         assert found is None
+
+
+BELLS = st.lists(st.integers(0, 24 * 60 - 1), min_size=2, max_size=12, unique=True).map(sorted)
+
+
+@given(BELLS, st.integers(0, 24 * 60 - 1), st.sampled_from(("hold", "next", "previous")))
+def test_a_gap_is_looked_up_as_in_a_table_of_all_minutes_of_the_day(
+    bells: list[int], minute: int, gap: Gap
+) -> None:
+    """Each pair of bells is a period; between them, before them and after them there is none."""
+    spans = list(zip(bells[::2], bells[1::2], strict=False))
+    periods = [Period(str(n), None, _clock(begin), _clock(end)) for n, (begin, end) in enumerate(spans)]
+    day: list[str | None] = [None] * 24 * 60
+    for number, (begin, end) in enumerate(spans):
+        day[begin:end] = [str(number)] * (end - begin)
+    schedule, at = with_periods(*periods), time(minute // 60, minute % 60)
+    if day[minute] is not None:
+        found = find_period(schedule, at, None)
+        assert found is not None and found.name == day[minute]
+        return
+    sides: dict[Gap, list[str | None]] = {"hold": [], "next": day[minute:], "previous": day[minute::-1]}
+    wanted = next((name for name in sides[gap] if name is not None), None)
+    found = period_beside(schedule, at, gap)
+    assert (found.name if found is not None else None) == wanted
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
