@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, time
 
@@ -216,15 +217,15 @@ def test_a_gap_is_looked_up_as_in_a_table_of_all_minutes_of_the_day(
     """Each pair of bells is a period; between them, before them and after them there is none."""
     spans = list(zip(bells[::2], bells[1::2], strict=False))
     periods = [Period(str(n), None, _clock(begin), _clock(end)) for n, (begin, end) in enumerate(spans)]
-    day: list[str | None] = [None] * 24 * 60
+    day: list[str | None] = [None] * (24 * 60)
     for number, (begin, end) in enumerate(spans):
-        day[begin:end] = [str(number)] * (end - begin)
+        day[begin:end] = (str(number) for _ in range(begin, end))
     schedule, at = with_periods(*periods), time(minute // 60, minute % 60)
     if day[minute] is not None:
         found = find_period(schedule, at, None)
         assert found is not None and found.name == day[minute]
         return
-    sides: dict[Gap, list[str | None]] = {"hold": [], "next": day[minute:], "previous": day[minute::-1]}
+    sides: dict[Gap, Sequence[str | None]] = {"hold": [], "next": day[minute:], "previous": day[minute::-1]}
     wanted = next((name for name in sides[gap] if name is not None), None)
     found = period_beside(schedule, at, gap)
     assert (found.name if found is not None else None) == wanted
