@@ -103,9 +103,12 @@ class Worker:
 
 
 class Processes:
-    """Starts workers and commands that share one environment."""
+    """Starts workers and commands that share one environment. `module` is what Python runs as the program."""
 
-    def __init__(self, janitor: Janitor, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, janitor: Janitor, folder: Path, environment: Mapping[str, str], module: str = "worker"
+    ) -> None:
+        self._module = module
         self._janitor = janitor
         self._folder = folder
         self._started: list[Worker] = []
@@ -119,7 +122,7 @@ class Processes:
         log = self._folder / f"worker-{len(self._started)}.log"
         with log.open("wb") as sink:
             process = self._janitor.spawn(
-                command_line("run", *roles),
+                command_line("run", *roles, module=self._module),
                 cwd=ROOT,
                 env={**self._environment, "WRITEBACK_OPS_ADDRESS": f"127.0.0.1:{port}", **environment},
                 stdin=subprocess.DEVNULL,
@@ -141,7 +144,7 @@ class Processes:
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs one command of the command line to its end."""
         return subprocess.run(
-            command_line(*arguments),
+            command_line(*arguments, module=self._module),
             cwd=ROOT,
             env={**self._environment, **environment},
             stdin=subprocess.DEVNULL,
@@ -158,15 +161,17 @@ class Processes:
                 worker.kill()
 
 
-def command_line(*arguments: str) -> list[str]:
+def command_line(*arguments: str, module: str = "worker") -> list[str]:
     """`writeback` with these arguments, as Popen wants it."""
-    return [sys.executable, "-m", "worker", *arguments]
+    return [sys.executable, "-m", module, *arguments]
 
 
 @contextmanager
-def processes(janitor: Janitor, folder: Path, environment: Mapping[str, str]) -> Iterator[Processes]:
+def processes(
+    janitor: Janitor, folder: Path, environment: Mapping[str, str], module: str = "worker"
+) -> Iterator[Processes]:
     """Processes that are gone at the end."""
-    started = Processes(janitor, folder, environment)
+    started = Processes(janitor, folder, environment, module)
     try:
         yield started
     finally:

@@ -21,11 +21,13 @@ _PACKAGE = "amqp-tools"
 
 
 class Client:
-    """Another service on the broker, by pika: publishes with confirms, hears outcomes and replies."""
+    """Another service on the broker, by pika: publishes with confirms, hears outcomes and replies. Of several
+    nodes, separated by `;`, it takes the first that answers."""
 
     def __init__(self, url: str) -> None:
-        parameters = pika.URLParameters(url)
-        parameters.heartbeat = 0  # a test may be busy elsewhere for long
+        parameters = [pika.URLParameters(node) for node in url.split(";")]
+        for node in parameters:
+            node.heartbeat = 0  # a test may be busy elsewhere for long
         self._connection = pika.BlockingConnection(parameters)
         self._channel: BlockingChannel = self._connection.channel()
         self._channel.confirm_delivery()
@@ -86,6 +88,10 @@ class Client:
     def depth(self, queue: str) -> int:
         """How many messages are ready in the queue."""
         return int(self._channel.queue_declare(queue, passive=True).method.message_count)
+
+    def delete(self, queue: str) -> None:
+        """Deletes the queue, with all that is in it."""
+        self._channel.queue_delete(queue)
 
     def take(self, queue: str) -> list[tuple[pika.BasicProperties, bytes]]:
         """Takes every message that is ready in the queue, oldest first."""

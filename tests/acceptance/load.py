@@ -14,13 +14,14 @@ from tests.processes import wait_for
 Messages = Sequence[dict[str, Any]]
 
 
-def continuous_exports(count: int) -> list[dict[str, Any]]:
+def continuous_exports(count: int, folder: str = "outbox") -> list[dict[str, Any]]:
     """`export.save` messages: one export a school, near real time, a row being the tardy's id alone."""
     return [
         save(
             definition(
                 f"live-{number}",
                 schools=[f"school-{number}"],
+                destination={"type": "directory", "path": folder},
                 schedule={
                     "frequency": "continuous",
                     "linger_seconds": 0,

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import pika.exceptions
 import pytest
 from sqlalchemy import text
 
-from tests.acceptance.amqp import Client
-from tests.acceptance.load import Load, Messages, continuous_exports, wait_for_files
+from tests.acceptance.faults import Stubborn, measured
+from tests.acceptance.load import Load, continuous_exports, wait_for_files
 from tests.acceptance.sis import Collector
 from tests.processes import Processes, Worker, wait_for
 from tests.servers import PostgreSQL, RabbitMQ
@@ -24,7 +18,6 @@ from worker.broker.ports import QUEUES
 from worker.store.engine import Database
 
 EXPORTS = 48
-MOST_CPU = 0.5  # processor seconds a worker may use in a second of an outage: it goes on with what it can do
 _CUT = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -72,35 +65,6 @@ def test_every_tardy_is_collected_once_though_both_servers_fail_and_connections_
     publisher.close()
 
 
-class Stubborn:
-    """A publisher that publishes once more what was not confirmed, on a new connection."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._client: Client | None = None
-
-    def publish(self, messages: Messages, exchange: str = "behavior") -> None:
-        for message in messages:
-            wait_for(partial(self._publish, message, exchange), "RabbitMQ to take a message")
-
-    def depths(self) -> dict[str, int]:
-        """How many messages are ready in each queue."""
-        self._client = self._client or Client(self._url)
-        return {queue: self._client.depth(queue) for queue in QUEUES}
-
-    def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-
-    def _publish(self, message: dict[str, Any], exchange: str) -> bool:
-        try:
-            self._client = self._client or Client(self._url)
-            self._client.publish([message], exchange)
-        except (pika.exceptions.AMQPError, OSError):
-            self._client = None
-        return self._client is not None
-
-
 def while_away(server: PostgreSQL | RabbitMQ, workers: list[Worker], *events: str, tries: int) -> None:
     """Stops the server, and starts it again once every worker has tried again so often, as its log says."""
     wanted = {(worker, event): worker.logged(event) + tries for worker in workers for event in events}
@@ -110,17 +74,3 @@ def while_away(server: PostgreSQL | RabbitMQ, workers: list[Worker], *events: st
         f"{tries} tries of each worker",
     )
     server.start()
-
-
-@contextmanager
-def measured(workers: list[Worker], what: str, report: list[str]) -> Iterator[None]:
-    """Fails where a worker uses too much of the processor meanwhile, per second, or ends."""
-    began, used = time.monotonic(), [worker.cpu_seconds() for worker in workers]
-    yield
-    seconds = time.monotonic() - began
-    shares = [(worker.cpu_seconds() - before) / seconds for worker, before in zip(workers, used, strict=True)]
-    report.append(
-        f"{what} {seconds:.1f} s: {' and '.join(f'{share:.0%}' for share in shares)} of a processor"
-    )
-    assert all(worker.alive for worker in workers)
-    assert max(shares) < MOST_CPU, report

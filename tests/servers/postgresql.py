@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
@@ -20,11 +20,12 @@ from tests.servers.boot import free_ports, started, wait_until_it_answers
 from tests.servers.engines import ContainerEngine, Engine, GivenEngine, LocalEngine, as_user, last_words
 from tests.servers.errors import ServerError
 from tests.servers.janitor import Janitor
-from tests.servers.resolve import Service, resolve
+from tests.servers.resolve import Service, advice, resolve
 
 IMAGE = "postgres:15"
 USER = "writeback"
 VARIABLE = "TEST_DATABASE_URL"
+SMALL = ("--wal-segsize=1",)  # MiB: a small disk's journal is cut into smaller pieces
 PLACES = (
     ("/usr/lib/postgresql", "*/bin"),
     ("/usr", "pgsql-*/bin"),
@@ -130,6 +131,16 @@ def start_postgresql(janitor: Janitor, given: str = "") -> PostgreSQL:
     return started(lambda: _container(janitor))
 
 
+def start_postgresql_on(janitor: Janitor, disk: Path) -> PostgreSQL:
+    """One whose data, journal and all, lie in that folder, which its user may pass through: it is small or slow, or
+    may fill up. It takes programs that are installed here. Raises ServerError."""
+    service = Service("PostgreSQL", VARIABLE, "postgresql", find_programs)
+    found = resolve(service)
+    if found.where != "here":
+        raise ServerError(f"PostgreSQL is not installed here, and no container will do: {advice(service)}")
+    return started(lambda: _local(janitor, found.folder, disk))
+
+
 def find_programs() -> Path | None:
     """The folder of the newest PostgreSQL here: its packages keep it off the PATH."""
     folders = [folder for base, pattern in PLACES for folder in Path(base).glob(pattern)]
@@ -148,10 +159,11 @@ def _given(url: str) -> PostgreSQL:
     return PostgreSQL(GivenEngine(VARIABLE), parsed)
 
 
-def _local(janitor: Janitor, programs: Path) -> PostgreSQL:
+def _local(janitor: Janitor, programs: Path, disk: Path | None = None) -> PostgreSQL:
     folder, [port], password = janitor.new_folder("postgresql"), free_ports(1), secrets.token_hex(16)
     user = _unprivileged_user()
-    data = _make_cluster(folder, programs, password, user)
+    data = (disk or folder) / f"data-{port}"
+    _make_cluster(folder, data, programs, password, user, [] if disk is None else SMALL)
     engine = LocalEngine(
         janitor,
         [str(programs / "postgres"), "-D", str(data), *_settings(port, "127.0.0.1", "")],
@@ -179,9 +191,11 @@ def _container(janitor: Janitor) -> PostgreSQL:
     return PostgreSQL(engine, _url(port, password))
 
 
-def _make_cluster(folder: Path, programs: Path, password: str, user: str | None) -> Path:
-    """Runs initdb; returns the cluster's folder, owned by who will run it."""
-    data, secret = folder / "data", folder / "password"
+def _make_cluster(
+    folder: Path, data: Path, programs: Path, password: str, user: str | None, more: Sequence[str]
+) -> None:
+    """Runs initdb; the cluster's data belong to who will run it."""
+    secret = folder / "password"
     data.mkdir(mode=0o700)
     secret.touch(mode=0o600)
     secret.write_text(password)
@@ -190,7 +204,7 @@ def _make_cluster(folder: Path, programs: Path, password: str, user: str | None)
         shutil.chown(secret, user)
     options = ["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=scram-sha-256", f"--username={USER}"]
     done = subprocess.run(
-        [str(programs / "initdb"), *options, f"--pwfile={secret}", str(data)],
+        [str(programs / "initdb"), *options, *more, f"--pwfile={secret}", str(data)],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -200,7 +214,6 @@ def _make_cluster(folder: Path, programs: Path, password: str, user: str | None)
     )
     if done.returncode:
         raise ServerError(f"initdb failed: {last_words(done.stdout + done.stderr)}")
-    return data
 
 
 def _unprivileged_user() -> str | None:

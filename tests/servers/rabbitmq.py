@@ -131,6 +131,10 @@ class RabbitMQ:
         self._register_queues()
         self._engine.kill()
 
+    def abandon(self) -> None:
+        """Ends it at once, for good: what it holds is of no use any longer."""
+        self._engine.kill()
+
     def freeze(self) -> None:
         """Stops it in its tracks: connections stay open, nothing is answered."""
         self._register_queues()

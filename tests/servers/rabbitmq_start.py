@@ -7,7 +7,8 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,11 +24,27 @@ USER = "writeback"
 VARIABLE = "TEST_AMQP_URL"
 MANAGEMENT_VARIABLE = "TEST_AMQP_MANAGEMENT_URL"
 MANAGEMENT_PORT = 15672
+# The first node of a cluster looks ten times for another to join before it begins one; the others wait for it.
+RETRY_MILLISECONDS = 100
 # On Debian what lies on the PATH switches user or refuses; these do not.
 PLACES = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/opt/homebrew/sbin", "/usr/local/sbin")
 # The limit of a billion open files that some containers have makes Erlang slow and fat. With ALLOW_INPUT the
 # script becomes the node instead of keeping watch over it: one process to signal.
 SHELL = 'ulimit -Sn 65536 2>/dev/null; exec "$0"'
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """One node's own ports, and that of the port mapper it shares with the others of its cluster."""
+
+    amqp: int
+    api: int
+    distribution: int
+    epmd: int
+
+    @property
+    def name(self) -> str:
+        return f"writeback{self.amqp}@localhost"
 
 
 def start_rabbitmq(janitor: Janitor, given: str = "") -> RabbitMQ:
@@ -60,14 +77,29 @@ def _given(url: str) -> RabbitMQ:
 
 
 def _local(janitor: Janitor, programs: Path) -> RabbitMQ:
-    folder, [amqp, api, distribution, epmd] = janitor.new_folder("rabbitmq"), free_ports(4)
-    password = secrets.token_hex(16)
-    environment = _environment(folder, amqp, distribution, epmd)
-    _write_configuration(folder, amqp, api, password)
-    _start_epmd(janitor, environment, epmd)
+    [server] = local_nodes(janitor, programs, 1).values()
+    return server
+
+
+def local_nodes(janitor: Janitor, programs: Path, count: int) -> dict[str, RabbitMQ]:
+    """{node name: server} of so many private nodes, none of them started; several form one cluster once they
+    are."""
+    password, cookie = secrets.token_hex(16), secrets.token_hex(16)
+    epmd, *ports = free_ports(1 + 3 * count)
+    nodes = [_Node(*ports_of, epmd) for ports_of in zip(ports[0::3], ports[1::3], ports[2::3], strict=True)]
+    folders = [janitor.new_folder("rabbitmq") for _ in nodes]
+    _start_epmd(janitor, _environment(nodes[0], folders[0]), epmd)
+    servers = {}
+    for node, folder in zip(nodes, folders, strict=True):
+        _write_configuration(folder, node, nodes, password, cookie)
+        servers[node.name] = _server(janitor, programs, node, folder, password)
+    return servers
+
+
+def _server(janitor: Janitor, programs: Path, node: _Node, folder: Path, password: str) -> RabbitMQ:
     command = ["/bin/sh", "-c", SHELL, str(programs / "rabbitmq-server")]
-    engine = LocalEngine(janitor, command, environment, folder=folder, tools=programs)
-    return RabbitMQ(engine, _address(amqp, password), Management("127.0.0.1", api, USER, password))
+    engine = LocalEngine(janitor, command, _environment(node, folder), folder=folder, tools=programs)
+    return RabbitMQ(engine, _address(node.amqp, password), Management("127.0.0.1", node.api, USER, password))
 
 
 def _container(janitor: Janitor) -> RabbitMQ:
@@ -99,27 +131,33 @@ def _start_epmd(janitor: Janitor, environment: Mapping[str, str], port: int) -> 
     )
 
 
-def _write_configuration(folder: Path, amqp: int, api: int, password: str) -> None:
+def _write_configuration(
+    folder: Path, node: _Node, cluster: Sequence[_Node], password: str, cookie: str
+) -> None:
     lines = [
-        f"listeners.tcp.default = 127.0.0.1:{amqp}",
+        f"listeners.tcp.default = 127.0.0.1:{node.amqp}",
         "management.tcp.ip = 127.0.0.1",
-        f"management.tcp.port = {api}",
+        f"management.tcp.port = {node.api}",
         f"default_user = {USER}",
         f"default_pass = {password}",
         "loopback_users = none",
         "disk_free_limit.absolute = 50MB",
     ]
+    if len(cluster) > 1:
+        lines += [f"cluster_formation.discovery_retry_interval = {RETRY_MILLISECONDS}"]
+        for number, peer in enumerate(cluster, start=1):
+            lines += [f"cluster_formation.classic_config.nodes.{number} = {peer.name}"]
     (folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
     (folder / "advanced.config").write_text("[].\n")
     (folder / "plugins").write_text("[rabbitmq_management].\n")
     (folder / "environment").touch()
-    cookie = folder / ".erlang.cookie"
-    cookie.touch(mode=0o600)
-    cookie.write_text(secrets.token_hex(16))
-    cookie.chmod(0o400)
+    shared = folder / ".erlang.cookie"
+    shared.touch(mode=0o600)
+    shared.write_text(cookie)
+    shared.chmod(0o400)
 
 
-def _environment(folder: Path, amqp: int, distribution: int, epmd: int) -> dict[str, str]:
+def _environment(node: _Node, folder: Path) -> dict[str, str]:
     """Everything a node would otherwise share with another on this machine. The tests' own variables of that
     kind, and the machine's configuration under /etc, stay out."""
     foreign = ("RABBITMQ_", "ERL_", "NOTIFY_SOCKET", "LC_")
@@ -127,10 +165,10 @@ def _environment(folder: Path, amqp: int, distribution: int, epmd: int) -> dict[
     return kept | {
         "HOME": str(folder),
         "LANG": "C.UTF-8",
-        "ERL_EPMD_PORT": str(epmd),
+        "ERL_EPMD_PORT": str(node.epmd),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODENAME": f"writeback{amqp}@localhost",
-        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_NODENAME": node.name,
+        "RABBITMQ_DIST_PORT": str(node.distribution),
         "RABBITMQ_CONF_ENV_FILE": str(folder / "environment"),
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
         "RABBITMQ_CONFIG_FILES": str(folder / "conf.d"),

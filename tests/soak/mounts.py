@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.mounts import MountError, leave_shared_mounts, mount
 from tests.servers import ServerError
 
-_CLONE_NEWNS = 0x00020000
 _SIZE = "4m"
 
 
@@ -20,13 +19,11 @@ def small_disk(folder: Path) -> Path | None:
     that is not allowed. To be called before any thread is started."""
     if os.geteuid() != 0:
         return None
-    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS) != 0:
-        return None
     folder.mkdir()
     try:
-        _mount("--make-rprivate", "/")
-        _mount("-t", "tmpfs", "-o", f"size={_SIZE},mode=755", "soak", str(folder))
-    except (ServerError, OSError):
+        leave_shared_mounts()
+        mount("-t", "tmpfs", "-o", f"size={_SIZE},mode=755", "soak", str(folder))
+    except (MountError, OSError):
         return None
     return folder
 
@@ -48,6 +45,7 @@ def read_only(disk: Path) -> Iterator[None]:
 
 
 def _mount(*arguments: str) -> None:
-    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ServerError(f"mount {' '.join(arguments)}: {done.stderr.strip()}")
+    try:
+        mount(*arguments)
+    except MountError as error:
+        raise ServerError(str(error)) from None
