@@ -14,7 +14,7 @@ from schemas.definition import DefinitionError
 from schemas.definition import load as load_document
 from worker.destinations.registry import DESTINATIONS
 from worker.errors import RefusedError
-from worker.store import definitions, outcomes, requests
+from worker.store import definitions, outcomes, requests, runs
 from worker.store.engine import own_catalogue
 from worker.store.outcomes import CommandKey
 
@@ -160,6 +160,11 @@ def _delete(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> li
 def _retry(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
     definitions.active(connection, data["export_id"])
     if not definitions.retry_open_run(connection, data["export_id"], asked.now):
+        run = runs.open_run(connection, data["export_id"])
+        if run is not None and run["state"] == "guarded":
+            raise RefusedError(
+                f"run {run['run_id']} of export {data['export_id']} waits for approval: {run['error']}"
+            )
         raise RefusedError(f"export {data['export_id']} has no run that waits or has failed")
     return [data["export_id"]]
 

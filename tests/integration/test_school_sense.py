@@ -223,6 +223,8 @@ def test_a_run_larger_than_the_guard_waits_for_a_person(program: SteppedProgram)
     [guarded] = program.runs()
     assert guarded["state"] == "guarded" and "3 rows are more than the 2" in guarded["error"]
     assert program.outcomes("run.waiting")[0]["next_attempt_at"] is None
+    answer = program.command(command("export.retry", {"export_id": "daily"}))
+    assert answer is not None and "waits for approval" in (answer.refused or "")
     program.receive(void("b"))
     approve(program)
     program.work()
