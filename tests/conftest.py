@@ -11,6 +11,8 @@ from typing import TypeVar
 import pytest
 
 from tests.servers import PostgreSQL, RabbitMQ, ServerError, Servers
+from worker.store import migrate
+from worker.store.engine import Database
 
 SERVERS = pytest.StashKey[Servers]()
 DATABASES = ("sqlite", "postgresql")
@@ -93,14 +95,22 @@ def amqp_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The SQLAlchemy URL of an empty PostgreSQL database of the test's own."""
+    """The SQLAlchemy URL of a PostgreSQL database of the test's own, with nothing in it but the tables; marked
+    `bare`, a test gets it without them."""
     servers, own = request.config.stash[SERVERS], "postgres" in request.fixturenames
     server = _or_fail(lambda: servers.postgresql(own=own))
     server.start()
-    url = server.create_database()
+    bare = request.node.get_closest_marker("bare") is not None
+    url = server.create_database("template0" if bare else server.template("tables", _upgrade))
     yield url
     server.start()
     server.drop_database(url)
+
+
+def _upgrade(url: str) -> None:
+    database = Database(url)
+    migrate.upgrade(database)
+    database.close()
 
 
 @pytest.fixture

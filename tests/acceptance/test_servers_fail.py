@@ -48,11 +48,11 @@ def test_every_tardy_is_collected_once_though_both_servers_fail_and_connections_
             wait_for_files(sis, 10)
             with measured(workers, "PostgreSQL away", report):
                 while_away(
-                    postgres, workers, "not consuming; trying again", "the database is waited for", tries=4
+                    postgres, workers, "not consuming; trying again", "the database is waited for", tries=3
                 )
             wait_for_files(sis, 10)
             with measured(workers, "RabbitMQ away", report):
-                while_away(rabbitmq, workers, "not consuming; trying again", tries=2)
+                while_away(rabbitmq, workers, "not consuming; trying again", tries=1)
             wait_for_files(sis, 10)
         wait_for(load.all_collected, "the SIS to have every tardy", 75)
         assert all(worker.alive for worker in workers)

@@ -78,6 +78,7 @@ def test_a_process_that_only_consumes_and_one_that_only_flushes_do_the_work_toge
     assert client.depth(EVENTS_QUEUE) == 1
 
 
+@pytest.mark.bare
 def test_a_worker_refuses_a_database_that_is_behind_until_it_is_upgraded(
     janitor: Janitor, tmp_path: Path, amqp_url: str, postgres_url: str
 ) -> None:

@@ -218,3 +218,7 @@ def test_a_save_raced_against_batches_lets_no_tardy_fall_between(database_url: s
     for thread in threads:
         thread.join()
     assert [saver.states(f"export-{number}") for number in range(6)] == [{"buffered": 400}] * 6
+
+
+def test_a_students_id_may_be_as_long_as_the_schema_lets_it(program: SteppedProgram) -> None:
+    assert program.receive(tardy("a", student={"id": "s" * 256})) == ["new"]

@@ -105,6 +105,7 @@ def test_waiting_for_a_run_that_fails_is_a_failure_with_its_error(
     )
 
 
+@pytest.mark.bare
 def test_the_same_commands_work_on_real_servers(on_servers: Processes, tmp_path: Path, home: Path) -> None:
     behind = on_servers.run("exports", "list")
     assert (behind.returncode, behind.stderr) == (
@@ -134,6 +135,27 @@ def test_the_same_commands_work_on_real_servers(on_servers: Processes, tmp_path:
     assert "nothing is held" in ok(on_servers.run("held", "list"))
     assert "t-1" in ok(on_servers.run("trace", "t-1"))
     assert "daily" in ok(on_servers.run("status"))
+
+
+def test_persons_decide_while_a_worker_runs(on_servers: Processes, tmp_path: Path, home: Path) -> None:
+    """A guarded run approved, a correction released, each on its way at once; the trace tells who let it go."""
+    ok(on_servers.run("db", "upgrade"))
+    fields = [{"field": "tardy_id"}, {"field": "comment"}, {"field": "action"}]
+    apply(on_servers, tmp_path, definition(fields=fields, guard={"max_rows": 1}))
+    on_servers.start_ready()
+    publish(on_servers, tmp_path, school(), code(), tardy("t-1"), tardy("t-2"))
+    waiting = on_servers.run("exports", "run-now", "daily", "--wait", "60")
+    assert waiting.returncode == 1
+    assert "is guarded and waits for a person" in waiting.stderr
+    [run] = json.loads(ok(on_servers.run("runs", "list", "--state", "guarded", "--json")))
+    ok(on_servers.run("runs", "approve", run["run_id"], "--reason", "the first morning"))
+    wait_for((home / "outbox" / "daily_0001.csv").exists, "the approved run to be delivered")
+    publish(on_servers, tmp_path, tardy("t-2", version=2, comment="excused"), school(version=2))
+    wait_for(lambda: json.loads(ok(on_servers.run("held", "list", "--json"))), "the change to be held")
+    ok(on_servers.run("held", "release", "daily/t-2", "--reason", "the office agreed"))
+    ok(on_servers.run("exports", "run-now", "daily", "--wait", "60"))
+    assert (home / "outbox" / "daily_0002.csv").read_text() == "t-2,excused,change\n"
+    assert "the office agreed" in ok(on_servers.run("trace", "--student", "L-t-2"))
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["exports", "apply", "--help"], ["run", "nonsense"]])

@@ -14,7 +14,7 @@ from tests.histories.installation import Installation
 from tests.histories.machine import Histories
 
 _LONG = os.environ.get("WRITEBACK_HISTORIES") == "long"
-_EXAMPLES = int(os.environ.get("WRITEBACK_HISTORIES_EXAMPLES", "1000" if _LONG else "40"))
+_EXAMPLES = int(os.environ.get("WRITEBACK_HISTORIES_EXAMPLES", "1000" if _LONG else "25"))
 _STEPS = 60 if _LONG else 30
 
 

@@ -12,6 +12,7 @@ from worker.store.engine import Database
 from worker.store.tables import metadata
 
 
+@pytest.mark.bare
 def test_migrations_make_exactly_the_tables(database_url: str) -> None:
     database = Database(database_url)
     assert not migrate.is_current(database)
@@ -27,6 +28,7 @@ def test_upgrading_twice_changes_nothing(database_url: str) -> None:
     migrate.require_current(database)
 
 
+@pytest.mark.bare
 def test_an_empty_database_is_refused_with_the_command_to_type(database_url: str) -> None:
     with pytest.raises(RefusedError, match="writeback db upgrade"):
         migrate.require_current(Database(database_url))

@@ -127,6 +127,7 @@ def test_a_frozen_server_keeps_its_connections_and_answers_once_thawed(
         assert readable(connection, seconds=ANSWER_SECONDS)
 
 
+@pytest.mark.bare
 def test_a_fresh_database_is_empty_and_answers(database_url: str) -> None:
     engine = create_engine(database_url)
     with engine.begin() as connection:
@@ -136,6 +137,7 @@ def test_a_fresh_database_is_empty_and_answers(database_url: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.bare
 def test_what_was_committed_survives_the_kill_of_postgresql(postgres: PostgreSQL, postgres_url: str) -> None:
     engine = create_engine(postgres_url)
     with engine.begin() as connection:

@@ -17,6 +17,7 @@ def test_without_anything_everything_is_embedded() -> None:
     assert settings.database_url == "sqlite:///var/writeback.sqlite3"
     assert settings.ops_address == Address("127.0.0.1", 9464) and settings.ops_address_is_default
     assert (settings.batch_size, settings.linger, settings.log_format) == (500, 0.02, "json")
+    assert settings.retain_days == 400
 
 
 def test_an_empty_ops_address_is_off() -> None:
@@ -47,6 +48,8 @@ def test_postgresql_means_psycopg_and_keeps_its_password(scheme: str) -> None:
         ("WRITEBACK_BATCH_SIZE", "many"),
         ("WRITEBACK_BATCH_SIZE", "1e3"),
         ("WRITEBACK_LINGER_MS", "-1"),
+        ("WRITEBACK_RETAIN_DAYS", "0"),
+        ("WRITEBACK_RETAIN_DAYS", "36501"),
         ("WRITEBACK_LOG_FORMAT", "xml"),
         ("WRITEBACK_LOG_LEVEL", "loud"),
         ("WRITEBACK_SECRETS_DIR", "/no/such/folder"),

@@ -16,9 +16,11 @@ from worker.cli.exports import exports
 from worker.cli.held import held
 from worker.cli.publish import publish
 from worker.cli.rejected import rejected
+from worker.cli.report import report
 from worker.cli.run import run
 from worker.cli.runs import runs
 from worker.cli.status import status
+from worker.cli.student import student
 from worker.cli.trace import trace
 
 
@@ -43,6 +45,8 @@ cli.add_command(publish)
 cli.add_command(check)
 cli.add_command(audit)
 cli.add_command(status)
+cli.add_command(report)
+cli.add_command(student)
 cli.add_command(db)
 
 

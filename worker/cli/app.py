@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import click
 
+from worker.cli.interrupts import heed
 from worker.cli.output import UnreadError, note
 from worker.errors import ConfigurationError, WritebackError
 
@@ -32,6 +33,7 @@ class Cli(click.Group):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
+        heed()
         try:
             status = super().main(
                 args, prog_name, complete_var, standalone_mode=False, windows_expand_args=False, **extra

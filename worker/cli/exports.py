@@ -87,6 +87,29 @@ def preview(program: Program, export_id: str, rows: int | None) -> None:
     preview_export(program, export_id, rows)
 
 
+@exports.command()
+@click.argument("export_id", metavar="ID", type=WORD)
+@click.argument("file", metavar="EVENT.json")
+@json_option
+@with_database
+def explain(program: Program, export_id: str, file: str, as_json: bool) -> None:
+    """Would this tardy go, as what row, and if not, why?
+
+    Nothing is changed. EVENT.json holds one CloudEvent of type tardy.recorded, tardy.amended or tardy.voided (`-`:
+    standard input). It is judged by the definition as it is now, as if it arrived now, with the schools, codes and
+    bell schedules that are known, and with what was delivered of that tardy. The row is shown, student's data
+    included.
+
+    JSON: export_id, revision, district_id, tardy_id, version, goes, state (goes, held, collapsed, ignored,
+    cancelled, superseded, unmatched, parked; or what its entry is already: sealed, delivered, dismissed, refused),
+    action, reason_code, reason, leaves, next_run_at, clauses (clause, passes (null: not asked), detail), columns
+    (header, field, value, problem).
+    """
+    from worker.cli.exports_explain import explain_event
+
+    explain_event(program, export_id, file, as_json=as_json)
+
+
 @exports.command("run-now")
 @click.argument("export_id", metavar="ID", type=WORD)
 @click.option(

@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 
 from worker.bootstrap import Program
 from worker.cli.definition_yaml import write_document
+from worker.cli.leaving import what_to_do
 from worker.cli.output import (
     Column,
     dump,
@@ -151,7 +152,7 @@ def _picked(row: RowMapping, *names: str) -> dict[str, Any]:
 def _facts(row: RowMapping, run: RowMapping | None, states: Mapping[str, int]) -> list[tuple[str, object]]:
     zone = row["document"]["schedule"]["time_zone"]
     pause = f"since {when(row['paused_at'], zone)} by {row['paused_by']}: {row['pause_reason']}"
-    error = f": {run['error']}" if run and run["error"] else ""
+    error = f": {run['error']}{what_to_do(run['state'], run['export_id'])}" if run and run["error"] else ""
     return [
         ("export", row["export_id"]),
         ("state", f"{row['state']}, revision {row['revision']}"),
@@ -162,7 +163,12 @@ def _facts(row: RowMapping, run: RowMapping | None, states: Mapping[str, int]) -
         ("open run", f"{run['run_id']}, {run['state']}{error}" if run else None),
         ("first day", row["backfill_from"]),
         ("entries", ", ".join(f"{count} {state}" for state, count in states.items()) or "none"),
+        ("decide", f"`writeback held list --export {row['export_id']}`" if _for_a_person(states) else None),
     ]
+
+
+def _for_a_person(states: Mapping[str, int]) -> bool:
+    return bool(states.get("held") or states.get("refused"))
 
 
 def _history(

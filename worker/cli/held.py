@@ -1,24 +1,28 @@
-"""`writeback held`: entries that wait for something, by reason."""
+"""`writeback held`: entries that wait for something, and what a person decides about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.output import Column, emit_list, emit_table, instant, json_option, when
+from worker.cli.output import json_option
 from worker.cli.session import WORD, with_database
 
 if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
-
     from worker.bootstrap import Program
+
+_ids = click.argument("ids", nargs=-1, required=True, metavar="ID…", type=WORD)
+_reason = click.option("--reason", required=True, type=WORD, help="Why; it is kept with who decided it.")
 
 
 @click.group(short_help="Entries that wait for something, by reason.")
 def held() -> None:
-    """Entries that cannot go out as they are; each goes by itself once its cause is gone."""
+    """Entries that cannot go out as they are.
+
+    What lacks a mapping goes by itself once that is put right. What a policy of the definition holds, or the SIS
+    has refused, waits for a person: `release` or `dismiss`.
+    """
 
 
 @held.command("list")
@@ -27,71 +31,53 @@ def held() -> None:
 @json_option
 @with_database
 def list_held(program: Program, export_id: str | None, entries: bool, as_json: bool) -> None:
-    """What is held, by export and reason.
+    """What is held or was refused by the SIS, by export and reason.
 
-    How many entries wait for what, and since when the oldest does.
+    How many entries wait for what, and since when the oldest does; with --entries the ID of each, as `release`
+    and `dismiss` take it.
 
-    JSON (always each entry by itself): tardy_id, district_id, version, export_id, school_id, behavior_code,
-    since, reason_code, reason.
+    JSON (always each entry by itself): id, tardy_id, district_id, version, export_id, school_id, behavior_code,
+    state (held, refused), action (add, change, void: what it would go out as), since, reason_code, reason,
+    releasable.
     """
-    from worker.cli.runs_show import known_export
-    from worker.store import reading
+    from worker.cli.held_show import show_held
 
-    with program.database.read() as connection:
-        known_export(connection, export_id)
-        groups = reading.held_groups(connection, export_id)
-    if as_json:
-        emit_list(map(_shape, _entries(program, export_id)))
-    elif entries:
-        emit_table(_ENTRIES, map(_line, _entries(program, export_id)), empty=_EMPTY)
-    else:
-        emit_table(_GROUPS, map(_group, groups), empty=_EMPTY)
+    show_held(program, export_id, one_by_one=entries, as_json=as_json)
 
 
-def _entries(program: Program, export_id: str | None) -> Iterator[RowMapping]:
-    """Every held entry. A transaction a page: none waits for whoever reads the output."""
-    from worker.store import reading
+@held.command()
+@_ids
+@_reason
+@json_option
+@with_database
+def release(program: Program, ids: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """Let entries go that a policy or the SIS holds back.
 
-    after: RowMapping | None = None
-    while True:
-        with program.database.read() as connection:
-            page = reading.held_page(connection, export_id, after)
-        if not page:
-            return
-        yield from page
-        after = page[-1]
+    ID is EXPORT/TARDY_ID, or a TARDY_ID alone: that tardy in every export. All are released or, where one of them
+    cannot be, none. What cannot be written (a mapping is missing, a required field is empty) is never released: it
+    goes by itself once that is put right.
 
+    JSON: decision, entries (id, export_id, district_id, tardy_id, version, action, was).
+    """
+    from worker.cli.held_decide import decide_held
 
-_EMPTY = "nothing is held"
-_GROUPS = [Column("EXPORT"), Column("COUNT", number=True), Column("OLDEST"), Column("REASON")]
-_ENTRIES = [
-    Column("TARDY"),
-    Column("EXPORT"),
-    Column("SCHOOL"),
-    Column("CODE"),
-    Column("SINCE"),
-    Column("REASON"),
-]
+    decide_held(program, "release", ids, reason, as_json=as_json)
 
 
-def _group(row: RowMapping) -> tuple[object, ...]:
-    return (row["export_id"], row["count"], when(row["oldest"]), row["reason"])
+@held.command()
+@_ids
+@_reason
+@json_option
+@with_database
+def dismiss(program: Program, ids: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """End entries that are not to be sent.
 
+    Such as what the office has typed into the SIS by hand. ID is EXPORT/TARDY_ID, or a TARDY_ID alone: that tardy in
+    every export. Only this version is meant: a newer one is judged afresh. Dismissing a void says that somebody has
+    removed the tardy in the SIS.
 
-def _line(row: RowMapping) -> tuple[object, ...]:
-    place = (row["tardy_id"], row["export_id"], row["school_id"], row["behavior_code"])
-    return (*place, when(row["buffered_at"]), row["reason"])
+    JSON: decision, entries (id, export_id, district_id, tardy_id, version, action, was).
+    """
+    from worker.cli.held_decide import decide_held
 
-
-def _shape(row: RowMapping) -> dict[str, Any]:
-    return {
-        "tardy_id": row["tardy_id"],
-        "district_id": row["district_id"],
-        "version": row["version"],
-        "export_id": row["export_id"],
-        "school_id": row["school_id"],
-        "behavior_code": row["behavior_code"],
-        "since": instant(row["buffered_at"]),
-        "reason_code": row["reason_code"],
-        "reason": row["reason"],
-    }
+    decide_held(program, "dismiss", ids, reason, as_json=as_json)

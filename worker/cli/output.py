@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,8 +25,14 @@ if TYPE_CHECKING:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask (asked is only on a terminal).")
 
+_PIPED = 80  # columns of a paragraph that no terminal shows
+_WIDEST = 110
+_COMMAND = re.compile("`[^`]*`")
+_KEPT_BLANK = "\ue000"  # of private use: no text has it
 _LIVELY = {
     "failed": "bold red",
+    "guarded": "bold red",
+    "refused": "bold red",
     "wrong": "bold red",
     "waiting": "yellow",
     "paused": "yellow",
@@ -38,11 +46,13 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table's column. `short`: on a terminal only so many characters of an id are shown (0: all)."""
+    """A table's column. `short`: on a terminal only so many characters of an id are shown (0: all). `whole`: what
+    is to be copied is never broken, however narrow the terminal."""
 
     title: str
     number: bool = False
     short: int = 0
+    whole: bool = False
 
 
 class UnreadError(Exception):
@@ -131,7 +141,36 @@ def emit_facts(facts: Sequence[tuple[str, object]]) -> None:
     known = [(name, plain(str(value))) for name, value in facts if value is not None]
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:
-        emit(f"{name.ljust(width)}  {value}")
+        emit_line(f"{name.ljust(width)}  {value}", hanging=width + 2)
+
+
+def emit_wrapped(text: str, *, indent: int = 0, hanging: int = 2) -> None:
+    """A paragraph, broken between words to fit a terminal (piped: 80 columns), each further line `hanging` deeper.
+
+    No word is broken, nor a command in backticks: what is to be copied is whole.
+    """
+    lines = textwrap.wrap(
+        _COMMAND.sub(lambda found: found[0].replace(" ", _KEPT_BLANK), plain(text)),
+        _width(),
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + hanging),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in lines:
+        emit(line.replace(_KEPT_BLANK, " "))
+
+
+def emit_line(text: str, *, hanging: int = 2) -> None:
+    """One line; a terminal gets it broken between words, as `emit_wrapped` does."""
+    if on_terminal():
+        emit_wrapped(text, hanging=hanging)
+    else:
+        emit(plain(text))
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size().columns, _WIDEST) if on_terminal() else _PIPED
 
 
 def _plain_lines(columns: Sequence[Column], cells: list[list[str]]) -> Iterator[str]:
@@ -152,7 +191,12 @@ def _rich_table(columns: Sequence[Column], cells: list[list[str]]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(Text(column.title), justify="right" if column.number else "left", overflow="fold")
+        table.add_column(
+            Text(column.title),
+            justify="right" if column.number else "left",
+            overflow="fold",
+            no_wrap=column.whole,
+        )
     for line in cells:
         shown = [
             cell[: column.short] if column.short else cell for cell, column in zip(line, columns, strict=True)

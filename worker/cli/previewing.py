@@ -65,7 +65,7 @@ def _export(connection: Connection, export_id: str) -> Export:
 
 def _is_sealed_anew(run: RowMapping) -> bool:
     """Whether the open run's next attempt takes everything in again: certainly nothing of it has left."""
-    idle = run["state"] in ("waiting", "failed")
+    idle = run["state"] in ("waiting", "failed", "guarded")
     return idle and run["departed_attempt"] is None and run["resend_of"] is None
 
 
@@ -150,6 +150,8 @@ def _file_name(program: Program, export: Export, run: RowMapping | None) -> str:
 
 def _about(run: RowMapping, *, sealed_anew: bool) -> str:
     about = f"run {run['run_id'][:8]} is {run['state']} with {counted(run['rows'], 'row')}"
+    if run["state"] == "guarded":
+        return f"{about}: this is what it would send once `writeback runs approve {run['run_id']}` lets it"
     if sealed_anew:
         return f"{about}: this is what its next attempt would send"
     return f"{about}: this is what the run after it would send"

@@ -12,7 +12,17 @@ from worker.cli.session import WORD, with_database
 if TYPE_CHECKING:
     from worker.bootstrap import Program
 
-_STATES = ("open", "sealed", "delivering", "waiting", "failed", "delivered", "empty", "abandoned")
+_STATES = (
+    "open",
+    "sealed",
+    "delivering",
+    "waiting",
+    "guarded",
+    "failed",
+    "delivered",
+    "empty",
+    "abandoned",
+)
 
 
 @click.group(short_help="What was sent, and what is under way.")
@@ -48,9 +58,9 @@ def list_runs(program: Program, export_id: str | None, state: str | None, limit:
 def show(program: Program, run: str, as_json: bool) -> None:
     """One run: file, counts, attempts, errors, who did what.
 
-    JSON: what `list` has, and revision, may_have_left, entries (how many in which state), resent_by (run ids),
-    attempt_log (number, worker, revision, phase, started_at, finished_at, outcome, error), actions (at, who,
-    action, reason).
+    JSON: what `list` has, and revision, approved_revision, may_have_left, entries (how many in which state),
+    resent_by (run ids), attempt_log (number, worker, revision, phase, started_at, finished_at, outcome, error),
+    actions (at, who, action, reason).
     """
     from worker.cli.runs_show import show_run
 
@@ -76,6 +86,24 @@ def resend(program: Program, run: str, reason: str, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run", type=WORD)
+@click.option("--reason", required=True, type=WORD, help="Why; it is kept with who approved it.")
+@json_option
+@with_database
+def approve(program: Program, run: str, reason: str, as_json: bool) -> None:
+    """Let a guarded run go.
+
+    It has more rows than the definition's guard lets by; `writeback exports preview` shows them. What has come since
+    goes with it. Saved anew meanwhile, the definition asks again.
+
+    JSON: run_id, export_id, rows.
+    """
+    from worker.cli.runs_change import approve_run
+
+    approve_run(program, run, reason, as_json=as_json)
+
+
+@runs.command()
+@click.argument("run", type=WORD)
 @click.option("--reason", type=WORD, help="Why; it is kept with who asked for it.")
 @click.option(
     "--not-sent",
@@ -87,7 +115,7 @@ def resend(program: Program, run: str, reason: str, as_json: bool) -> None:
 def abandon(program: Program, run: str, reason: str | None, not_sent: bool, as_json: bool) -> None:
     """Give an open run up; its entries are buffered again.
 
-    They go with the next run.
+    They go with the next run. A guarded run can be given up, too.
 
     Where its file may have left, the destination is asked first; one that has left is delivered, not abandoned.
 

@@ -1,4 +1,4 @@
-"""`writeback runs resend` and `abandon`: what a person decides about a run, kept with who and why."""
+"""`writeback runs resend`, `approve` and `abandon`: what a person decides about a run, kept with who and why."""
 
 from __future__ import annotations
 
@@ -63,6 +63,35 @@ def _locked(connection: Connection, export_id: str) -> Export:
             f"export {export_id} has an open run, {busy['run_id'][:8]} ({busy['state']}); let it end first"
         )
     return export
+
+
+def approve_run(program: Program, beginning: str, reason: str, *, as_json: bool) -> None:
+    """Lets a guarded run go. Raises RefusedError where it does not wait for that."""
+    for attempt in program.database.retrying():
+        with attempt, program.database.write() as connection:
+            run = _approvable(connection, beginning)
+            runs.approve(connection, run, who=who(), reason=reason, now=program.clock())
+            export = load_export(connection, run["export_id"])
+    if as_json:
+        emit_object({name: run[name] for name in ("run_id", "export_id", "rows")})
+        return
+    assert export is not None
+    later = f"once {run['export_id']} is resumed" if export.paused else "now"
+    emit(
+        f"run {run['run_id'][:8]} is approved: its {counted(run['rows'], 'row')}, and what has come since,"
+        f" go {later}"
+    )
+
+
+def _approvable(connection: Connection, beginning: str) -> RowMapping:
+    """The run, its row held. Raises RefusedError where it does not wait for an approval."""
+    run = runs.lock_for(connection, find_run(connection, beginning)["run_id"])
+    assert run is not None
+    if run["state"] != "guarded":
+        raise RefusedError(
+            f"run {run['run_id'][:8]} of {run['export_id']} is {run['state']}: only a guarded run waits for an approval"
+        )
+    return run
 
 
 def abandon_run(

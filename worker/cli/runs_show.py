@@ -10,12 +10,22 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from worker.bootstrap import Program
-from worker.cli.output import Column, emit, emit_facts, emit_list, emit_object, emit_table, when
+from worker.cli.leaving import what_to_do
+from worker.cli.output import (
+    Column,
+    emit,
+    emit_facts,
+    emit_line,
+    emit_list,
+    emit_object,
+    emit_table,
+    when,
+)
 from worker.cli.shapes import run_shape
 from worker.errors import RefusedError
 from worker.store import reading
+from worker.store.status import OPEN_STATES
 
-_OPEN = ("sealed", "delivering", "waiting", "failed")
 _is_beginning = re.compile("[0-9a-f]{1,32}").fullmatch
 
 
@@ -36,7 +46,7 @@ def list_runs(
     program: Program, *, export_id: str | None, state: str | None, limit: int, as_json: bool
 ) -> None:
     """Prints the newest runs."""
-    states = _OPEN if state == "open" else (state,) if state else ()
+    states = OPEN_STATES if state == "open" else (state,) if state else ()
     with program.database.read() as connection:
         known_export(connection, export_id)
         rows = reading.list_runs(connection, export_id=export_id, states=states, limit=limit)
@@ -52,9 +62,12 @@ def list_runs(
         Column("ROWS", number=True),
         Column("HELD", number=True),
         Column("FILE"),
-        Column("ERROR"),
     ]
     emit_table(columns, [_line(row) for row in rows], empty="no runs")
+    for row in rows:
+        if row["error"] is not None:
+            about = f"{row['run_id'][:8]} of {row['export_id']}"
+            emit_line(f"{about}: {row['error']}{what_to_do(row['state'], row['export_id'])}")
 
 
 def known_export(connection: Connection, export_id: str | None) -> None:
@@ -76,7 +89,6 @@ def _line(run: RowMapping) -> tuple[object, ...]:
         when(run["started_at"]),
         *counts,
         run["file_name"],
-        run["error"],
     )
 
 
@@ -120,6 +132,7 @@ def _shape(details: Details) -> dict[str, Any]:
     logged = ("number", "worker", "revision", "phase", "started_at", "finished_at", "outcome", "error")
     return run_shape(details.run) | {
         "revision": details.run["revision"],
+        "approved_revision": details.run["approved_revision"],
         "may_have_left": details.run["departed_attempt"] is not None,
         "entries": dict(details.entries),
         "resent_by": list(details.resent_by),
@@ -131,16 +144,17 @@ def _shape(details: Details) -> dict[str, Any]:
 
 
 def _facts(details: Details) -> list[tuple[str, object]]:
-    run = details.run
+    run, approved = details.run, details.run["approved_revision"]
     open_and_left = run["finished_at"] is None and run["departed_attempt"] is not None
     left = "yes: its bytes are fixed" if open_and_left else None
     return [
         ("run", run["run_id"]),
         ("export", f"{run['export_id']}, revision {run['revision']}"),
         ("state", run["state"]),
-        ("error", run["error"]),
+        ("error", f"{run['error']}{what_to_do(run['state'], run['export_id'])}" if run["error"] else None),
         ("next attempt", when(run["next_attempt_at"])),
         ("may have left", left),
+        ("approved", f"under revision {approved}" if approved is not None else None),
         ("trigger", run["trigger"]),
         ("resends", run["resend_of"]),
         ("resent by", ", ".join(details.resent_by) or None),

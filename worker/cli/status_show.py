@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from worker.bootstrap import Program
 from worker.broker.ports import QueueDepth
+from worker.cli.leaving import what_to_do
 from worker.cli.output import (
     Column,
     counted,
     emit,
     emit_facts,
+    emit_line,
     emit_object,
     emit_table,
     instant,
@@ -21,7 +23,10 @@ from worker.cli.output import (
 )
 from worker.errors import WritebackError
 from worker.store import definitions
+from worker.store.quiet import quiet_since
 from worker.store.status import ExportStatus, OpenRun, Status, take_status
+
+_LOOK_BACK = timedelta(days=7)  # for quiet days
 
 
 def show_status(program: Program, *, as_json: bool) -> None:
@@ -29,14 +34,19 @@ def show_status(program: Program, *, as_json: bool) -> None:
     depths, broken = _depths(program)
     with program.database.read() as connection:
         status = take_status(connection, program.clock())
+        quiet = quiet_since(connection, (program.clock() - _LOOK_BACK).date())
         zones = {
             row["export_id"]: row["document"]["schedule"]["time_zone"]
             for row in definitions.every(connection, retired=True)
         }
     if as_json:
-        emit_object(_shape(depths, broken, status))
+        emit_object(_shape(depths, broken, status, quiet))
     else:
         _print(program.clock(), depths, status, zones)
+        for export_id, day in quiet:
+            emit_line(
+                f"{export_id}: not one tardy on {day}, a day in session: is the behavior system publishing?"
+            )
     if broken is not None:
         raise WritebackError(broken)
 
@@ -53,7 +63,9 @@ def _oldest(exports: Iterable[ExportStatus]) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _shape(depths: Sequence[QueueDepth], broken: str | None, status: Status) -> dict[str, Any]:
+def _shape(
+    depths: Sequence[QueueDepth], broken: str | None, status: Status, quiet: Sequence[tuple[str, date]]
+) -> dict[str, Any]:
     exports = status.exports
     return {
         "queues": [
@@ -69,9 +81,11 @@ def _shape(depths: Sequence[QueueDepth], broken: str | None, status: Status) -> 
         "buffered": sum(one.buffer.buffered for one in exports),
         "held": sum(one.buffer.held for one in exports),
         "sealed": sum(one.buffer.sealed for one in exports),
+        "refused": sum(one.buffer.refused for one in exports),
         "oldest_buffered_at": instant(_oldest(exports)),
         "events_in_hand": status.events_in_hand,
         "unpublished_outcomes": status.unpublished_outcomes,
+        "quiet_days": [{"export_id": export_id, "day": day.isoformat()} for export_id, day in quiet],
         "exports": [_export_shape(one) for one in exports],
     }
 
@@ -86,6 +100,7 @@ def _export_shape(one: ExportStatus) -> dict[str, Any]:
         "buffered": one.buffer.buffered,
         "held": one.buffer.held,
         "sealed": one.buffer.sealed,
+        "refused": one.buffer.refused,
         "oldest_buffered_at": instant(one.buffer.oldest_buffered_at),
         "next_run_at": instant(one.next_due_at),
         "last_delivered_at": instant(one.last_delivered_at),
@@ -118,11 +133,13 @@ def _print(now: datetime, depths: Sequence[QueueDepth], status: Status, zones: d
     exports = status.exports
     oldest = _oldest(exports)
     waiting = sum(one.buffer.buffered for one in exports)
+    refused = sum(one.buffer.refused for one in exports)
     since = f", the oldest for {lasting(now - oldest)}" if oldest is not None else ""
     emit_facts(
         [
             ("buffered", f"{waiting}{since}"),
             ("held", _held_text(exports)),
+            ("refused", f"{refused} by the SIS (`writeback held list` says why)" if refused else None),
             (
                 "in hand",
                 f"{status.events_in_hand} events taken and not stored yet" if status.events_in_hand else None,
@@ -137,7 +154,7 @@ def _print(now: datetime, depths: Sequence[QueueDepth], status: Status, zones: d
     rows = [_line(one, zones.get(one.export_id, "UTC")) for one in exports]
     emit_table(_COLUMNS, rows, empty="no exports; `writeback exports apply FILE` saves one")
     for line in _troubles(exports):
-        emit(line)
+        emit_line(line)
 
 
 def _print_queues(depths: Sequence[QueueDepth]) -> None:
@@ -191,4 +208,5 @@ def _troubles(exports: Sequence[ExportStatus]) -> Iterator[str]:
         run = one.open_run
         if run is not None and run.error is not None:
             following = f"; next attempt {when(run.next_attempt_at)}" if run.next_attempt_at else ""
+            following += what_to_do(run.state, one.export_id)
             yield f"{one.export_id}: run {run.run_id[:8]} is {run.state}: {run.error}{following}"

@@ -1,29 +1,53 @@
-"""What `writeback trace` prints, and the sentence that says where a tardy stands in an export."""
+"""What `writeback trace` prints."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
 from worker.bootstrap import Program
-from worker.cli.output import Column, emit, emit_facts, emit_object, emit_table, instant, when
+from worker.cli.output import counted, emit, emit_facts, emit_object, emit_wrapped, instant, when
+from worker.cli.trace_words import decided, excluded, summary
 from worker.errors import RefusedError
-from worker.store.reading_trace import ExportTrace, Trace, districts_of
-from worker.store.reading_trace import trace as read_trace
-
-_ENDED = ("superseded", "cancelled", "ignored", "refused", "dismissed", "collapsed")
-_FOR_A_PERSON = ("correction", "purged")
+from worker.store.reading_trace import ExportTrace, Place, Trace, districts_of, tardies_of, traces
 
 
 def trace_tardy(program: Program, tardy_id: str, district: str | None, *, as_json: bool) -> None:
     """Prints a tardy's steps. Raises RefusedError: it has not arrived, or several districts have it."""
     with program.database.read() as connection:
-        found = read_trace(connection, _district(connection, tardy_id, district), tardy_id)
+        place = (_district(connection, tardy_id, district), tardy_id)
+        [found] = traces(connection, [place])
     if as_json:
         emit_object(_shape(found))
     else:
         _print(found)
+
+
+def trace_student(program: Program, local_id: str, district: str | None, *, as_json: bool) -> None:
+    """Prints the steps of each of a student's tardies, the earliest first. Raises RefusedError: there is none."""
+    with program.database.read() as connection:
+        found = list(traces(connection, _of_student(connection, local_id, district)))
+    if as_json:
+        emit_object({"tardies": [_shape(one) for one in found]})
+        return
+    for number, one in enumerate(found, start=1):
+        if number > 1:
+            emit("")
+        if len(found) > 1:
+            emit(f"--- {number} of {counted(len(found), 'tardy', 'tardies')} ---")
+        _print(one)
+
+
+def _of_student(connection: Connection, local_id: str, district: str | None) -> Sequence[Place]:
+    places = tardies_of(connection, local_id, district)
+    if not places:
+        where = f" in district {district!r}" if district is not None else ""
+        raise RefusedError(
+            f"no tardy of a student with this local_id has been buffered{where}, or its data has been purged"
+        )
+    return places
 
 
 def _district(connection: Connection, tardy_id: str, district: str | None) -> str:
@@ -65,127 +89,101 @@ def _export_shape(one: ExportTrace) -> dict[str, Any]:
         "state": "paused" if one.export.paused else one.export.row["state"],
         "excluded_by": one.excluded_by,
         "summary": summary(one),
-        "entries": [_entry_shape(entry) for entry in one.entries],
+        "collapsed_behind": one.behind,
+        "next_run_at": instant(one.export.row["next_due_at"]),
+        "entries": [_entry_shape(one, entry) for entry in one.entries],
+        "decisions": [_decision_shape(decision) for decision in one.decisions],
     }
 
 
-def _entry_shape(entry: RowMapping) -> dict[str, Any]:
-    names = ("version", "state", "reason_code", "reason", "action", "run_id", "run_state", "line")
-    return {name: entry[name] for name in names} | {
+def _entry_shape(one: ExportTrace, entry: RowMapping) -> dict[str, Any]:
+    names = ("version", "ordinal", "state", "reason_code", "reason", "action", "released")
+    of_run = ("run_id", "run_state", "line")
+    return {name: entry[name] for name in (*names, *of_run)} | {
         "file": entry["file_name"],
+        "sha256": entry["sha256"],
+        "resent_by": list(one.resent_by.get(entry["run_id"], ())),
         "buffered_at": instant(entry["buffered_at"]),
         "settled_at": instant(entry["settled_at"]),
         "delivered_at": instant(entry["settled_at"]) if entry["state"] == "delivered" else None,
     }
 
 
+def _decision_shape(decision: RowMapping) -> dict[str, Any]:
+    names = ("version", "ordinal", "decision", "who", "at", "reason", "was")
+    return {name: decision[name] for name in names}
+
+
 def _print(found: Trace) -> None:
-    head = found.head
+    head, zone = found.head, found.zone.key if found.zone is not None else "UTC"
+    voided = ", voided" if head["voided"] else ""
+    unknown = "" if found.zone is not None else " (not known: no school.saved has arrived)"
     emit_facts(
         [
-            ("tardy", head["tardy_id"]),
+            ("tardy", f"{head['tardy_id']}, version {head['version']}{voided}"),
             ("district", head["district_id"]),
-            ("school", head["school_id"]),
+            ("school", f"{head['school_id']}{unknown}"),
             ("code", head["behavior_code"]),
-            ("occurred", when(head["occurred_at"])),
-            ("newest version", f"{head['version']}{', voided' if head['voided'] else ''}"),
+            ("occurred", when(head["occurred_at"], zone)),
         ]
     )
     emit("")
-    columns = [Column("VERSION", number=True), Column("TYPE"), Column("RECEIVED"), Column("MESSAGE")]
-    arrived = [
-        (one["version"], one["type"], when(one["received_at"]), one["message_id"]) for one in found.versions
-    ]
-    emit_table(columns, arrived, empty="")
-    emit("")
-    exports = [(one.export.row["export_id"], summary(one)) for one in found.exports]
-    emit_table(
-        [Column("EXPORT"), Column("WHERE IT STANDS")], exports, empty="its district has no export at all"
-    )
-    steps = [_step(one, entry) for one in found.exports for entry in one.entries]
-    if steps:
+    for version in found.versions:
+        emit_wrapped(_arrival(version, zone))
+    for one in found.exports:
+        if one.entries:
+            emit("")
+            _print_export(one)
+    outside = list(_outside(found.exports)) if found.exports else ["its district has no export at all"]
+    if outside:
         emit("")
-        emit_table(_STEP_COLUMNS, steps, empty="")
+    for line in outside:
+        emit_wrapped(line)
 
 
-_STEP_COLUMNS = [
-    Column("EXPORT"),
-    Column("VERSION", number=True),
-    Column("STATE"),
-    Column("ACTION"),
-    Column("RUN", short=8),
-    Column("LINE", number=True),
-    Column("FILE"),
-    Column("BUFFERED"),
-    Column("SETTLED"),
-    Column("REASON"),
-]
+def _arrival(version: RowMapping, zone: str) -> str:
+    message = f"; message {version['message_id']} from {version['source']}" if version["message_id"] else ""
+    at = when(version["received_at"], zone)
+    return f"version {version['version']}: {version['type']}, received {at}{message}"
 
 
-def _step(one: ExportTrace, entry: RowMapping) -> tuple[object, ...]:
-    placed = (entry["run_id"], entry["line"], entry["file_name"])
-    times = (when(entry["buffered_at"]), when(entry["settled_at"]))
-    state = (entry["version"], entry["state"], entry["action"])
-    return (one.export.row["export_id"], *state, *placed, *times, entry["reason"])
+def _outside(exports: Sequence[ExportTrace]) -> Iterator[str]:
+    """The exports that have nothing of it, those that leave it out for the same reason together."""
+    reasons: dict[str, list[str]] = {}
+    for one in exports:
+        if not one.entries:
+            reasons.setdefault(excluded(one), []).append(one.export.row["export_id"])
+    for reason, names in reasons.items():
+        yield f"not in {', '.join(names)}: {reason}"
 
 
-def summary(one: ExportTrace) -> str:
-    """One sentence: what became of the tardy in this export, or what it waits for."""
-    if not one.entries:
-        return f"not in it: {_excluded(one)}"
-    last = one.entries[-1]
-    state = last["state"]
-    if state == "delivered":
-        what = {"add": "", "change": " as a change", "void": " as a void"}.get(last["action"] or "add", "")
-        return f"delivered{what} {when(last['settled_at'])} in {last['file_name']}, row {last['line']}"
-    if state == "sealed":
-        return f"row {last['line']} of run {last['run_id'][:8]}, which is {_run_state(one)}"
-    if state in _ENDED:
-        return f"{state}: {last['reason'] or 'nothing of it is to be sent'}"
-    if not one.export.active:
-        return "the export is deleted: it is not sent"
-    if state == "held":
-        by_itself = (
-            "" if last["reason_code"] in _FOR_A_PERSON else "; it goes by itself once that is put right"
-        )
-        return f"held: {last['reason']}{by_itself}"
-    return f"buffered; {leaves(one)}"
+def _print_export(one: ExportTrace) -> None:
+    emit_wrapped(f"{one.export.row['export_id']}: {summary(one)}")
+    zone = one.export.definition.schedule.time_zone
+    for entry in one.entries:
+        emit_wrapped(_step(entry, zone, last=entry is one.entries[-1]), indent=2)
+        for line in _receipt(one, entry):
+            emit_wrapped(line, indent=4)
+        for decision in one.decisions:
+            if (decision["version"], decision["ordinal"]) == (entry["version"], entry["ordinal"]):
+                emit_wrapped(decided(decision, zone), indent=4)
 
 
-def _excluded(one: ExportTrace) -> str:
-    route = one.export.route
-    return {
-        "schools": "its school is not one of the definition's schools",
-        "codes": "its behavior code is not one of the definition's codes",
-        "backfill_from": f"it happened before the definition's first day, {route.backfill_from}",
-        "voided": "it was voided before the definition had it",
-        None: "the definition matches it; saving the definition again takes it in",
-    }[one.excluded_by]
+def _step(entry: RowMapping, zone: str, *, last: bool) -> str:
+    """One entry's line; what the summary has said of the last one is not said again."""
+    again = f" (entry {entry['ordinal'] + 1})" if entry["ordinal"] else ""
+    action = f" as {entry['action']}" if entry["action"] and entry["state"] != "held" else ""
+    ended = entry["settled_at"]
+    at = f" {when(ended, zone)}" if ended else f" since {when(entry['buffered_at'], zone)}"
+    reason = f": {entry['reason']}" if entry["reason"] and not last else ""
+    return f"version {entry['version']}{again}: {entry['state']}{action}{at}{reason}"
 
 
-def _run_state(one: ExportTrace) -> str:
-    run = one.open_run
-    if run is None:
-        return "ending"
-    if run["error"] is None:
-        return str(run["state"])
-    following = f"; next attempt {when(run['next_attempt_at'])}" if run["next_attempt_at"] else ""
-    return f"{run['state']}: {run['error']}{following}"
-
-
-def leaves(one: ExportTrace) -> str:
-    """When a buffered entry will leave, as far as that is known now."""
-    export, schedule = one.export, one.export.definition.schedule
-    if export.paused:
-        row = export.row
-        return f"the export is paused since {when(row['paused_at'])} by {row['paused_by']}: {row['pause_reason']}"
-    if one.open_run is not None:
-        return f"it waits behind run {one.open_run['run_id'][:8]}, which is {_run_state(one)}"
-    if one.run_asked_for:
-        return "a run is asked for: it goes within a minute"
-    if schedule.frequency == "continuous":
-        return f"it goes within about {schedule.linger_seconds:g} s"
-    due = export.row["next_due_at"]
-    if due is None:
-        return f"no run is planned; `writeback exports run-now {export.row['export_id']}` sends it"
-    return f"it goes with the next run, {when(due, schedule.time_zone)}"
+def _receipt(one: ExportTrace, entry: RowMapping) -> Iterator[str]:
+    if entry["run_id"] is None:
+        return
+    yield f"row {entry['line']} of {entry['file_name']}, run {entry['run_id']}"
+    if entry["sha256"] is not None:
+        yield f"sha256 {entry['sha256']}"
+    for run_id in one.resent_by.get(entry["run_id"], ()):
+        yield f"the file was sent once more by run {run_id}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from time import monotonic
 
@@ -11,11 +10,13 @@ from sqlalchemy import RowMapping
 from schemas.commands import Command
 from worker.bootstrap import Program
 from worker.cli.asking import ask
+from worker.cli.interrupts import pause
 from worker.cli.output import counted, emit, emit_object, instant, spinning
 from worker.cli.shapes import run_shape
 from worker.errors import RefusedError, WritebackError
 from worker.store import reading, runs
 
+_FOR_A_PERSON = ("failed", "guarded")
 _LOOK = 0.25  # seconds between two looks at the database
 
 
@@ -34,6 +35,8 @@ def run_export_now(program: Program, export_id: str, wait: float | None, *, as_j
         emit_object(run_shape(run))
     if run["state"] == "failed":
         raise WritebackError(f"run {run['run_id']} failed: {run['error']}")
+    if run["state"] == "guarded":
+        raise WritebackError(f"run {run['run_id']} is guarded and waits for a person: {run['error']}")
     if run["state"] == "abandoned":
         raise WritebackError(f"run {run['run_id']} was abandoned")
     if not as_json:
@@ -51,18 +54,18 @@ def _ended_run(
     program: Program, export_id: str, command: Command, wait: float, tell: Callable[[str], None]
 ) -> RowMapping:
     deadline = monotonic() + wait
-    never = threading.Event()
     while True:
         request, run = _look(program, export_id, command)
         if request == "cancelled":
             raise RefusedError(f"export {export_id} was deleted meanwhile; no run came of it")
-        if run is not None and (run["state"] == "failed" or (request == "sealed" and run["finished_at"])):
+        ended = run is not None and request == "sealed" and run["finished_at"] is not None
+        if run is not None and (ended or run["state"] in _FOR_A_PERSON):
             return run
         left = deadline - monotonic()
         if left <= 0:
             raise WritebackError(f"after {wait:g} s {_where_it_stands(run, request)}")
         tell(f"{export_id}: {_where_it_stands(run, request)}")
-        never.wait(min(_LOOK, left))
+        pause(min(_LOOK, left))
 
 
 def _look(program: Program, export_id: str, command: Command) -> tuple[str, RowMapping | None]:

@@ -103,6 +103,8 @@ def judge(
         return Ends("superseded", f"version {candidate.head_version} replaced it")
     if in_sis is not None and in_sis.version >= candidate.version:
         return Ends("superseded", "this version or a later one has been delivered")
+    if candidate.document is None and not candidate.voided:
+        return Ends("cancelled", "its data has been purged")
     gone = why_gone(route, candidate, references, in_sis)
     if gone is None:
         if in_sis is None or in_sis.seen_to:

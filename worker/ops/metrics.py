@@ -12,7 +12,7 @@ from worker.broker.ports import EVENTS_QUEUE, Broker, QueueDepth
 from worker.clock import Clock
 from worker.ops.probe import Probe
 from worker.store.engine import Database
-from worker.store.status import LIVE_STATES, ExportStatus, Status, take_status
+from worker.store.status import LIVE_STATES, OPEN_STATES, ExportStatus, Status, take_status
 
 Families = dict[str, GaugeMetricFamily]
 
@@ -31,6 +31,7 @@ _GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "next_run_timestamp_seconds": ("When the schedule runs next.", ("export",)),
     "last_delivered_timestamp_seconds": ("When a run was last delivered.", ("export",)),
     "export_paused": ("1 if the export is paused, else 0.", ("export",)),
+    "open_run": ("1 for the state that the export's open run is in, else 0.", ("export", "state")),
     "outbox_messages": ("Outcomes that wait to be published.", ()),
 }
 
@@ -91,7 +92,7 @@ class StateCollector(Collector):
         families["outbox_messages"].add_metric((), status.unpublished_outcomes)
         now = self._clock()
         for export in status.exports:
-            _add_buffer(families, export, now)
+            _add_buffer_and_run(families, export, now)
             if export.active:
                 _add_schedule(families, export)
 
@@ -108,12 +109,15 @@ def _families() -> Families:
     }
 
 
-def _add_buffer(families: Families, export: ExportStatus, now: datetime) -> None:
+def _add_buffer_and_run(families: Families, export: ExportStatus, now: datetime) -> None:
     for state in LIVE_STATES:
         families["buffer_entries"].add_metric((export.export_id, state), getattr(export.buffer, state))
     oldest = export.buffer.oldest_buffered_at
     age = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
     families["buffer_oldest_seconds"].add_metric((export.export_id,), age)
+    run = export.open_run
+    for state in OPEN_STATES:
+        families["open_run"].add_metric((export.export_id, state), run is not None and run.state == state)
 
 
 def _add_schedule(families: Families, export: ExportStatus) -> None:

@@ -17,7 +17,7 @@ from worker.core.references import EVERY_SCHOOL
 from worker.core.routing import Route, mismatch
 from worker.store.catalogue import active_routes
 from worker.store.rows import insert_new
-from worker.store.tables import UNSEALED, definitions, entries, reference_versions, tardies
+from worker.store.tables import UNSEALED, definitions, entries, reference_versions, tardies, tardy_versions
 from worker.store.types import instant_text
 
 _PAGE = 1000
@@ -60,7 +60,7 @@ def _rejudge_near(connection: Connection, route: Route, school_id: str, edge: da
     )
     connection.execute(
         update(entries)
-        .where(entries.c.export_id == route.export_id, entries.c.state == "cancelled", near)
+        .where(entries.c.export_id == route.export_id, entries.c.state == "cancelled", near, _has_data())
         .values(state="buffered", judged=False, reason=None, reason_code=None, settled_at=None)
     )
 
@@ -88,10 +88,20 @@ def rejudge_definition(connection: Connection, export_id: str) -> None:
             entries.c.export_id == export_id,
             or_(
                 entries.c.state.in_(UNSEALED),
-                and_(entries.c.state.in_(("cancelled", "ignored", "collapsed")), newest),
+                and_(entries.c.state.in_(("cancelled", "ignored", "collapsed")), newest, _has_data()),
             ),
         )
         .values(state="buffered", judged=False, reason=None, reason_code=None, settled_at=None)
+    )
+
+
+def _has_data() -> Any:
+    """SQL: the entry's version has not been purged: of one that was, nothing can be judged any more."""
+    return exists().where(
+        tardy_versions.c.district_id == entries.c.district_id,
+        tardy_versions.c.tardy_id == entries.c.tardy_id,
+        tardy_versions.c.version == entries.c.version,
+        tardy_versions.c.document.is_not(None),
     )
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, select, tuple_, update
+from sqlalchemy import Connection, and_, exists, func, select, update
 
 from schemas.events import ReferenceItem, TardyVersion
 from worker.store.backfill import backfill_school, rejudge_held
 from worker.store.catalogue import CatalogueCache, next_generation
 from worker.store.collapsing import wake_schools
 from worker.store.recordset import as_parameter, recordset
-from worker.store.rows import columns_of, insert_given, insert_new
+from worker.store.rows import columns_of, insert_given, insert_new, one_of
 from worker.store.tables import UNSEALED, entries, reference_versions, tardies, tardy_versions
 from worker.store.types import instant_text
 
@@ -219,7 +219,7 @@ def _entries_where_known(
     c = entries.c
     statement = (
         select(c.export_id, c.district_id, c.tardy_id, func.max(c.sort_at))
-        .where(tuple_(c.district_id, c.tardy_id).in_([(t.district_id, t.tardy_id) for t in corrected]))
+        .where(one_of(c.district_id, c.tardy_id, [(t.district_id, t.tardy_id) for t in corrected]))
         .group_by(c.export_id, c.district_id, c.tardy_id)
     )
     by_key = {(tardy.district_id, tardy.tardy_id): tardy for tardy in corrected}
@@ -242,7 +242,7 @@ def _supersede_older(connection: Connection, corrected: Sequence[TardyVersion], 
         "judged": True,
     }
     c = entries.c
-    by_tardy = tuple_(c.district_id, c.tardy_id).in_([(t.district_id, t.tardy_id) for t in corrected])
+    by_tardy = one_of(c.district_id, c.tardy_id, [(t.district_id, t.tardy_id) for t in corrected])
     older = c.version < _head_version()
     connection.execute(update(entries).where(by_tardy, older, c.state.in_(UNSEALED)).values(**values))
 

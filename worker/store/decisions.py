@@ -12,10 +12,11 @@ from worker.core.judging import BY_POLICY
 from worker.errors import RefusedError
 from worker.store.catalogue import load_export
 from worker.store.collapsing import wake
-from worker.store.tables import decisions, entries
+from worker.store.tables import decisions, definitions, entries
 
 Decision = Literal["release", "dismiss"]
-_WAITS = or_(entries.c.state == "held", and_(entries.c.state == "refused", ~entries.c.released))
+WAITS = or_(entries.c.state == "held", and_(entries.c.state == "refused", ~entries.c.released))
+"""SQL: a person may decide about the entry: it is held, or the SIS refused it and nobody has released it since."""
 
 
 def waiting_for(connection: Connection, wanted: str) -> list[RowMapping]:
@@ -26,7 +27,8 @@ def waiting_for(connection: Connection, wanted: str) -> list[RowMapping]:
     c = entries.c
     export_id, _, tardy_id = wanted.partition("/")
     named = and_(c.export_id == export_id, c.tardy_id == tardy_id)
-    statement = select(entries).where(_WAITS).order_by(c.export_id, c.version, c.ordinal)
+    indexed = c.district_id.in_(select(definitions.c.district_id))  # without it the whole table is read
+    statement = select(entries).where(WAITS, indexed).order_by(c.export_id, c.version, c.ordinal)
     rows = list(connection.execute(statement.where(named)).mappings()) if tardy_id else []
     rows = rows or list(connection.execute(statement.where(c.tardy_id == wanted)).mappings())
     if not rows:
@@ -98,7 +100,8 @@ def _refuse_release(connection: Connection, row: RowMapping) -> None:
 
 
 def _dismiss(connection: Connection, row: RowMapping, now: datetime) -> None:
-    values = {"state": "dismissed", "judged": True, "settled_at": now}
+    dismissed = {"state": "dismissed", "judged": True, "settled_at": now}
+    values = dismissed if row["state"] == "held" else {"released": True}  # what was refused keeps its receipt
     connection.execute(update(entries).where(_same(row)).values(**values))
     keys = select(entries.c.collapse_key).where(
         entries.c.export_id == row["export_id"],

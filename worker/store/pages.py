@@ -90,6 +90,19 @@ def _beyond(last: RowMapping) -> Any:
     return tuple_(*place) > tuple_(*(bindparam(None, last[column.name], column.type) for column in place))
 
 
+def sent_of(
+    connection: Connection, definition: Definition, tardy_id: str, *, states: Sequence[str] = ("delivered",)
+) -> Delivered | None:
+    """What the SIS has of one tardy by this export; with `sealed` among the states, what its open run brings it."""
+    row = _last_delivered(connection, definition, [tardy_id], states).get(tardy_id)
+    if row is None:
+        return None
+    version = _versions(connection, definition.district_id, [tardy_id]).get((tardy_id, row["version"]))
+    seen_to = _voids_seen_to(connection, definition.export_id, [tardy_id]).get(tardy_id, 0) > row["version"]
+    layouts = _Layouts(connection, definition)
+    return _delivered(row, version or _Version(None), layouts, seen_to=seen_to)
+
+
 def _with_tardies(
     connection: Connection, definition: Definition, page: Sequence[RowMapping], layouts: _Layouts
 ) -> list[Buffered]:
@@ -158,7 +171,10 @@ def _document(kind: str, text: str | None) -> Mapping[str, Any] | None:
 
 
 def _last_delivered(
-    connection: Connection, definition: Definition, tardy_ids: Sequence[str]
+    connection: Connection,
+    definition: Definition,
+    tardy_ids: Sequence[str],
+    states: Sequence[str] = ("delivered",),
 ) -> dict[str, RowMapping]:
     """{tardy: its last delivered entry with the revision that delivered it}."""
     c = entries.c
@@ -168,7 +184,7 @@ def _last_delivered(
         .where(
             and_(c.export_id == definition.export_id, c.district_id == definition.district_id),
             c.tardy_id.in_(tardy_ids),
-            c.state == "delivered",
+            c.state.in_(states),
         )
         .order_by(c.version, c.ordinal)
     ).mappings()

@@ -1,4 +1,4 @@
-"""What a person looks at: runs, held entries, revisions and who did what. Only reads, locks nothing."""
+"""What a person looks at: runs, entries that wait, revisions, who did what. Only reads, locks nothing."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, and_, exists, func, or_, select
 
+from worker.store.decisions import WAITS
 from worker.store.tables import (
     actions,
     attempts,
     definition_revisions,
+    definitions,
     entries,
     run_requests,
     runs,
     tardies,
 )
 
-RUN_STATES = ("sealed", "delivering", "waiting", "failed", "delivered", "empty", "abandoned")
 _PAGE = 2000
 
 
@@ -106,14 +107,16 @@ def request_of(connection: Connection, export_id: str, source: str, command_id: 
 
 
 def held_groups(connection: Connection, export_id: str | None) -> list[RowMapping]:
-    """Held entries by export and reason: `count`, and since when the `oldest` waits; most first."""
+    """Entries held, or refused by the SIS, by export, action and reason: `count`, and since when the `oldest`
+    waits; most first."""
     c = entries.c
     count = func.count().label("count")
+    alike = (c.export_id, c.state, c.action, c.reason_code, c.reason)
     statement = (
-        select(c.export_id, c.reason_code, c.reason, count, func.min(c.buffered_at).label("oldest"))
-        .where(_held(export_id))
-        .group_by(c.export_id, c.reason_code, c.reason)
-        .order_by(c.export_id, count.desc(), c.reason)
+        select(*alike, count, func.min(c.buffered_at).label("oldest"))
+        .where(_waits(export_id))
+        .group_by(*alike)
+        .order_by(c.export_id, count.desc(), c.reason, c.action)
     )
     return list(connection.execute(statement).mappings())
 
@@ -121,24 +124,27 @@ def held_groups(connection: Connection, export_id: str | None) -> list[RowMappin
 def held_page(
     connection: Connection, export_id: str | None, after: RowMapping | None
 ) -> Sequence[RowMapping]:
-    """The held entries that follow `after` (None: the first), each with its tardy's school and code, by export and
-    tardy; a page of them."""
+    """The entries held or refused that follow `after` (None: the first), each with its tardy's school and code, by
+    export and tardy; a page of them."""
     c = entries.c
     key = (c.export_id, c.district_id, c.tardy_id, c.version, c.ordinal)
     same = and_(tardies.c.district_id == c.district_id, tardies.c.tardy_id == c.tardy_id)
     statement = (
         select(entries, tardies.c.school_id, tardies.c.behavior_code)
         .join(tardies, same)
-        .where(_held(export_id), *([] if after is None else [_beyond(key, after)]))
+        .where(_waits(export_id), *([] if after is None else [_beyond(key, after)]))
         .order_by(*key)
         .limit(_PAGE)
     )
     return connection.execute(statement).mappings().all()
 
 
-def _held(export_id: str | None) -> ColumnElement[bool]:
-    held = entries.c.state == "held"
-    return held if export_id is None else and_(held, entries.c.export_id == export_id)
+def _waits(export_id: str | None) -> ColumnElement[bool]:
+    """By export and state, as the index has them: what was delivered long ago is not read."""
+    known = select(definitions.c.export_id)
+    if export_id is not None:
+        known = known.where(definitions.c.export_id == export_id)
+    return and_(entries.c.export_id.in_(known), entries.c.state.in_(("held", "refused")), WAITS)
 
 
 def _beyond(key: Sequence[Column[Any]], last: RowMapping) -> ColumnElement[bool]:

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, RowMapping, select
+import orjson
+from sqlalchemy import Connection, RowMapping, and_, select
 
+from worker.core.collapse import goes_before
 from worker.core.routing import mismatch
+from worker.store import decisions
 from worker.store.catalogue import Export, load_export
-from worker.store.reading import open_runs
+from worker.store.collapsing import rivals_of
+from worker.store.reading import open_runs, resends_of
 from worker.store.requests import requests_of
 from worker.store.tables import definitions, entries, reference_versions, runs, tardies, tardy_versions
+
+Place = tuple[str, str]
+"""A tardy: its district and its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportTrace:
-    """A tardy in one definition: its entries, oldest first, each with its run's state and file name.
+    """A tardy in one definition: its entries, oldest first, each with its run and file.
 
-    Without entries `excluded_by` is the clause that keeps it out: `schools`, `codes`, `backfill_from`,
-    `voided`, `retired`, or None where nothing does.
+    `excluded_by` is the clause that keeps its newest version out: `retired`, `schools`, `codes`, `voided`,
+    `backfill_from`, or None where nothing does. `behind` is the tardy that the newest entry is collapsed behind.
+    `resent_by`: {run: the runs that sent its file once more}.
     """
 
     export: Export
@@ -29,13 +37,20 @@ class ExportTrace:
     excluded_by: str | None
     open_run: RowMapping | None
     run_asked_for: bool
+    decisions: Sequence[RowMapping]
+    behind: str | None
+    resent_by: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A tardy's newest version, every version as it arrived, and each definition of its district."""
+    """A tardy's newest version, every version as it arrived, and each definition of its district.
+
+    `zone` is its school's, None where the school is not known.
+    """
 
     head: RowMapping
+    zone: ZoneInfo | None
     versions: Sequence[RowMapping]
     exports: Sequence[ExportTrace]
 
@@ -46,26 +61,111 @@ def districts_of(connection: Connection, tardy_id: str) -> list[str]:
     return list(connection.execute(statement.order_by(tardies.c.district_id)).scalars())
 
 
+def tardies_of(connection: Connection, local_id: str, district_id: str | None) -> list[Place]:
+    """The tardies of which any version is of a student with this local id (in the district), by time.
+
+    There is no index for it: every version that is kept is read, some seconds for a million of them. What has
+    been purged is not found.
+    """
+    v, t = tardy_versions.c, tardies.c
+    written = f'"local_id":{orjson.dumps(local_id).decode()}'  # as in the document: canonical JSON, no blanks
+    statement = (
+        select(v.district_id, v.tardy_id, v.document, t.occurred_at)
+        .join(tardies, and_(t.district_id == v.district_id, t.tardy_id == v.tardy_id))
+        .where(v.document.contains(written, autoescape=True))
+    )
+    if district_id is not None:
+        statement = statement.where(v.district_id == district_id)
+    found = {
+        (row.district_id, row.tardy_id): row.occurred_at
+        for row in connection.execute(statement)
+        if (orjson.loads(row.document).get("student") or {}).get("local_id") == local_id
+    }
+    return sorted(found, key=lambda place: (found[place] is None, found[place], place))
+
+
 def trace(connection: Connection, district_id: str, tardy_id: str) -> Trace:
     """Everything known of a tardy that is there (see `districts_of`); no student's data among it."""
-    c = tardies.c
-    head = (
-        connection.execute(
-            select(
-                c.district_id, c.tardy_id, c.version, c.voided, c.school_id, c.behavior_code, c.occurred_at
-            ).where(c.district_id == district_id, c.tardy_id == tardy_id)
+    return next(traces(connection, [(district_id, tardy_id)]))
+
+
+def traces(connection: Connection, places: Iterable[Place]) -> Iterator[Trace]:
+    """The same of several tardies, one after the other."""
+    reader = _Reader(connection)
+    for place in places:
+        yield reader.trace(*place)
+
+
+class _Reader:
+    """Definitions and open runs are the same for every tardy: they are read once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._running = open_runs(connection)
+        self._exports: dict[str, Export] = {}
+        self._active: dict[str, list[str]] = {}
+
+    def trace(self, district_id: str, tardy_id: str) -> Trace:
+        head = _head(self._connection, district_id, tardy_id)
+        found = _entries(self._connection, district_id, tardy_id)
+        decided = decisions.of_tardy(self._connection, district_id, tardy_id)
+        zone = _zone(self._connection, district_id, head["school_id"])
+        exports = [
+            self._in_export(export_id, found.get(export_id, []), head, zone, decided)
+            for export_id in sorted({*self._active_in(district_id), *found})
+        ]
+        return Trace(head, zone, _versions(self._connection, district_id, tardy_id), exports)
+
+    def _active_in(self, district_id: str) -> list[str]:
+        if district_id not in self._active:
+            c = definitions.c
+            statement = select(c.export_id).where(c.district_id == district_id, c.state == "active")
+            self._active[district_id] = list(self._connection.execute(statement).scalars())
+        return self._active[district_id]
+
+    def _export(self, export_id: str) -> Export:
+        if export_id not in self._exports:
+            export = load_export(self._connection, export_id)
+            assert export is not None
+            self._exports[export_id] = export
+        return self._exports[export_id]
+
+    def _in_export(
+        self,
+        export_id: str,
+        found: Sequence[RowMapping],
+        head: RowMapping,
+        zone: ZoneInfo | None,
+        decided: Sequence[RowMapping],
+    ) -> ExportTrace:
+        export = self._export(export_id)
+        sent = {row["run_id"] for row in found if row["state"] == "delivered"}
+        return ExportTrace(
+            export,
+            found,
+            _excluded_by(export, head, zone),
+            self._running.get(export_id),
+            bool(requests_of(self._connection, export_id)) if found else False,
+            [row for row in decided if row["export_id"] == export_id],
+            self._behind(found[-1]) if found else None,
+            {run_id: resends_of(self._connection, run_id) for run_id in sent},
         )
-        .mappings()
-        .one()
-    )
-    found = _entries(connection, district_id, tardy_id)
-    zone = _zone(connection, district_id, head["school_id"])
-    running = open_runs(connection)
-    exports = [
-        _in_export(connection, export_id, found.get(export_id, []), head, zone, running)
-        for export_id in _exports(connection, district_id, found)
-    ]
-    return Trace(head, _versions(connection, district_id, tardy_id), exports)
+
+    def _behind(self, last: RowMapping) -> str | None:
+        if last["state"] != "collapsed" or last["collapse_key"] is None:
+            return None
+        place = (last["tardy_id"], last["version"], last["ordinal"])
+        rivals = rivals_of(self._connection, last["export_id"], [last["collapse_key"]], {place})
+        first = goes_before(last["tardy_id"], last["sort_at"], rivals.get(last["collapse_key"], ()))
+        return first.tardy_id if first is not None else None
+
+
+def _head(connection: Connection, district_id: str, tardy_id: str) -> RowMapping:
+    c = tardies.c
+    statement = select(
+        c.district_id, c.tardy_id, c.version, c.voided, c.school_id, c.behavior_code, c.occurred_at
+    ).where(c.district_id == district_id, c.tardy_id == tardy_id)
+    return connection.execute(statement).mappings().one()
 
 
 def _versions(connection: Connection, district_id: str, tardy_id: str) -> list[RowMapping]:
@@ -80,8 +180,9 @@ def _versions(connection: Connection, district_id: str, tardy_id: str) -> list[R
 
 def _entries(connection: Connection, district_id: str, tardy_id: str) -> Mapping[str, list[RowMapping]]:
     c = entries.c
+    of_run = (runs.c.state.label("run_state"), runs.c.file_name, runs.c.sequence, runs.c.sha256)
     statement = (
-        select(entries, runs.c.state.label("run_state"), runs.c.file_name)
+        select(entries, *of_run)
         .outerjoin(runs, runs.c.run_id == c.run_id)
         .where(c.district_id == district_id, c.tardy_id == tardy_id)
         .order_by(c.export_id, c.version, c.ordinal)
@@ -90,15 +191,6 @@ def _entries(connection: Connection, district_id: str, tardy_id: str) -> Mapping
     for row in connection.execute(statement).mappings():
         found.setdefault(row["export_id"], []).append(row)
     return found
-
-
-def _exports(connection: Connection, district_id: str, found: Mapping[str, object]) -> list[str]:
-    """The district's active definitions, and retired ones that have an entry of the tardy."""
-    c = definitions.c
-    active = connection.execute(
-        select(c.export_id).where(c.district_id == district_id, c.state == "active")
-    ).scalars()
-    return sorted({*active, *found})
 
 
 def _zone(connection: Connection, district_id: str, school_id: str) -> ZoneInfo | None:
@@ -112,22 +204,9 @@ def _zone(connection: Connection, district_id: str, school_id: str) -> ZoneInfo 
     return None if document is None else ZoneInfo(json.loads(document)["time_zone"])
 
 
-def _in_export(
-    connection: Connection,
-    export_id: str,
-    found: Sequence[RowMapping],
-    head: RowMapping,
-    zone: ZoneInfo | None,
-    running: Mapping[str, RowMapping],
-) -> ExportTrace:
-    export = load_export(connection, export_id)
-    assert export is not None
-    excluded_by = None if found else _excluded_by(export, head, zone)
-    asked_for = bool(requests_of(connection, export_id)) if found else False
-    return ExportTrace(export, found, excluded_by, running.get(export_id), asked_for)
-
-
 def _excluded_by(export: Export, head: RowMapping, zone: ZoneInfo | None) -> str | None:
+    if not export.active:
+        return "retired"
     clause = mismatch(export.route, head["school_id"], head["behavior_code"], head["occurred_at"], zone)
     if head["voided"] and clause != "schools":
         return "voided"  # a void may come without code and time: neither says anything then

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ class Purged:
     """What one call came to. `finished`: nothing is left to purge but what is in use just now."""
 
     tardies: int = 0
-    emptied: Emptied = Emptied()
+    emptied: Emptied = field(default_factory=Emptied)
     finished: bool = False
 
 
@@ -68,9 +68,7 @@ def _oldest_kept(connection: Connection, edge: datetime, last: Row[Any] | None) 
     statement = select(*place).where(_KEPT, tardy_versions.c.received_at < edge).order_by(*place).limit(PAGE)
     if last is not None:
         here = (literal(value, column.type) for value, column in zip(last, place, strict=True))
-        statement = statement.where(
-            tardy_versions.c.received_at >= last.received_at, tuple_(*place) > tuple_(*here)
-        )
+        statement = statement.where(tuple_(*place) > tuple_(*here))
     return connection.execute(statement).all()
 
 
@@ -128,5 +126,5 @@ def _versions_of(connection: Connection, chosen: Sequence[Tardy]) -> list[Versio
     return [(row.district_id, row.tardy_id, row.version) for row in rows]
 
 
-def _tardy(row: Row[Any]) -> Tardy:
+def _tardy(row: Any) -> Tardy:
     return (row.district_id, row.tardy_id)

@@ -7,9 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, exists, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    exists,
+    select,
+    tuple_,
+    update,
+)
 
 from worker.core.collapse import NO_KEY
+from worker.store.rows import one_of
 from worker.store.tables import entries, tardies, tardy_versions
 
 Tardy = tuple[str, str]
@@ -104,14 +114,17 @@ def _forget_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> Non
     same = and_(v.district_id == e.district_id, v.tardy_id == e.tardy_id, v.version == e.version)
     is_empty = exists().where(same, v.document.is_(None))
     for chunk in chunks(keys):
-        competing = tuple_(e.export_id, e.collapse_key).in_(chunk)
+        competing = one_of(e.export_id, e.collapse_key, chunk)
         connection.execute(update(entries).where(competing, ~waits, is_empty).values(collapse_key=NO_KEY))
 
 
 def among(table: Table, keys: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
-    """SQL: the table's row is of one of these tardies, or versions."""
-    names = ("district_id", "tardy_id", "version")[: len(keys[0])] if keys else ("district_id",)
-    return tuple_(*(table.c[name] for name in names)).in_(keys)
+    """SQL: the table's row is of one of these tardies, or of one of these versions."""
+    c = table.c
+    of_tardies = one_of(c.district_id, c.tardy_id, keys)
+    if not keys or len(keys[0]) == 2:
+        return of_tardies
+    return and_(of_tardies, tuple_(c.district_id, c.tardy_id, c.version).in_(keys))
 
 
 def chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, Table, bindparam, select, text, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    String,
+    Table,
+    and_,
+    bindparam,
+    false,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from worker.store.recordset import Columns, as_parameter, recordset
@@ -79,3 +92,11 @@ def update_given(
             for row in rows
         ],
     )
+
+
+def one_of(first: Column[Any], second: Column[Any], keys: Iterable[tuple[Any, ...]]) -> ColumnElement[bool]:
+    """SQL: both columns are those of one of the keys. In words that SQLite finds an index for: not as pairs."""
+    grouped: dict[Any, set[Any]] = {}
+    for key in keys:
+        grouped.setdefault(key[0], set()).add(key[1])
+    return or_(false(), *(and_(first == one, second.in_(sorted(many))) for one, many in grouped.items()))

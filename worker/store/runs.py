@@ -110,7 +110,8 @@ def _guard(connection: Connection, export: Export, run_id: str, now: datetime) -
         return False
     error = (
         f"{run['rows']} rows are more than the {most} of the definition's guard; look at them with `writeback"
-        f" preview {run['export_id']}`, then `writeback runs approve {run_id}` or `writeback runs abandon {run_id}`"
+        f" exports preview {run['export_id']}`, then `writeback runs approve {run_id}` or"
+        f" `writeback runs abandon {run_id}`"
     )
     values = {"state": "guarded", "error": error, "lease_token": None, "lease_until": None}
     connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))

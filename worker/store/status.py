@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, func, or_, select
 
 from worker.store.requests import events_in_hand
 from worker.store.tables import definitions, entries, outbox, runs
 
-LIVE_STATES = ("buffered", "held", "sealed")
+LIVE_STATES = ("buffered", "held", "sealed", "refused")
+OPEN_STATES = ("sealed", "delivering", "waiting", "guarded", "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that has not ended. `error` is the last attempt's; `next_attempt_at` is set while it waits."""
+    """A run that has not ended, in one of OPEN_STATES. `error` is the last attempt's, or, of a guarded one, what a
+    person has to decide; `next_attempt_at` is set while it waits."""
 
     run_id: str
     export_id: str
@@ -32,16 +34,20 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """An export's entries that have not ended, by state, and since when the oldest buffered one waits."""
+    """An export's entries that have not ended, by state, and since when the oldest buffered one waits.
+
+    `refused`: by the SIS, and nobody has decided yet what becomes of them.
+    """
 
     buffered: int = 0
     held: int = 0
     sealed: int = 0
+    refused: int = 0
     oldest_buffered_at: datetime | None = None
 
     @property
     def is_empty(self) -> bool:
-        return self.buffered + self.held + self.sealed == 0
+        return self.buffered + self.held + self.sealed + self.refused == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ def _buffers(connection: Connection) -> dict[str, Buffer]:
     rows = connection.execute(
         select(entries.c.export_id, entries.c.state, func.count(), func.min(entries.c.buffered_at))
         .join(definitions, definitions.c.export_id == entries.c.export_id)
-        .where(entries.c.state.in_(LIVE_STATES))
+        .where(entries.c.state.in_(LIVE_STATES), or_(entries.c.state != "refused", ~entries.c.released))
         .group_by(entries.c.export_id, entries.c.state)
     )
     counts: dict[str, dict[str, int]] = {}

@@ -74,7 +74,15 @@ tardy_versions = Table(
     Column("traceparent", Text),
     Column("received_at", Instant, nullable=False),
     # What the purge walks: the oldest whose data is still there.
-    Index("ix_tardy_versions_kept", "received_at", sqlite_where=_KEPT, postgresql_where=_KEPT),
+    Index(
+        "ix_tardy_versions_kept",
+        "received_at",
+        "district_id",
+        "tardy_id",
+        "version",
+        sqlite_where=_KEPT,
+        postgresql_where=_KEPT,
+    ),
 )
 
 tardies = Table(
@@ -87,7 +95,7 @@ tardies = Table(
     Column("school_id", String(ID), nullable=False),
     Column("behavior_code", String(ID)),
     Column("occurred_at", Instant),
-    Column("student_id", String(ID)),
+    Column("student_id", Text),
     Column("changes", Integer, nullable=False),  # how often a newer version replaced the head
     Column("first_received_at", Instant, nullable=False),
     Index("ix_tardies_routing", "district_id", "school_id", "occurred_at"),
@@ -146,10 +154,10 @@ entries = Table(
     Column("judged", Boolean, nullable=False),  # False: the state says nothing yet of what a seal would do
     Column("buffered_at", Instant, nullable=False),
     Column("settled_at", Instant),
-    Column("released", Boolean, nullable=False, server_default=false()),  # a person lets it go
-    Column(
-        "collapse_key", String(32)
-    ),  # what it competes for where the definition collapses; None: not judged
+    # A person has decided: it may go; or, of a refused row, what becomes of it.
+    Column("released", Boolean, nullable=False, server_default=false()),
+    # What it competes under where the definition collapses; None: not judged yet.
+    Column("collapse_key", String(32)),
     Index("ix_entries_state", "export_id", "state"),
     Index(
         "ix_entries_collapse",

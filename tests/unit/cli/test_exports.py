@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from tests.builders import bell_schedule, code, definition, school, tardy, void
 from tests.unit.cli.workplace import Ended, Workplace
+from worker.clock import system_clock
+from worker.store.tables import quiet_days
 
 FIELDS = [
     {"field": "row_number", "header": "No"},
@@ -174,9 +177,11 @@ def test_status_tells_what_waits_what_is_held_and_what_is_wrong(place: Workplace
         "buffered",
         "held",
         "sealed",
+        "refused",
         "oldest_buffered_at",
         "events_in_hand",
         "unpublished_outcomes",
+        "quiet_days",
         "exports",
     }
     assert [queue["queue"] for queue in told["queues"]] == [
@@ -191,6 +196,21 @@ def test_status_tells_what_waits_what_is_held_and_what_is_wrong(place: Workplace
     text = place.ok("status").out
     assert "other is paused since" in text
     assert ": holidays" in text
+
+
+def test_status_tells_of_the_quiet_days_of_the_last_week(place: Workplace) -> None:
+    place.apply(definition())
+    today = system_clock().date()
+    with place.program() as program, program.database.write() as connection:
+        for days in (2, 20):
+            noted = {"day": today - timedelta(days=days), "noticed_at": program.now, "export_id": "daily"}
+            connection.execute(quiet_days.insert().values(**noted))
+    day = (today - timedelta(days=2)).isoformat()
+    assert place.ok("status", "--json").json["quiet_days"] == [{"export_id": "daily", "day": day}]
+    lines = place.ok("status").out.splitlines()
+    assert [line for line in lines if line.startswith("daily: not one tardy on")] == [
+        f"daily: not one tardy on {day}, a day in session: is the behavior system publishing?"
+    ]
 
 
 def test_status_shows_the_database_where_the_broker_is_gone_and_fails(place: Workplace) -> None:

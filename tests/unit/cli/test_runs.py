@@ -97,7 +97,15 @@ def test_a_run_is_shown_with_its_file_attempts_and_entries_by_the_first_digits_o
 ) -> None:
     run_id = delivered(place)
     shown = place.ok("runs", "show", run_id[:6].upper(), "--json").json
-    more = {"revision", "may_have_left", "entries", "resent_by", "attempt_log", "actions"}
+    more = {
+        "revision",
+        "approved_revision",
+        "may_have_left",
+        "entries",
+        "resent_by",
+        "attempt_log",
+        "actions",
+    }
     assert shown.keys() == LISTED | more
     assert (shown["entries"], shown["attempt_log"][0]["outcome"]) == ({"delivered": 2}, "delivered")
     text = place.ok("runs", "show", run_id).out

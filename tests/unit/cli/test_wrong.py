@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.builders import definition, tardy
@@ -9,6 +11,7 @@ from tests.unit.cli.workplace import Workplace
 from worker.cli.run import ROLES as TYPED_ROLES
 from worker.service import ROLES
 
+EVENT = "EVENT.json"  # stands for a file with a tardy
 USAGE = [
     ("exprts list", "No such command 'exprts'"),
     ("exports lst", "No such command 'lst'"),
@@ -29,7 +32,13 @@ USAGE = [
     ("runs list --state lost", "'lost' is not one of"),
     ("runs show", "Missing argument 'RUN'"),
     ("runs resend 12", "Missing option '--reason'"),
-    ("trace", "Missing argument 'TARDY_ID'"),
+    ("runs approve 12", "Missing option '--reason'"),
+    ("trace", "give a TARDY_ID or --student LOCAL_ID"),
+    ("trace t-1 --student L-1", "give a TARDY_ID or --student LOCAL_ID"),
+    ("held release --reason agreed", "Missing argument 'ID…'"),
+    ("held release daily/t-1", "Missing option '--reason'"),
+    ("held dismiss daily/t-1", "Missing option '--reason'"),
+    ("exports explain daily", "Missing argument 'EVENT.json'"),
     ("publish", "Missing argument 'FILE'"),
     ("rejected replay", "say which"),
     ("rejected replay abc --all", "say which"),
@@ -74,6 +83,13 @@ FAILURES = [
     ("runs show %", "no run '%'"),
     ("runs resend 0123 --reason lost", "no run '0123'"),
     ("runs abandon 0123", "no run '0123'"),
+    ("runs approve 0123 --reason agreed", "no run '0123'"),
+    ("held release nothing --reason agreed", "nothing: nothing of that name is held"),
+    ("held dismiss daily/t-1 --reason agreed", "daily/t-1: nothing of that name is held"),
+    ("exports explain nothing nowhere.json", "nowhere.json: it cannot be read: No such file"),
+    (f"exports explain nothing {EVENT}", "no export 'nothing'"),
+    ("trace --student L-none", "no tardy of a student with this local_id has been buffered, or"),
+    ("trace --student L-t-1 --district north", "has been buffered in district 'north'"),
     ("trace nothing", "no tardy 'nothing' has been buffered"),
     ("trace t-1 --district elsewhere", "no tardy 't-1' of district 'elsewhere'"),
     ("rejected show 0123", "not parked: 0123"),
@@ -122,7 +138,8 @@ def test_what_cannot_be_done_is_status_1_and_one_line_and_no_definition_run_or_e
     place.apply(definition())
     place.receive(tardy())
     before = place.rows()
-    ended = place.run(*typed.split(" "))
+    event = place.file(EVENT, json.dumps(tardy("t-2")))
+    ended = place.run(*(event if word == EVENT else word for word in typed.split(" ")))
     assert (ended.status, ended.out, len(ended.errors)) == (1, "", 1), ended
     assert ended.err.startswith("writeback: ")
     assert said in ended.err
@@ -205,9 +222,11 @@ def test_every_command_explains_itself(place: Workplace) -> None:
         "held",
         "publish",
         "rejected",
+        "report",
         "run",
         "runs",
         "status",
+        "student",
         "trace",
     ]
     assert [line.split()[0] for line in _commands(place)] == listed

@@ -113,6 +113,19 @@ def test_an_export_tells_when_it_runs_next_and_when_it_last_delivered(
     assert samples["buffer_entries", ("weekly", "buffered")] == 0
 
 
+def test_an_open_run_is_told_by_its_state(exporting: SteppedProgram, broker: Broker) -> None:
+    guarded = definition("weekly", guard={"max_rows": 1})
+    exporting.command(save(guarded))
+    exporting.receive(tardy("t-1"), tardy("t-2"))
+    states = ("sealed", "delivering", "waiting", "guarded", "failed")
+    samples = scraped(exporting, broker)
+    assert [samples["open_run", ("weekly", state)] for state in states] == [0, 0, 0, 0, 0]
+    exporting.command(command("export.run_now", {"export_id": "weekly"}))
+    exporting.work()
+    samples = scraped(exporting, broker)
+    assert [samples["open_run", ("weekly", state)] for state in states] == [0, 0, 0, 1, 0]
+
+
 def test_a_paused_export_says_so_and_has_no_next_run(exporting: SteppedProgram, broker: Broker) -> None:
     assert scraped(exporting, broker)["export_paused", ("weekly",)] == 0
     exporting.command(command("export.pause", {"export_id": "weekly", "reason": "the SIS is moved"}))

@@ -1,0 +1,83 @@
+"""`writeback held release` and `dismiss`: what a person decides about entries, all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from worker.bootstrap import Program
+from worker.cli.held_show import entry_id
+from worker.cli.leaving import leaves
+from worker.cli.output import emit_line, emit_object
+from worker.cli.session import who
+from worker.errors import RefusedError
+from worker.store import decisions, runs
+from worker.store.catalogue import load_export
+from worker.store.decisions import Decision
+from worker.store.engine import own_catalogue
+from worker.store.requests import requests_of
+
+
+def decide_held(
+    program: Program, decision: Decision, ids: Sequence[str], reason: str, *, as_json: bool
+) -> None:
+    """Decides about everything the ids name. Raises RefusedError where one of them cannot be; then about none."""
+    for attempt in program.database.retrying():
+        with attempt, program.database.write() as connection:
+            own_catalogue(connection)
+            rows = _decide(connection, decision, ids, reason, program)
+            said = _said(connection, decision, rows)
+    if as_json:
+        emit_object({"decision": decision, "entries": [_shape(row) for row in rows]})
+        return
+    for line in said:
+        emit_line(line)
+
+
+def _decide(
+    connection: Connection, decision: Decision, ids: Sequence[str], reason: str, program: Program
+) -> list[RowMapping]:
+    try:
+        rows = _named(connection, ids)
+        decisions.decide(connection, decision, rows, who=who(), reason=reason, now=program.clock())
+    except RefusedError as error:
+        raise RefusedError(f"{error}; nothing was decided" if len(ids) > 1 else str(error)) from None
+    return rows
+
+
+def _named(connection: Connection, ids: Sequence[str]) -> list[RowMapping]:
+    """What the ids name, each entry once. Raises RefusedError: one names nothing."""
+    found: dict[tuple[Any, ...], RowMapping] = {}
+    for one in ids:
+        for row in decisions.waiting_for(connection, one):
+            place = ("export_id", "district_id", "tardy_id", "version", "ordinal")
+            found.setdefault(tuple(row[name] for name in place), row)
+    return list(found.values())
+
+
+def _said(connection: Connection, decision: Decision, rows: Sequence[RowMapping]) -> list[str]:
+    going = {row["export_id"]: "" for row in rows}
+    if decision == "release":
+        going = {export_id: _leaves(connection, export_id) for export_id in going}
+    return [f"{entry_id(row)}, version {row['version']}: {_line(decision, row, going)}" for row in rows]
+
+
+def _line(decision: Decision, row: RowMapping, going: Mapping[str, str]) -> str:
+    if decision == "release":
+        return f"released; {going[row['export_id']]}"
+    seen_to = "; its void counts as seen to in the SIS" if row["action"] == "void" else "; it is not sent"
+    return f"dismissed{seen_to}"
+
+
+def _leaves(connection: Connection, export_id: str) -> str:
+    export = load_export(connection, export_id)
+    assert export is not None
+    asked = bool(requests_of(connection, export_id))
+    return leaves(export, runs.open_run(connection, export_id), run_asked_for=asked)
+
+
+def _shape(row: RowMapping) -> dict[str, Any]:
+    kept = ("export_id", "district_id", "tardy_id", "version", "action")
+    return {"id": entry_id(row)} | {name: row[name] for name in kept} | {"was": row["reason"]}

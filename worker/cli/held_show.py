@@ -1,0 +1,118 @@
+"""What `writeback held list` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from worker.bootstrap import Program
+from worker.cli.output import Column, emit_list, emit_table, instant, note, when
+from worker.cli.runs_show import known_export
+from worker.core.definition import parse_definition
+from worker.core.judging import BY_POLICY
+from worker.store import definitions, reading
+
+_EMPTY = "nothing is held"
+_GROUPS = [
+    Column("EXPORT"),
+    Column("COUNT", number=True),
+    Column("ACTION"),
+    Column("GOES"),
+    Column("OLDEST"),
+    Column("REASON"),
+]
+_ENTRIES = [
+    Column("ID", whole=True),
+    Column("ACTION"),
+    Column("GOES"),
+    Column("SINCE"),
+    Column("REASON"),
+]
+
+
+def show_held(program: Program, export_id: str | None, *, one_by_one: bool, as_json: bool) -> None:
+    """Prints what is held or was refused. Raises RefusedError: there is no such export."""
+    with program.database.read() as connection:
+        known_export(connection, export_id)
+        groups = reading.held_groups(connection, export_id)
+        zones, tell = {}, {}
+        for row in definitions.every(connection, retired=True):
+            definition = parse_definition(row["document"])
+            zones[definition.export_id] = definition.schedule.time_zone
+            tell[definition.export_id] = definition.tells_action
+    if as_json:
+        emit_list(_shape(row, tell) for row in _entries(program, export_id))
+    elif one_by_one:
+        lines = (_line(row, zones, tell) for row in _entries(program, export_id))
+        emit_table(_ENTRIES, lines, empty=_EMPTY)
+    else:
+        emit_table(_GROUPS, (_group(row, zones, tell) for row in groups), empty=_EMPTY)
+        if groups:
+            note("`writeback held list --entries` shows each with its ID, as release and dismiss take it")
+
+
+def _entries(program: Program, export_id: str | None) -> Iterator[RowMapping]:
+    """Every such entry. A transaction a page: none waits for whoever reads the output."""
+    after: RowMapping | None = None
+    while True:
+        with program.database.read() as connection:
+            page = reading.held_page(connection, export_id, after)
+        if not page:
+            return
+        yield from page
+        after = page[-1]
+
+
+def _releasable(row: RowMapping, tell: Mapping[str, bool]) -> bool:
+    """Whether `release` would let it go: of a void the file must have a column to say so."""
+    if row["action"] == "void" and not tell.get(row["export_id"], False):
+        return False
+    return row["state"] == "refused" or row["reason_code"] in BY_POLICY
+
+
+def _goes(row: RowMapping, tell: Mapping[str, bool]) -> str:
+    if _releasable(row, tell):
+        return "when released"
+    by_hand = row["action"] == "void" or row["reason_code"] == "purged"
+    return "never: dismiss it" if by_hand else "once put right"
+
+
+def _reason(row: RowMapping) -> str:
+    return f"the SIS refused it: {row['reason']}" if row["state"] == "refused" else str(row["reason"])
+
+
+def _group(row: RowMapping, zones: Mapping[str, str], tell: Mapping[str, bool]) -> tuple[object, ...]:
+    oldest = when(row["oldest"], zones.get(row["export_id"], "UTC"))
+    return (row["export_id"], row["count"], row["action"], _goes(row, tell), oldest, _reason(row))
+
+
+def _line(row: RowMapping, zones: Mapping[str, str], tell: Mapping[str, bool]) -> tuple[object, ...]:
+    since = when(row["buffered_at"], zones.get(row["export_id"], "UTC"))
+    return (entry_id(row), row["action"], _goes(row, tell), since, _reason(row))
+
+
+def _shape(row: RowMapping, tell: Mapping[str, bool]) -> dict[str, Any]:
+    kept = (
+        "tardy_id",
+        "district_id",
+        "version",
+        "export_id",
+        "school_id",
+        "behavior_code",
+        "state",
+        "action",
+        "reason_code",
+        "reason",
+    )
+    return (
+        {"id": entry_id(row)}
+        | {name: row[name] for name in kept}
+        | {"since": instant(row["buffered_at"]), "releasable": _releasable(row, tell)}
+    )
+
+
+def entry_id(row: RowMapping) -> str:
+    """An entry as a person names it."""
+    return f"{row['export_id']}/{row['tardy_id']}"
