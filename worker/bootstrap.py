@@ -70,7 +70,8 @@ class Program:
 
     @cached_property
     def housekeeping(self) -> Housekeeping:
-        return Housekeeping(self.database, self.clock, timedelta(days=self.settings.retain_days))
+        retain = timedelta(days=self.settings.retain_days)
+        return Housekeeping(self.database, self.flush, self.clock, retain)
 
     @cached_property
     def outbox(self) -> Outbox:

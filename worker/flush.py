@@ -238,20 +238,37 @@ class Flush:
         last = claim.attempt - 1
         interrupted = [row for row in earlier if row["outcome"] is None or row["number"] == last]
         names = [Names(run["file_name"], row["token"]) for row in interrupted]
-        self._discard(claim, names, {row["revision"] for row in interrupted})
+        self._discard(claim.export_id, names, {row["revision"] for row in interrupted})
 
     def _sweep(self, claim: Claim, run: RowMapping) -> None:
         """The run is closed: removes what its attempts left behind, and those of the run before, whose worker may
-        have died before it came to this."""
-        with self._database.read() as connection:
-            closed = claims.attempts_to_sweep(connection, claim)
-        names = [Names(row["file_name"] or run["file_name"], row["token"]) for row in closed]
-        self._discard(claim, names, {row["revision"] for row in closed})
+        have died before it came to this. What cannot be done now is left to `sweep_closed`."""
+        with suppress(UnavailableError):
+            self._sweep_run(run["export_id"], run["run_id"], run["file_name"])
+            with self._database.read() as connection:
+                before = claims.unswept(connection, claim.export_id, limit=1)
+            for closed in before:
+                self._sweep_run(closed["export_id"], closed["run_id"], closed["file_name"])
 
-    def _discard(self, claim: Claim, attempts: Sequence[Names], revisions: Iterable[int]) -> None:
+    def sweep_closed(self) -> None:
+        """The same for every closed run that nobody has swept. Raises UnavailableError."""
+        with self._database.read() as connection:
+            closed = claims.unswept(connection)
+        for run in closed:
+            self._sweep_run(run["export_id"], run["run_id"], run["file_name"])
+
+    def _sweep_run(self, export_id: str, run_id: str, file_name: str) -> None:
+        with self._database.read() as connection:
+            closed = claims.attempts_of(connection, run_id)
+        names = [Names(file_name, row["token"]) for row in closed]
+        self._discard(export_id, names, {row["revision"] for row in closed})
+        with self._database.write() as connection:
+            claims.note_swept(connection, run_id)
+
+    def _discard(self, export_id: str, attempts: Sequence[Names], revisions: Iterable[int]) -> None:
         """Removes the attempts' temporary files wherever these revisions send to."""
         with self._database.read() as connection:
-            places = [load_definition(connection, claim.export_id, each).destination for each in revisions]
+            places = [load_definition(connection, export_id, each).destination for each in revisions]
         for place in places:
             with suppress(DestinationError):  # what cannot be opened any more keeps what lies there
                 self._open(place).discard([name for names in attempts for name in names.all])

@@ -1,4 +1,5 @@
-"""What has to be done now and then: old things are forgotten, student data is purged, quiet days are noticed."""
+"""What has to be done now and then: what dead workers left behind is removed, old things are forgotten, student data
+is purged, quiet days are noticed."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import structlog
 
 from worker.clock import Clock
 from worker.errors import UnavailableError
+from worker.flush import Flush
 from worker.store import outcomes, quiet, retention
 from worker.store.engine import Database
 
@@ -27,8 +29,9 @@ class Housekeeping:
     `retain`: how long the student data of a tardy is kept, from the last message about it.
     """
 
-    def __init__(self, database: Database, clock: Clock, retain: timedelta) -> None:
+    def __init__(self, database: Database, flush: Flush, clock: Clock, retain: timedelta) -> None:
         self._database = database
+        self._flush = flush
         self._clock = clock
         self._retain = retain
 
@@ -46,6 +49,7 @@ class Housekeeping:
 
     def once(self, stop: threading.Event | None = None) -> bool:
         """Does it all once; False: there is more to purge than the time allowed for. Raises UnavailableError."""
+        self._flush.sweep_closed()
         with self._database.write() as connection:
             outcomes.forget_old(connection, self._clock())
         with self._database.write() as connection:

@@ -14,6 +14,7 @@ from tests.builders import command, definition, save, tardy, void
 from tests.program import SteppedProgram
 from worker.destinations.directory import Directory
 from worker.errors import DestinationError
+from worker.flush import Flush
 from worker.store import claims, receipts, runs
 from worker.store.sealing import fill_run
 
@@ -406,3 +407,18 @@ def test_the_leases_of_other_runs_are_kept_while_one_is_being_sealed_anew(
     leases = {run["run_id"]: run["lease_until"] for each in ("a", "b") for run in program.runs(each)}
     assert leases[held[1].run_id] - leases[held[0].run_id] == timedelta(seconds=20)
     program.database.close()
+
+
+def test_what_a_worker_that_died_after_its_receipt_left_behind_is_removed_without_another_run(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two attempts have left something, and nothing more is ever to be sent."""
+    program.receive(tardy("a"))
+    ask(program)
+    crash_at(program, monkeypatch, Directory, "publish", before=True)
+    crash_at(program, monkeypatch, Flush, "_sweep", before=True)
+    assert program.states() == {"delivered": 1} and program.leftovers() != []
+    program.flush.sweep_closed()
+    assert program.leftovers() == []
+    with program.database.read() as connection:
+        assert claims.unswept(connection) == []

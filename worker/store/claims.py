@@ -151,26 +151,29 @@ def earlier_attempts(connection: Connection, claim: Claim) -> list[RowMapping]:
     return list(rows.mappings())
 
 
-def attempts_to_sweep(connection: Connection, claim: Claim) -> list[RowMapping]:
-    """Attempts whose temporary files are evidence of nothing, once the run is closed: its own, and those of the
-    export's run before. With `file_name`, None where the run was closed without a file."""
-    before = (
-        select(runs.c.run_id)
-        .where(
-            runs.c.export_id == claim.export_id,
-            runs.c.run_id != claim.run_id,
-            runs.c.finished_at.is_not(None),
-            runs.c.file_name.is_not(None),
-        )
-        .order_by(runs.c.started_at.desc())
-        .limit(1)
-    )
-    rows = connection.execute(
-        select(attempts.c.token, attempts.c.revision, runs.c.file_name)
-        .join(runs, runs.c.run_id == attempts.c.run_id)
-        .where(or_(attempts.c.run_id == claim.run_id, attempts.c.run_id == before.scalar_subquery()))
-    )
-    return list(rows.mappings())
+def attempts_of(connection: Connection, run_id: str) -> list[RowMapping]:
+    """Every attempt on the run: once the run is closed, their temporary files are evidence of nothing."""
+    statement = select(attempts.c.token, attempts.c.revision).where(attempts.c.run_id == run_id)
+    return list(connection.execute(statement).mappings())
+
+
+def unswept(connection: Connection, export_id: str | None = None, limit: int = 100) -> list[RowMapping]:
+    """Closed runs (of one export) whose worker may have died before it removed what its attempts left behind."""
+    wanted = [
+        runs.c.finished_at.is_not(None),
+        runs.c.file_name.is_not(None),
+        ~runs.c.swept,
+        runs.c.attempts > 0,
+    ]
+    if export_id is not None:
+        wanted.append(runs.c.export_id == export_id)
+    statement = select(runs.c.run_id, runs.c.export_id, runs.c.file_name).where(*wanted)
+    return list(connection.execute(statement.order_by(runs.c.finished_at.desc()).limit(limit)).mappings())
+
+
+def note_swept(connection: Connection, run_id: str) -> None:
+    """Nothing of the closed run lies about any more."""
+    connection.execute(update(runs).where(runs.c.run_id == run_id).values(swept=True))
 
 
 def definition_of(connection: Connection, claim: Claim) -> Definition:

@@ -232,6 +232,8 @@ runs = Table(
     Column("departed_attempt", Integer),  # the last that may have renamed; None: nothing left
     Column("approved_revision", Integer),  # under which a person let it go though it is larger than the guard
     Column("started_at", Instant, nullable=False),
+    # Closed, and what its attempts left at the destination has been removed.
+    Column("swept", Boolean, nullable=False, server_default=false()),
     Column("sealed_at", Instant),  # when sealing it was last done: a million rows take minutes
     Column("finished_at", Instant),
     Index("ix_runs_export", "export_id", "started_at"),
