@@ -94,6 +94,9 @@ class Model:
             return True
         if theirs is None or self.said(other) == "dismiss":
             return False
+        corrects = known is not None  # also one whose void a person has seen to
+        if corrects and self.holds and self.said(other) != "release":
+            return False  # what is held holds nothing else back
         return theirs.group == head.group and (theirs.time, other) < (head.time, tardy_id)
 
     def run(self) -> Counter[Sent]:

@@ -188,9 +188,9 @@ class FileCheck:
         newest, today = versions[-1], self._revisions[-1]
         if self._export.reads(there.row, newest):
             return True
-        wanted = self._export.row(today, newest, "")
+        wanted = self._export.row(today, newest, "add")
         known = [version for version in versions if self._export.reads(there.row, version)]
-        return any(self._export.row(today, version, "") == wanted for version in known)
+        return any(self._export.row(today, version, "add") == wanted for version in known)
 
 
 def _shown(sent: Sequence[Sent]) -> str:

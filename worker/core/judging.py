@@ -105,9 +105,10 @@ def judge(
         return Ends("superseded", "this version or a later one has been delivered")
     if candidate.document is None and not candidate.voided:
         return Ends("cancelled", "its data has been purged")
-    gone = why_gone(route, candidate, references, in_sis)
+    there = None if in_sis is None or in_sis.seen_to else in_sis
+    gone = why_gone(route, candidate, references, there)
     if gone is None:
-        if in_sis is None or in_sis.seen_to:
+        if there is None:
             if behind is not None:
                 return Ends("collapsed", f"only the earliest goes out, and that is tardy {behind}")
             if unplaced is not None:

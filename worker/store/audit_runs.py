@@ -136,7 +136,8 @@ def _find_wrong_order(looking: Looking) -> None:
 
 
 def _sent(looking: Looking) -> Subquery:
-    """Each delivered entry beside the one of the same tardy delivered before it, by version."""
+    """Each delivered entry beside the one of the same tardy delivered before it, by version. A void that a person
+    has seen to in the SIS counts as delivered: by nobody's run."""
     e, r = entries.c, runs.c
     of_tardy, by_version = (e.export_id, e.district_id, e.tardy_id), (e.version, e.ordinal)
     before = {
@@ -159,7 +160,13 @@ def _sent(looking: Looking) -> Subquery:
                 for name, column in before.items()
             ),
         )
-        .join(runs, r.run_id == e.run_id)
-        .where(e.state == "delivered", *looking.scope.of_export(e.export_id))
+        .outerjoin(runs, r.run_id == e.run_id)
+        .where(
+            or_(
+                and_(e.state == "delivered", r.run_id.is_not(None)),
+                and_(e.state == "dismissed", e.action == "void"),
+            ),
+            *looking.scope.of_export(e.export_id),
+        )
         .subquery("sent")
     )

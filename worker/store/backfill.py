@@ -26,7 +26,7 @@ _MARGIN = timedelta(days=2)  # a local date is within a day of the UTC date; one
 
 def backfill_definition(connection: Connection, route: Route, now: datetime) -> int:
     """Gives the definition an entry for every known tardy it matches and has none of; returns how many."""
-    zones = _zones(connection, route.district_id)
+    zones = zones_of(connection, route.district_id)
     added = 0
     for page in _candidates(connection, route):
         rows = [_entry(route, row, now) for row in page if _belongs(route, row, zones)]
@@ -36,7 +36,7 @@ def backfill_definition(connection: Connection, route: Route, now: datetime) -> 
 
 def backfill_school(connection: Connection, district_id: str, school_id: str, now: datetime) -> None:
     """A school's time zone became known or changed: near a definition's first day, local dates may have moved."""
-    zones = _zones(connection, district_id)
+    zones = zones_of(connection, district_id)
     for route in active_routes(connection, district_id):
         if route.schools is not None and school_id not in route.schools:
             continue
@@ -105,7 +105,8 @@ def _has_data() -> Any:
     )
 
 
-def _zones(connection: Connection, district_id: str) -> dict[str, ZoneInfo]:
+def zones_of(connection: Connection, district_id: str) -> dict[str, ZoneInfo]:
+    """The time zones of the district's known schools."""
     c = reference_versions.c
     rows = connection.execute(
         select(c.school_id, c.document)

@@ -14,6 +14,7 @@ from schemas.events import ReferenceItem, TardyVersion
 from worker.store.backfill import backfill_school, rejudge_held
 from worker.store.catalogue import CatalogueCache, next_generation
 from worker.store.collapsing import wake_schools
+from worker.store.contest import rekey_schools
 from worker.store.recordset import as_parameter, recordset
 from worker.store.rows import columns_of, insert_given, insert_new, one_of
 from worker.store.tables import UNSEALED, entries, reference_versions, tardies, tardy_versions
@@ -244,7 +245,8 @@ def _supersede_older(connection: Connection, corrected: Sequence[TardyVersion], 
     c = entries.c
     by_tardy = one_of(c.district_id, c.tardy_id, [(t.district_id, t.tardy_id) for t in corrected])
     older = c.version < _head_version()
-    connection.execute(update(entries).where(by_tardy, older, c.state.in_(UNSEALED)).values(**values))
+    replaced = c.state.in_((*UNSEALED, "collapsed"))
+    connection.execute(update(entries).where(by_tardy, older, replaced).values(**values))
 
 
 def _head_version() -> Any:
@@ -272,6 +274,7 @@ def save_references(connection: Connection, items: Sequence[ReferenceItem], now:
         results.append(result or "new")
     for district_id in sorted(districts):
         rejudge_held(connection, district_id)
+        rekey_schools(connection, district_id, schools[district_id], now)
         wake_schools(connection, district_id, schools[district_id])
     return Buffered(results)
 

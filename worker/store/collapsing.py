@@ -6,16 +6,21 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, exists, literal, or_, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, and_, exists, literal, select, tuple_, update
 
 from worker.core.collapse import NO_KEY, Rival
-from worker.store.tables import entries, tardies, tardy_versions
+from worker.store.tables import definitions, entries, tardies, tardy_versions
 
-_COMPETES = or_(
-    entries.c.state.in_(("delivered", "sealed", "buffered", "held", "collapsed")),
-    and_(entries.c.state == "refused", ~entries.c.released),
-)
+_COMPETES = entries.c.state.in_(("delivered", "sealed", "buffered", "collapsed"))
 _AGAIN = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
+
+
+def of_export(export_id: str) -> Any:
+    """SQL: the entry is of that export; said so that the primary key serves to find a tardy's entries."""
+    d = definitions.c
+    district = select(d.district_id).where(d.export_id == export_id).scalar_subquery()
+    return and_(entries.c.export_id == export_id, entries.c.district_id == district)
+
 
 Place = tuple[str, int, int]
 """An entry of an export: tardy, version, ordinal."""
@@ -50,7 +55,7 @@ def _in_sis(connection: Connection, export_id: str, tardy_ids: set[str]) -> dict
     rows = connection.execute(
         select(c.tardy_id, c.version, c.ordinal, c.state, c.action)
         .where(
-            c.export_id == export_id,
+            of_export(export_id),
             c.tardy_id.in_(sorted(tardy_ids)),
             c.state.in_(("delivered", "dismissed")),
         )
@@ -70,7 +75,7 @@ def known_keys(connection: Connection, export_id: str, tardy_ids: Sequence[str])
     c = entries.c
     rows = connection.execute(
         select(c.tardy_id, c.collapse_key).where(
-            c.export_id == export_id,
+            of_export(export_id),
             c.tardy_id.in_(tardy_ids),
             c.collapse_key.is_not(None),
             c.collapse_key != NO_KEY,
@@ -86,10 +91,24 @@ def wake(connection: Connection, export_id: str, keys: Iterable[str]) -> None:
     """A place may have come free: has what was collapsed under these keys judged again."""
     wanted = sorted(set(keys) - {NO_KEY})
     if wanted:
-        collapsed = (entries.c.export_id == export_id, entries.c.state == "collapsed")
-        connection.execute(
-            update(entries).where(*collapsed, entries.c.collapse_key.in_(wanted)).values(**_AGAIN)
-        )
+        _wake(connection, export_id, entries.c.collapse_key.in_(wanted))
+
+
+def wake_behind_run(connection: Connection, export_id: str, run_id: str) -> None:
+    """The run's rows have not gone yet after all: what was collapsed behind them is judged beside them again."""
+    sealed = entries.alias("sealed")
+    keys = select(sealed.c.collapse_key).where(
+        sealed.c.run_id == run_id, sealed.c.state == "sealed", sealed.c.collapse_key.is_not(None)
+    )
+    _wake(connection, export_id, entries.c.collapse_key.in_(keys))
+
+
+def _wake(connection: Connection, export_id: str, *conditions: Any) -> None:
+    """A deleted export's entries sleep on."""
+    d = definitions.c
+    active = exists().where(d.export_id == export_id, d.state == "active")
+    collapsed = (entries.c.export_id == export_id, entries.c.state == "collapsed", active)
+    connection.execute(update(entries).where(*collapsed, *conditions).values(**_AGAIN))
 
 
 def wake_after_delivery(connection: Connection, run: RowMapping) -> None:
@@ -106,24 +125,26 @@ def wake_after_delivery(connection: Connection, run: RowMapping) -> None:
 
 
 def wake_schools(connection: Connection, district_id: str, school_ids: Collection[str]) -> None:
-    """A school's days or periods are others now: has what is collapsed there judged again."""
+    """A school's days or periods are others now: has what is collapsed there, or ignored because its row read the
+    same, judged again."""
     if not school_ids:
         return
     there: Any = exists().where(
         and_(
             tardies.c.district_id == entries.c.district_id,
             tardies.c.tardy_id == entries.c.tardy_id,
+            tardies.c.version == entries.c.version,
             tardies.c.school_id.in_(sorted(set(school_ids))),
         )
     )
-    of_district = entries.c.district_id == district_id
-    connection.execute(
-        update(entries).where(of_district, entries.c.state == "collapsed", there).values(**_AGAIN)
-    )
+    d = definitions.c
+    exports = select(d.export_id).where(d.district_id == district_id, d.state == "active")
+    asleep = (entries.c.export_id.in_(exports), entries.c.state.in_(("collapsed", "ignored")))
+    connection.execute(update(entries).where(*asleep, there).values(**_AGAIN))
 
 
 def delivered_page(
-    connection: Connection, export_id: str, after: Place | None, limit: int = 1000
+    connection: Connection, export_id: str, after: Place | None, limit: int, *conditions: Any
 ) -> list[tuple[Place, str | None]]:
     """Delivered adds and changes with their versions' documents (None: purged), by key, from behind `after` on."""
     c = entries.c
@@ -135,7 +156,7 @@ def delivered_page(
     statement = (
         select(c.tardy_id, c.version, c.ordinal, tardy_versions.c.document)
         .join(tardy_versions, of_version)
-        .where(c.export_id == export_id, c.state == "delivered", c.action != "void")
+        .where(of_export(export_id), c.state == "delivered", c.action != "void", *conditions)
         .order_by(c.tardy_id, c.version, c.ordinal)
         .limit(limit)
     )

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import orjson
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection, RowMapping, select
 
 from worker.core.collapse import NO_KEY, Rival, collapse_key, goes_before
 from worker.core.definition import Definition
-from worker.core.judging import Ends, Verdict, Waits, tardy_of
+from worker.core.judging import Ends, Ready, Verdict, Waits, tardy_of
 from worker.core.references import References
 from worker.core.rows import Tardy, Unwritable
-from worker.store.catalogue import ReferenceLoader
+from worker.store.catalogue import ReferenceLoader, load_export
 from worker.store.collapsing import Place, delivered_page, known_keys, rivals_of
 from worker.store.pages import Buffered
 from worker.store.rows import update_given
-from worker.store.tables import entries
+from worker.store.tables import definitions, entries, tardies
+
+_RECENT = timedelta(
+    days=14
+)  # so long a bell schedule or a time zone that comes late puts right what was sent
+_CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +49,16 @@ class _Judged(Protocol):
 class Contest:
     """Asks the database for what was judged before, and remembers the page under judgement.
 
-    `stored`: each page's verdicts are in the database before the next is taken; else all is remembered.
+    `stored`: each page's verdicts are in the database before the next is taken; else all is remembered. `goes`:
+    what is found ready goes, so whatever comes after it in the same file is behind it.
     Without `collapse` in the definition every answer is an empty one.
     """
 
-    def __init__(self, connection: Connection, definition: Definition, *, stored: bool) -> None:
+    def __init__(self, connection: Connection, definition: Definition, *, stored: bool, goes: bool) -> None:
         self._connection = connection
         self._definition = definition
         self._stored = stored
+        self._goes = goes
         self._standings: dict[Place, Standing] = {}
         self._rivals: dict[str, list[Rival]] = {}
         self._judged: dict[str, list[Rival]] = defaultdict(list)
@@ -95,8 +102,13 @@ class Contest:
         ended = isinstance(verdict, Ends) and verdict.state != "collapsed"
         if standing.key is None or ended:
             return None if standing.key is None else NO_KEY
-        if standing.key != NO_KEY and one.candidate.occurred_at is not None:
-            rival = Rival(one.candidate.tardy_id, one.candidate.occurred_at, "waiting")
+        if (
+            standing.key != NO_KEY
+            and one.candidate.occurred_at is not None
+            and not isinstance(verdict, Waits)
+        ):
+            goes = self._goes and isinstance(verdict, Ready)
+            rival = Rival(one.candidate.tardy_id, one.candidate.occurred_at, "taken" if goes else "waiting")
             self._judged[standing.key].append(rival)
         return standing.key
 
@@ -108,36 +120,54 @@ def freed_keys(connection: Connection, definition: Definition, page: Sequence[_J
     freed: set[str] = set()
     for judged in page:
         old = judged.entry["collapse_key"]
-        before = {old} if old is not None else known.get(judged.entry["tardy_id"], set())
-        freed |= before - {judged.key}
+        if isinstance(judged.verdict, Waits) and judged.entry["state"] != "held" and judged.key is not None:
+            freed.add(judged.key)  # what is held holds nothing else back
+        if old is None:
+            freed |= known.get(
+                judged.entry["tardy_id"], set()
+            )  # under the same key it may stand elsewhere now
+        elif old != judged.key:
+            freed.add(old)
     return freed
 
 
-def rekey_delivered(connection: Connection, definition: Definition) -> None:
-    """Has what was delivered compete by the definition as it is now. The caller owns the catalogue."""
+def rekey_delivered(connection: Connection, definition: Definition, *conditions: Any) -> None:
+    """Has what was delivered (of it, what meets the conditions) compete by the definition and the reference data as
+    they are now. The caller owns the catalogue."""
     loader = ReferenceLoader(connection, definition.district_id)
+    key = ("district_id", "tardy_id", "version", "ordinal")
     after: Place | None = None
-    while page := delivered_page(connection, definition.export_id, after):
+    while page := delivered_page(connection, definition.export_id, after, _CHUNK, *conditions):
         documents = {place: orjson.loads(text) for place, text in page if text is not None}
         references = loader.cover({document["school_id"] for document in documents.values()})
         rows = [
-            {
-                "tardy_id": place[0],
-                "version": place[1],
-                "ordinal": place[2],
-                "collapse_key": _key_of(definition, place, documents.get(place), references),
-            }
+            dict(zip(key, (definition.district_id, *place), strict=True))
+            | {"collapse_key": _key_of(definition, place, documents.get(place), references)}
             for place, _ in page
         ]
-        update_given(
-            connection,
-            entries,
-            ("tardy_id", "version", "ordinal"),
-            ["collapse_key"],
-            rows,
-            entries.c.export_id == definition.export_id,
-        )
+        of_export = entries.c.export_id == definition.export_id
+        update_given(connection, entries, key, ["collapse_key"], rows, of_export)
+        if len(page) < _CHUNK:
+            return
         after = page[-1][0]
+
+
+def rekey_schools(
+    connection: Connection, district_id: str, school_ids: Collection[str], now: datetime
+) -> None:
+    """A school's days or periods are others now: what was delivered of the last days competes by them."""
+    t, d = tardies.c, definitions.c
+    recent = select(t.tardy_id).where(
+        t.district_id == district_id, t.school_id.in_(sorted(school_ids)), t.occurred_at >= now - _RECENT
+    )
+    active = select(d.export_id).where(d.district_id == district_id, d.state == "active")
+    for export_id in connection.execute(active).scalars().all() if school_ids else ():
+        export = load_export(connection, export_id)
+        if export is not None and export.definition.collapse != "none":
+            found = connection.execute(recent).scalars().all()
+            for start in range(0, len(found), _CHUNK):
+                chunk = entries.c.tardy_id.in_(found[start : start + _CHUNK])
+                rekey_delivered(connection, export.definition, chunk)
 
 
 def _key_of(

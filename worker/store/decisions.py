@@ -35,6 +35,8 @@ def waiting_for(connection: Connection, wanted: str) -> list[RowMapping]:
         raise RefusedError(
             f"{wanted}: nothing of that name is held or was refused; `writeback held list` shows what is"
         )
+    if len({row["district_id"] for row in rows}) > 1:
+        raise RefusedError(f"{wanted}: several districts have a tardy of that id; name it as EXPORT/{wanted}")
     return rows
 
 

@@ -15,6 +15,7 @@ from worker.core.schedule import local_date, next_due
 from worker.errors import RefusedError
 from worker.store.backfill import backfill_definition, rejudge_definition
 from worker.store.catalogue import load_export, next_generation
+from worker.store.collapsing import wake_behind_run
 from worker.store.contest import rekey_delivered
 from worker.store.scheduling import write_due_slot
 from worker.store.tables import (
@@ -350,6 +351,8 @@ def _close_unsent_run(connection: Connection, export_id: str, now: datetime) -> 
 
 def release_entries(connection: Connection, run_id: str) -> int:
     """Puts a run's sealed entries back in the buffer, to be judged anew; returns how many."""
+    export_id = connection.execute(select(runs.c.export_id).where(runs.c.run_id == run_id)).scalar_one()
+    wake_behind_run(connection, export_id, run_id)
     statement = (
         update(entries)
         .where(entries.c.run_id == run_id, entries.c.state == "sealed")

@@ -98,7 +98,7 @@ def sent_of(
     if row is None:
         return None
     version = _versions(connection, definition.district_id, [tardy_id]).get((tardy_id, row["version"]))
-    seen_to = _voids_seen_to(connection, definition.export_id, [tardy_id]).get(tardy_id, 0) > row["version"]
+    seen_to = _voids_seen_to(connection, definition, [tardy_id]).get(tardy_id, 0) > row["version"]
     layouts = _Layouts(connection, definition)
     return _delivered(row, version or _Version(None), layouts, seen_to=seen_to)
 
@@ -109,7 +109,7 @@ def _with_tardies(
     tardy_ids = sorted({row["tardy_id"] for row in page})
     heads = _heads(connection, definition.district_id, tardy_ids)
     sent = _last_delivered(connection, definition, tardy_ids)
-    seen = _voids_seen_to(connection, definition.export_id, sorted(sent))
+    seen = _voids_seen_to(connection, definition, sorted(sent))
     versions = _versions(connection, definition.district_id, tardy_ids)
     nothing = _Version(None)
     found = []
@@ -191,7 +191,9 @@ def _last_delivered(
     return {row["tardy_id"]: row for row in rows}
 
 
-def _voids_seen_to(connection: Connection, export_id: str, tardy_ids: Sequence[str]) -> dict[str, int]:
+def _voids_seen_to(
+    connection: Connection, definition: Definition, tardy_ids: Sequence[str]
+) -> dict[str, int]:
     """{tardy: the newest version whose void a person has dismissed}, of those given."""
     if not tardy_ids:
         return {}
@@ -199,7 +201,8 @@ def _voids_seen_to(connection: Connection, export_id: str, tardy_ids: Sequence[s
     rows = connection.execute(
         select(c.tardy_id, func.max(c.version))
         .where(
-            c.export_id == export_id,
+            c.export_id == definition.export_id,
+            c.district_id == definition.district_id,
             c.tardy_id.in_(tardy_ids),
             c.state == "dismissed",
             c.action == "void",

@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, exists, select
 
 from worker.core.definition import WEEKDAYS, Definition
+from worker.store.backfill import zones_of
 from worker.store.catalogue import Export, load_export
 from worker.store.requests import all_schools_out
 from worker.store.rows import insert_into, inserted
-from worker.store.tables import definitions, entries, quiet_days, reference_versions
+from worker.store.tables import definitions, entries, quiet_days, reference_versions, tardies
 
+_DAY = timedelta(days=1)
 _LOOK_BACK = 3  # days: a worker that was down tells of them late
 _SCHOOL_WEEK = WEEKDAYS[:5]
 
@@ -26,7 +28,7 @@ def note_quiet_days(connection: Connection, now: datetime) -> list[tuple[str, da
     for export_id in connection.execute(active.order_by(definitions.c.export_id)).scalars().all():
         export = load_export(connection, export_id)
         assert export is not None
-        for day in _ended_days(export, now):
+        for day in _ended_days(connection, export, now):
             if is_quiet(connection, export, day) and _note(connection, export_id, day, now):
                 found.append((export_id, day))
     return found
@@ -44,14 +46,23 @@ def quiet_since(connection: Connection, first: date) -> list[tuple[str, date]]:
     return [(row.export_id, row.day) for row in rows]
 
 
-def _ended_days(export: Export, now: datetime) -> Iterator[date]:
-    zone = ZoneInfo(export.definition.schedule.time_zone)
-    today = now.astimezone(zone).date()
-    known_from = max(export.row["first_saved_at"].astimezone(zone).date(), export.row["backfill_from"])
+def _ended_days(connection: Connection, export: Export, now: datetime) -> Iterator[date]:
+    zones = _zones(connection, export.definition)
+    today = min(now.astimezone(zone).date() for zone in zones)
+    saved = max(export.row["first_saved_at"].astimezone(zone).date() for zone in zones)
+    known_from = max(saved, export.row["backfill_from"])
     for days in range(_LOOK_BACK, 0, -1):
         day = today - timedelta(days=days)
         if day > known_from:  # the day it was saved on may have begun before it
             yield day
+
+
+def _zones(connection: Connection, definition: Definition) -> set[ZoneInfo]:
+    """Those of the definition's schools, or, where none is known, its schedule's."""
+    known = zones_of(connection, definition.district_id)
+    wanted = definition.schools
+    found = {zone for school_id, zone in known.items() if wanted is None or school_id in wanted}
+    return found or {ZoneInfo(definition.schedule.time_zone)}
 
 
 def _in_session(connection: Connection, definition: Definition, day: date) -> bool:
@@ -79,12 +90,22 @@ def _said_in_session(connection: Connection, definition: Definition, day: date) 
 
 
 def _anything(connection: Connection, export: Export, day: date) -> bool:
-    zone = ZoneInfo(export.definition.schedule.time_zone)
-    begin, end = (datetime.combine(each, time(), tzinfo=zone) for each in (day, day + timedelta(days=1)))
+    """Looked for among the schools' tardies of these hours: an export has many more entries."""
+    zones = _zones(connection, export.definition)
+    begin = min(datetime.combine(day, time(), tzinfo=zone).astimezone(UTC) for zone in zones)
+    end = max(datetime.combine(day + _DAY, time(), tzinfo=zone).astimezone(UTC) for zone in zones)
+    district_id = export.definition.district_id
+    schools = export.definition.schools or zones_of(connection, district_id).keys()
+    t, e = tardies.c, entries.c
+    entered = exists().where(
+        e.export_id == export.row["export_id"], e.district_id == t.district_id, e.tardy_id == t.tardy_id
+    )
     there = exists().where(
-        entries.c.export_id == export.row["export_id"],
-        entries.c.sort_at >= begin.astimezone(UTC),
-        entries.c.sort_at < end.astimezone(UTC),
+        t.district_id == district_id,
+        t.school_id.in_(sorted(schools)),
+        t.occurred_at >= begin,
+        t.occurred_at < end,
+        entered,
     )
     return bool(connection.execute(select(there)).scalar_one())
 

@@ -141,7 +141,7 @@ def _placed(connection: Connection, case: Case) -> Case:
         "ordinal": -1,  # none that there is
     }
     one = Buffered(cast(RowMapping, place), candidate, case.delivered)
-    contest = Contest(connection, definition, stored=True)
+    contest = Contest(connection, definition, stored=True, goes=False)
     contest.take([one], case.references)
     standing = contest.place(one)
     unjudged = connection.execute(

@@ -106,7 +106,8 @@ def _guard(connection: Connection, export: Export, run_id: str, now: datetime) -
     """Has a run that is larger than the definition's guard wait for a person; True: it does."""
     run, most = get(connection, run_id), export.definition.guard_rows
     assert run is not None
-    if most is None or run["rows"] <= most or run["approved_revision"] == run["revision"]:
+    approved = run["approved_rows"] if run["approved_revision"] == run["revision"] else 0
+    if most is None or run["rows"] <= most + approved:
         return False
     error = (
         f"{run['rows']} rows are more than the {most} of the definition's guard; look at them with `writeback"
@@ -122,11 +123,12 @@ def _guard(connection: Connection, export: Export, run_id: str, now: datetime) -
 
 
 def approve(connection: Connection, run: RowMapping, *, who: str, reason: str, now: datetime) -> None:
-    """A person lets a guarded run go, under the definition as it is now. The caller holds the run's row."""
+    """A person lets a guarded run go, under the definition as it is now, and what little comes to it until it goes.
+    The caller holds the run's row."""
     connection.execute(
         update(runs)
         .where(runs.c.run_id == run["run_id"])
-        .values(state="sealed", error=None, approved_revision=run["revision"])
+        .values(state="sealed", error=None, approved_revision=run["revision"], approved_rows=run["rows"])
     )
     note(connection, "approve", who, now, export_id=run["export_id"], run_id=run["run_id"], reason=reason)
 

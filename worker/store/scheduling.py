@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -12,7 +13,7 @@ from worker.store.catalogue import Export
 from worker.store.requests import all_schools_out, has_pending, request_scheduled, store_slot
 
 _INSTANT = timedelta(microseconds=1)
-_LOOK_BACK = 500  # times looked at for one on a school day before giving the rest up
+_LOOK_BACK = 500  # days looked at for one in session before giving the rest up
 
 
 def write_due_slot(connection: Connection, export: Export, now: datetime) -> bool:
@@ -21,6 +22,10 @@ def write_due_slot(connection: Connection, export: Export, now: datetime) -> boo
     Times missed meanwhile go with it: one run, not many. The caller holds the export's row or owns the catalogue.
     """
     schedule = export.definition.schedule
+    if export.definition.is_blackout(local_date(now, schedule.time_zone)):
+        # Nothing goes by itself today, nor what was missed before: it is one run once the blackout is over.
+        store_slot(connection, export.row["export_id"], last=None, following=_end_of_blackout(export, now))
+        return False
     after = max(filter(None, (export.row["last_slot"], export.row["schedule_saved_at"])))
     latest = latest_due(schedule, after, now)
     store_slot(connection, export.row["export_id"], last=latest, following=next_due(schedule, now))
@@ -43,6 +48,13 @@ def sends_on(connection: Connection, definition: Definition, day: date) -> bool:
     return not all_schools_out(connection, definition.district_id, definition.schools, day)
 
 
+def _end_of_blackout(export: Export, now: datetime) -> datetime:
+    day = local_date(now, export.definition.schedule.time_zone)
+    while export.definition.is_blackout(day):
+        day += timedelta(days=1)
+    return _midnight(export, day)
+
+
 def _latest_in_session(
     connection: Connection, export: Export, after: datetime, latest: datetime
 ) -> datetime | None:
@@ -52,7 +64,14 @@ def _latest_in_session(
     for _ in range(_LOOK_BACK):
         if due is None:
             return None
-        if sends_on(connection, export.definition, local_date(due, schedule.time_zone)):
+        day = local_date(due, schedule.time_zone)
+        if sends_on(connection, export.definition, day):
             return due
-        due = latest_due(schedule, after, due - _INSTANT)
+        due = latest_due(schedule, after, _midnight(export, day) - _INSTANT)
     return None
+
+
+def _midnight(export: Export, day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=ZoneInfo(export.definition.schedule.time_zone)).astimezone(
+        UTC
+    )

@@ -108,7 +108,7 @@ def _judged_pages(
     connection: Connection, definition: Definition, route: Route, *, lock: bool, unjudged: bool = False
 ) -> Iterator[list[Judged]]:
     loader = ReferenceLoader(connection, definition.district_id)
-    contest = Contest(connection, definition, stored=lock)
+    contest = Contest(connection, definition, stored=lock, goes=not unjudged)
     ready = 0
     for page in pages(connection, definition, lock=lock, unjudged=unjudged):
         references = loader.cover(_schools(page))

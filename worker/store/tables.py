@@ -231,6 +231,7 @@ runs = Table(
     Column("lease_until", Instant),
     Column("departed_attempt", Integer),  # the last that may have renamed; None: nothing left
     Column("approved_revision", Integer),  # under which a person let it go though it is larger than the guard
+    Column("approved_rows", Integer),
     Column("started_at", Instant, nullable=False),
     # Closed, and what its attempts left at the destination has been removed.
     Column("swept", Boolean, nullable=False, server_default=false()),

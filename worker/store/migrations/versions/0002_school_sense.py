@@ -30,6 +30,7 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("sealed_at", Instant(), nullable=True))
     op.add_column("runs", sa.Column("swept", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("runs", sa.Column("approved_revision", sa.Integer(), nullable=True))
+    op.add_column("runs", sa.Column("approved_rows", sa.Integer(), nullable=True))
     op.create_table(
         "decisions",
         sa.Column("decision_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -59,6 +60,7 @@ def downgrade() -> None:
     op.drop_table("quiet_days")
     op.drop_index("ix_decisions_tardy", table_name="decisions")
     op.drop_table("decisions")
+    op.drop_column("runs", "approved_rows")
     op.drop_column("runs", "approved_revision")
     op.drop_column("runs", "swept")
     op.drop_column("runs", "sealed_at")
