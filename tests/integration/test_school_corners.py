@@ -334,6 +334,17 @@ def test_a_time_missed_before_a_blackout_is_not_made_up_for_on_it(program: Stepp
     assert program.states() == {"delivered": 1}
 
 
+def test_a_blackout_that_is_taken_back_puts_nothing_off(program: SteppedProgram) -> None:
+    defined(program, schedule=AT_ONE, blackout=[{"from": "2026-10-06", "to": "2026-10-30"}])
+    program.receive(tardy("a"))
+    program.pass_time(hours=2)  # 14:00
+    program.work()
+    assert program.states() == {"buffered": 1}
+    defined(program, schedule=AT_ONE)
+    program.work()
+    assert program.states() == {"delivered": 1}
+
+
 def test_a_time_missed_before_a_long_blackout_of_frequent_times_is_made_up_for_after_it(
     program: SteppedProgram,
 ) -> None:

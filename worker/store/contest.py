@@ -123,9 +123,8 @@ def freed_keys(connection: Connection, definition: Definition, page: Sequence[_J
         if isinstance(judged.verdict, Waits) and judged.entry["state"] != "held" and judged.key is not None:
             freed.add(judged.key)  # what is held holds nothing else back
         if old is None:
-            freed |= known.get(
-                judged.entry["tardy_id"], set()
-            )  # under the same key it may stand elsewhere now
+            # Under the same key, too: it may stand elsewhere now.
+            freed |= known.get(judged.entry["tardy_id"], set())
         elif old != judged.key:
             freed.add(old)
     return freed

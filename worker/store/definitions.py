@@ -197,12 +197,14 @@ def _replace(
         "backfill_from": definition.backfill_from or existing["backfill_from"],
         "generation": next_generation(connection),
     }
-    old_schedule = parse_definition(existing["document"]).schedule
+    old = parse_definition(existing["document"])
     if existing["state"] != "active":
         values |= {"schedule_saved_at": now, "next_due_at": next_due(definition.schedule, now)}
-    elif old_schedule != definition.schedule:
+    elif old.schedule != definition.schedule:
         _write_due_of_old(connection, definition.export_id, now)
         values |= {"schedule_saved_at": now, "next_due_at": next_due(definition.schedule, now)}
+    elif old.blackout != definition.blackout and existing["next_due_at"] is not None:
+        values |= {"next_due_at": now}  # what was put off by the old one may be due
     connection.execute(
         update(definitions).where(definitions.c.export_id == definition.export_id).values(**values)
     )
