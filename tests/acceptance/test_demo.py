@@ -187,7 +187,7 @@ def test_every_command_it_proposes_works(folder: Path, report: str) -> None:
             timeout=60,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, ""), command
+        assert done.returncode == 0, (command, done.stderr)
         assert done.stdout.strip(), command
 
 

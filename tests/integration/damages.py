@@ -53,7 +53,8 @@ def live(program: SteppedProgram) -> None:
 
 def resend(program: SteppedProgram, export_id: str) -> None:
     with program.database.write() as connection:
-        runs.resend(connection, program.runs(export_id)[0], who="tests", reason="lost", now=program.now)
+        first = min(program.runs(export_id), key=lambda run: run["sequence"])
+        runs.resend(connection, first, who="tests", reason="lost", now=program.now)
     for name in program.files():
         (program.home / "outbox" / name).unlink()  # the SIS has collected them
     program.work()

@@ -20,6 +20,9 @@ from worker.store.rows import insert_new
 from worker.store.tables import UNSEALED, definitions, entries, reference_versions, tardies, tardy_versions
 from worker.store.types import instant_text
 
+JUDGED_AGAIN = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
+"""What an entry is set to that goes back into the buffer. It must have its data: see `has_data`."""
+
 _PAGE = 1000
 _MARGIN = timedelta(days=2)  # a local date is within a day of the UTC date; one more for good measure
 
@@ -60,8 +63,8 @@ def _rejudge_near(connection: Connection, route: Route, school_id: str, edge: da
     )
     connection.execute(
         update(entries)
-        .where(entries.c.export_id == route.export_id, entries.c.state == "cancelled", near, _has_data())
-        .values(state="buffered", judged=False, reason=None, reason_code=None, settled_at=None)
+        .where(entries.c.export_id == route.export_id, entries.c.state == "cancelled", near, has_data())
+        .values(**JUDGED_AGAIN)
     )
 
 
@@ -88,14 +91,14 @@ def rejudge_definition(connection: Connection, export_id: str) -> None:
             entries.c.export_id == export_id,
             or_(
                 entries.c.state.in_(UNSEALED),
-                and_(entries.c.state.in_(("cancelled", "ignored", "collapsed")), newest, _has_data()),
+                and_(entries.c.state.in_(("cancelled", "ignored", "collapsed")), newest, has_data()),
             ),
         )
-        .values(state="buffered", judged=False, reason=None, reason_code=None, settled_at=None)
+        .values(**JUDGED_AGAIN)
     )
 
 
-def _has_data() -> Any:
+def has_data() -> Any:
     """SQL: the entry's version has not been purged: of one that was, nothing can be judged any more."""
     return exists().where(
         tardy_versions.c.district_id == entries.c.district_id,

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, exists, literal, select, tuple_, update
 
 from worker.core.collapse import NO_KEY, Rival
+from worker.store.backfill import JUDGED_AGAIN, has_data
 from worker.store.tables import definitions, entries, tardies, tardy_versions
 
 _COMPETES = entries.c.state.in_(("delivered", "sealed", "buffered", "collapsed"))
-_AGAIN = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
 
 
 def of_export(export_id: str) -> Any:
@@ -107,8 +107,8 @@ def _wake(connection: Connection, export_id: str, *conditions: Any) -> None:
     """A deleted export's entries sleep on."""
     d = definitions.c
     active = exists().where(d.export_id == export_id, d.state == "active")
-    collapsed = (entries.c.export_id == export_id, entries.c.state == "collapsed", active)
-    connection.execute(update(entries).where(*collapsed, *conditions).values(**_AGAIN))
+    collapsed = (entries.c.export_id == export_id, entries.c.state == "collapsed", active, has_data())
+    connection.execute(update(entries).where(*collapsed, *conditions).values(**JUDGED_AGAIN))
 
 
 def wake_after_delivery(connection: Connection, run: RowMapping) -> None:
@@ -140,7 +140,7 @@ def wake_schools(connection: Connection, district_id: str, school_ids: Collectio
     d = definitions.c
     exports = select(d.export_id).where(d.district_id == district_id, d.state == "active")
     asleep = (entries.c.export_id.in_(exports), entries.c.state.in_(("collapsed", "ignored")))
-    connection.execute(update(entries).where(*asleep, there).values(**_AGAIN))
+    connection.execute(update(entries).where(*asleep, there, has_data()).values(**JUDGED_AGAIN))
 
 
 def delivered_page(
