@@ -107,7 +107,7 @@ def _wake(connection: Connection, export_id: str, *conditions: Any) -> None:
     """A deleted export's entries sleep on."""
     d = definitions.c
     active = exists().where(d.export_id == export_id, d.state == "active")
-    collapsed = (entries.c.export_id == export_id, entries.c.state == "collapsed", active, has_data())
+    collapsed = (entries.c.export_id == export_id, entries.c.state == "collapsed", active)
     connection.execute(update(entries).where(*collapsed, *conditions).values(**JUDGED_AGAIN))
 
 
