@@ -1,0 +1,144 @@
+"""Delivery to a real folder: what lies there already, what is missing, moved, changed or full."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.builders import command, definition, save, tardy
+from tests.integration.delivering import ask, crash_at
+from tests.program import SteppedProgram
+from worker.destinations.directory import Directory
+
+
+@pytest.fixture
+def program(database_url: str, tmp_path: Path) -> SteppedProgram:
+    program = SteppedProgram(database_url, tmp_path)
+    program.command(save(definition()))
+    return program
+
+
+def test_an_uncollected_file_is_never_overwritten_and_the_run_waits(program: SteppedProgram) -> None:
+    program.command(
+        save(definition(file={"format": "csv", "name": "upload.csv", "header": False, "line_ending": "lf"}))
+    )
+    program.receive(tardy("a"))
+    ask(program)
+    program.work()
+    program.receive(tardy("b"))
+    ask(program)
+    program.work()
+    assert program.files() == {"upload.csv": ["a,1,"]}
+    waiting = program.outcomes("run.waiting")[0]
+    assert "not been collected" in waiting["error"] and waiting["next_attempt_at"] is not None
+    (program.home / "outbox" / "upload.csv").unlink()
+    answer = program.command(command("export.retry", {"export_id": "daily"}))
+    assert answer is not None and answer.refused is None
+    program.work()
+    assert program.files() == {"upload.csv": ["b,1,"]}
+
+
+def test_replace_overwrites(program: SteppedProgram) -> None:
+    file = {
+        "format": "csv",
+        "name": "upload.csv",
+        "header": False,
+        "line_ending": "lf",
+        "if_exists": "replace",
+    }
+    program.command(save(definition(file=file)))
+    for tardy_id in ("a", "b"):
+        program.receive(tardy(tardy_id))
+        ask(program)
+        program.work()
+    assert program.files() == {"upload.csv": ["b,1,"]}
+
+
+def test_a_missing_absolute_folder_fails_the_run_until_a_correction_is_saved(
+    program: SteppedProgram, tmp_path: Path
+) -> None:
+    missing = tmp_path / "not-mounted"
+    program.command(save(definition(destination={"type": "directory", "path": str(missing)})))
+    program.receive(tardy("a"))
+    ask(program)
+    program.work()
+    assert not missing.exists()
+    failed = program.outcomes("run.failed")[0]
+    assert "no such folder" in failed["error"]
+    program.receive(tardy("b"))
+    program.pass_time(hours=5)
+    program.work()
+    assert program.states() == {"sealed": 1, "buffered": 1}  # nothing is used up, the export sends nothing
+    program.command(save(definition()))
+    program.work()
+    assert program.files() == {"daily_0001.csv": ["a,1,", "b,1,"]}
+
+
+def test_a_folder_that_is_another_one_than_before_is_never_taken_for_collected(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a reboot the mount may be missing and its empty mount point be there."""
+    program.receive(tardy("a"))
+    ask(program)
+    crash_at(program, monkeypatch, Directory, "publish", before=True)
+    (program.home / "outbox").rename(program.home / "unmounted")
+    (program.home / "outbox").mkdir()
+    program.work()
+    assert program.runs()[0]["state"] == "failed"
+    assert "not the folder" in program.runs()[0]["error"]
+    (program.home / "outbox").rmdir()
+    (program.home / "unmounted").rename(program.home / "outbox")
+    program.command(command("export.retry", {"export_id": "daily"}))
+    program.work()
+    assert program.files() == {"daily_0001.csv": ["a,1,"]}
+
+
+def test_a_destination_changed_between_two_attempts_is_asked_where_the_file_lies(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.receive(tardy("a"))
+    ask(program)
+    crash_at(program, monkeypatch, Directory, "publish", before=True)
+    program.command(save(definition(destination={"type": "directory", "path": "elsewhere"})))
+    crash_at(program, monkeypatch, Directory, "publish", before=False)
+    program.work()
+    assert program.files() == {} and program.leftovers() == []
+    assert program.files("elsewhere") == {"daily_0001.csv": ["a,1,"]} and program.leftovers("elsewhere") == []
+
+
+def test_a_bug_fails_the_run_with_a_reference_and_loses_nothing(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.receive(tardy("a", comment="secret comment"))
+    ask(program)
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise KeyError("secret comment")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Directory, "upload", broken)
+        program.work()
+    error = program.runs()[0]["error"]
+    assert "reference" in error and "secret" not in error
+    program.command(command("export.retry", {"export_id": "daily"}))
+    program.work()
+    assert program.files() == {"daily_0001.csv": ["a,1,secret comment"]}
+
+
+def test_a_full_disk_fails_the_run_and_leaves_no_half_file(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.receive(tardy("a"))
+    ask(program)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        program.work()
+    assert program.runs()[0]["state"] == "failed" and "no space" in program.runs()[0]["error"]
+    assert program.leftovers() == []
