@@ -9,7 +9,7 @@ from marshmallow import ValidationError
 
 from schemas.catalogue import ATTRIBUTES, EXPORT_FIELDS, find_field, nearest
 from schemas.errors import shown
-from schemas.fields import Choice, Flag, JsonSchema, Scalar, ScalarMap, Strict, Text, Whole
+from schemas.fields import Choice, Flag, JsonSchema, Scalar, ScalarMap, Strict, Text, Whole, whole
 from schemas.formats import format_problem
 from schemas.strict import Problems, StrictSchema
 
@@ -34,7 +34,7 @@ class FieldName(Strict):
 
     def json_schema(self) -> JsonSchema:
         named = {"type": "string", "enum": list(EXPORT_FIELDS)}
-        return {"anyOf": [named, {"type": "string", "pattern": r"^attributes\.[^\u0000]{1,128}$"}]}
+        return {"anyOf": [named, {"type": "string", "pattern": whole(r"attributes\.[^\u0000]{1,128}")}]}
 
 
 class OneCharacter(Strict):
@@ -58,7 +58,7 @@ class OneCharacter(Strict):
             "type": "string",
             "minLength": 1,
             "maxLength": 1,
-            "pattern": f"^[^\\u0000-\\u0008\\n-\\u001f{never}]$",
+            "pattern": whole(rf"[^\u0000-\u0008\n-\u001f{never}]"),
         }
 
 

@@ -23,6 +23,12 @@ _unstorable = re.compile("[\x00\ud800-\udfff]").search
 NO_NUL = "^[^\\u0000]*$"
 
 
+def whole(pattern: str) -> str:
+    """A JSON Schema pattern for the text as a whole, for validators of every language: in some, Python among them,
+    `$` alone lets a line break stand behind."""
+    return rf"^(?:{pattern})(?!\n)$"
+
+
 def is_storable(text: str) -> bool:
     """Whether the text can be stored and sent: no NUL, no lone surrogate."""
     return "\x00" not in text if text.isascii() else _unstorable(text) is None
@@ -85,7 +91,7 @@ class Text(Strict):
         return value
 
     def json_schema(self) -> JsonSchema:
-        pattern = "^[^\\u0000-\\u001f\\u007f]*$" if self.single_line else NO_NUL
+        pattern = whole(r"[^\u0000-\u001f\u007f]*") if self.single_line else NO_NUL
         return {
             "type": "string",
             "minLength": self.minimum,
@@ -108,7 +114,7 @@ class Pattern(Strict):
         return value
 
     def json_schema(self) -> JsonSchema:
-        return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+        return {"type": "string", "pattern": whole(self.pattern)}
 
 
 class Choice(Strict):
@@ -279,7 +285,7 @@ class Secret(Strict):
     def json_schema(self) -> JsonSchema:
         return {
             "type": "object",
-            "properties": {"secret": {"type": "string", "pattern": f"^{self.NAME}$", "maxLength": 63}},
+            "properties": {"secret": {"type": "string", "pattern": whole(self.NAME), "maxLength": 63}},
             "required": ["secret"],
             "additionalProperties": False,
         }

@@ -16,7 +16,7 @@ from schemas.commands import COMMAND_TYPES
 from schemas.definition import DefinitionSchema
 from schemas.envelope import MAX_NAME
 from schemas.examples import COMMANDS, DEFINITION, EVENTS, OUTCOMES, message
-from schemas.fields import NO_NUL, JsonSchema
+from schemas.fields import NO_NUL, JsonSchema, whole
 from schemas.outcomes import OUTCOME_TYPES, SOURCE
 from schemas.reference import BEHAVIOR_CODE, BELL_SCHEDULE, SCHOOL, SCHOOL_DAY
 from schemas.strict import StrictSchema, object_schema
@@ -90,7 +90,7 @@ def _message(type: str, data: JsonSchema) -> JsonSchema:
             "data": data,
         },
         "required": ["specversion", "id", "source", "type", "data"],
-        "propertyNames": {"pattern": "^(?:[a-z0-9]+|data_base64)$"},
+        "propertyNames": {"pattern": whole("[a-z0-9]+|data_base64")},
         "additionalProperties": {"type": ["string", "integer", "boolean", "null"], "pattern": NO_NUL},
         "examples": [examples()[type]],
     }

@@ -9,12 +9,13 @@ from typing import Any
 from cronsim import CronSim, CronSimError
 from marshmallow import ValidationError
 
-from schemas.fields import Choice, Flag, JsonSchema, Number, Strict, Whole
+from schemas.fields import Choice, Flag, JsonSchema, Number, Strict, Whole, whole
 from schemas.reference import WEEKDAYS
 from schemas.strict import Items, OneOrMore, StrictSchema
 from schemas.times import LocalTime, TimeZone
 
-_is_cron = re.compile(r"[0-9A-Za-z*/,#-]+(?: +[0-9A-Za-z*/,#-]+){4}").fullmatch
+_CRON = "[0-9A-Za-z*/,#-]+(?: +[0-9A-Za-z*/,#-]+){4}"
+_is_cron = re.compile(_CRON).fullmatch
 LONGEST_CRON = 300
 _SOME_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 -- wall clock; whether it ever fires depends on no zone
 
@@ -40,7 +41,7 @@ class Cron(Strict):
         return {
             "type": "string",
             "maxLength": LONGEST_CRON,
-            "pattern": "^[0-9A-Za-z*/,#-]+(?: +[0-9A-Za-z*/,#-]+){4}$",
+            "pattern": whole(_CRON),
         }
 
 

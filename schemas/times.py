@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 from marshmallow import ValidationError
 
-from schemas.fields import JsonSchema, Pattern, Strict
+from schemas.fields import JsonSchema, Pattern, Strict, whole
 
 FIRST_DAY = date(1, 1, 2)
 LAST_DAY = date(9999, 12, 30)
@@ -67,7 +67,7 @@ class Rfc3339(Strict):
         )
 
     def json_schema(self) -> JsonSchema:
-        return {"type": "string", "format": "date-time", "pattern": f"^{RFC3339}$"}
+        return {"type": "string", "format": "date-time", "pattern": whole(RFC3339)}
 
 
 class LocalDate(Pattern):

@@ -61,6 +61,8 @@ class RabbitMQ:
         self._address = address
         self._management = management
         self._users: dict[str, list[str]] = {}
+        self._vhosts: set[str] = set()
+        self._recovered: set[str] = set()
         self._frozen = False
 
     def url(self, vhost: str = "/") -> str:
@@ -70,12 +72,20 @@ class RabbitMQ:
     def create_vhost(self, name: str) -> str:
         """Creates a virtual host; returns the administrator's AMQP URL of it."""
         self.api("PUT", f"vhosts/{_path(name)}", {})
+        self._vhosts.add(name)
         self._permit(name, self._address.user, configure=".*", write=".*", read=".*")
         return self.url(name)
 
     def delete_vhost(self, name: str) -> None:
-        """Deletes a virtual host with all that is in it, and the users that were added for it."""
-        self.api("DELETE", f"vhosts/{_path(name)}")
+        """Deletes a virtual host with all that is in it, and the users that were added for it.
+
+        One that the server had when it ended stays until the server goes: to delete quorum queues while they
+        recover can leave a node that refuses every queue from then on with INTERNAL_ERROR (seen with 3.10.8, three
+        times of four). No test of ours is about that.
+        """
+        self._vhosts.discard(name)
+        if name not in self._recovered:
+            self.api("DELETE", f"vhosts/{_path(name)}")
         for user in self._users.pop(name, []):
             self.api("DELETE", f"users/{_path(user)}")
 
@@ -120,6 +130,7 @@ class RabbitMQ:
 
     def stop(self) -> None:
         """Ends it in good order; what is durable stays."""
+        self._recovered |= self._vhosts
         self._engine.stop()
 
     def restart(self) -> None:
@@ -129,6 +140,7 @@ class RabbitMQ:
     def kill(self) -> None:
         """Ends it as SIGKILL does; what it has confirmed stays, and so does every queue declared before."""
         self._register_queues()
+        self._recovered |= self._vhosts
         self._engine.kill()
 
     def abandon(self) -> None:

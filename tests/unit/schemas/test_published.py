@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -18,6 +19,7 @@ from schemas.envelope import read_envelope
 from schemas.errors import RejectedError
 from schemas.events import EVENT_TYPES, load_event
 from schemas.examples import DEFINITION
+from schemas.fields import NO_NUL
 from schemas.outcomes import OUTCOME_TYPES, outcome_problems
 from schemas.publish import EVENT_SCHEMAS, definition_schema, examples, message_schemas, published
 from tests.unit.schemas.builders import DESTINATIONS
@@ -83,9 +85,11 @@ TEXTS = [
     "x" * 300,
     "a\x00",
     "2026-11-23T08:00:00Z",
+    "2026-11-23T08:00:00Z\n",
     "2026-11-23",
     "mon",
     "08:00",
+    "08:00\n",
     "all",
     "UTC",
 ]
@@ -101,6 +105,22 @@ SPOILT = st.sampled_from(sorted(MESSAGES)).flatmap(
 
 #: JSON Schema cannot say that a time zone exists, that a period ends after it starts, or how periods lie.
 LOOSER = ("school.saved", "bell_schedule.saved")
+
+
+def patterns(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from patterns(inner)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".json")])
+def test_no_pattern_lets_a_line_break_stand_behind_in_any_language(name: str) -> None:
+    found = set(patterns(json.loads(FILES[name])))
+    assert found
+    assert {pattern for pattern in found - {NO_NUL} if not pattern.endswith("(?!\\n)$")} == set()
 
 
 @settings(PATIENT, max_examples=500)
