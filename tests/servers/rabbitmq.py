@@ -79,9 +79,9 @@ class RabbitMQ:
     def delete_vhost(self, name: str) -> None:
         """Deletes a virtual host with all that is in it, and the users that were added for it.
 
-        One that the server had when it ended stays until the server goes: to delete quorum queues while they
-        recover can leave a node that refuses every queue from then on with INTERNAL_ERROR (seen with 3.10.8, three
-        times of four). No test of ours is about that.
+        One that the server had when it ended stays until the server goes: to delete quorum queues that dead-letter
+        at least once while they recover can leave a node that refuses every quorum queue with INTERNAL_ERROR until it
+        is restarted (seen with 3.10.8, three times of four). No test of ours is about that.
         """
         self._vhosts.discard(name)
         if name not in self._recovered:
