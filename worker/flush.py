@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -38,6 +39,7 @@ from worker.store.engine import Database, share_catalogue
 log = structlog.get_logger("flush")
 
 _STALE = "another worker has taken the run over; nothing was changed"
+_GIVEN_UP = timedelta(days=7)  # a place that cannot be reached for so long keeps what lies there
 _LEFT = "the run is left for the next attempt"
 
 
@@ -255,23 +257,26 @@ class Flush:
         with self._database.read() as connection:
             closed = claims.unswept(connection)
         for run in closed:
-            self._sweep_run(run["export_id"], run["run_id"], run["file_name"])
+            is_old = self._clock() - run["finished_at"] > _GIVEN_UP
+            self._sweep_run(run["export_id"], run["run_id"], run["file_name"], give_up=is_old)
 
-    def _sweep_run(self, export_id: str, run_id: str, file_name: str) -> None:
+    def _sweep_run(self, export_id: str, run_id: str, file_name: str, *, give_up: bool = False) -> None:
         with self._database.read() as connection:
             closed = claims.attempts_of(connection, run_id)
         names = [Names(file_name, row["token"]) for row in closed]
-        self._discard(export_id, names, {row["revision"] for row in closed})
-        with self._database.write() as connection:
-            claims.note_swept(connection, run_id)
+        if self._discard(export_id, names, {row["revision"] for row in closed}) or give_up:
+            with self._database.write() as connection:
+                claims.note_swept(connection, run_id)
 
-    def _discard(self, export_id: str, attempts: Sequence[Names], revisions: Iterable[int]) -> None:
-        """Removes the attempts' temporary files wherever these revisions send to."""
+    def _discard(self, export_id: str, attempts: Sequence[Names], revisions: Iterable[int]) -> bool:
+        """Removes the attempts' temporary files wherever these revisions send to. False: some may still be there."""
         with self._database.read() as connection:
             places = [load_definition(connection, export_id, each).destination for each in revisions]
+        gone = True
         for place in places:
             with suppress(DestinationError):  # what cannot be opened any more keeps what lies there
-                self._open(place).discard([name for names in attempts for name in names.all])
+                gone &= self._open(place).discard([name for names in attempts for name in names.all])
+        return gone
 
     def _open(self, options: Mapping[str, Any]) -> FileDestination:
         kind = DESTINATIONS.get(options["type"])

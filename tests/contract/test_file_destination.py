@@ -83,7 +83,9 @@ def test_a_fence_without_its_mark_is_another_place(place: Place) -> None:
 
 
 def test_discarding_what_is_not_there_is_no_error(place: Place) -> None:
-    place.destination.discard([PART, MARK])
+    place.upload()
+    assert place.destination.discard([PART, MARK])
+    assert place.destination.discard([PART, MARK])
 
 
 def test_a_check_leaves_nothing_behind(place: Place) -> None:

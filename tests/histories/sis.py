@@ -124,8 +124,10 @@ class FaultyDirectory(Directory):
             raise Crashed
         return found
 
-    def discard(self, names: Iterable[str]) -> None:
-        super().discard([name for name in names if not self._sis.fails(Fault.DISCARD_LOST)])
+    def discard(self, names: Iterable[str]) -> bool:
+        wanted = list(names)
+        reached = [name for name in wanted if not self._sis.fails(Fault.DISCARD_LOST)]
+        return super().discard(reached) and reached == wanted
 
     def _cut(self, fault: Fault) -> None:
         if self._sis.fails(fault):

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from tests.builders import command, definition, save, tardy
 from tests.integration.delivering import ask, crash_at
 from tests.program import SteppedProgram
 from worker.destinations.directory import Directory
+from worker.store import claims, receipts
+from worker.store.tables import runs
 
 
 @pytest.fixture
@@ -94,6 +97,45 @@ def test_a_folder_that_is_another_one_than_before_is_never_taken_for_collected(
     program.command(command("export.retry", {"export_id": "daily"}))
     program.work()
     assert program.files() == {"daily_0001.csv": ["a,1,"]}
+
+
+def test_a_folder_that_is_away_when_its_run_ends_is_cleaned_up_once_it_is_back(
+    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox, away = program.home / "outbox", program.home / "away"
+    settle = receipts.settle_delivered
+
+    def unmounted(*args: Any) -> None:
+        settle(*args)
+        outbox.rename(away)
+
+    program.receive(tardy("a"))
+    ask(program)
+    with monkeypatch.context() as patched:
+        patched.setattr(receipts, "settle_delivered", unmounted)
+        program.work()
+    assert program.states() == {"delivered": 1}
+    program.flush.sweep_closed()
+    away.rename(outbox)
+    assert program.leftovers() != []
+    program.flush.sweep_closed()
+    assert program.leftovers() == []
+    with program.database.read() as connection:
+        assert claims.unswept(connection) == []
+
+
+def test_a_folder_that_stays_away_is_looked_for_during_a_week(program: SteppedProgram) -> None:
+    program.receive(tardy("a"))
+    ask(program)
+    program.work()
+    with program.database.write() as connection:
+        connection.execute(update(runs).values(swept=False))
+    (program.home / "outbox").rename(program.home / "away")
+    for days, left in ((6, 1), (2, 0)):
+        program.pass_time(days=days)
+        program.flush.sweep_closed()
+        with program.database.read() as connection:
+            assert len(claims.unswept(connection)) == left
 
 
 def test_a_destination_changed_between_two_attempts_is_asked_where_the_file_lies(

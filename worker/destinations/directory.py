@@ -95,10 +95,14 @@ class Directory:
                     return True
             return False
 
-    def discard(self, names: Iterable[str]) -> None:
+    def discard(self, names: Iterable[str]) -> bool:
+        removed = True
         for name in names:
-            with suppress(OSError):
-                (self._folder / name).unlink()
+            try:
+                (self._folder / name).unlink(missing_ok=True)
+            except OSError:
+                removed = False
+        return removed and self._folder.is_dir()
 
     def check(self) -> None:
         probe = f".writeback-check-{uuid4().hex}.part"

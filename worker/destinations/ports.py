@@ -44,8 +44,11 @@ class FileDestination(Protocol):
         where the mark is missing: this is not the place that was written to.
         """
 
-    def discard(self, names: Iterable[str]) -> None:
-        """Removes temporary files and marks that may be there; never raises."""
+    def discard(self, names: Iterable[str]) -> bool:
+        """Removes temporary files and marks that may be there; never raises.
+
+        False: one may still be there, as when the place cannot be reached just now.
+        """
 
     def check(self) -> None:
         """Tries whether a file could be sent, leaving nothing behind."""

@@ -158,7 +158,8 @@ def attempts_of(connection: Connection, run_id: str) -> list[RowMapping]:
 
 
 def unswept(connection: Connection, export_id: str | None = None, limit: int = 100) -> list[RowMapping]:
-    """Closed runs (of one export) whose worker may have died before it removed what its attempts left behind."""
+    """Closed runs (of one export) that may have left something behind: their worker died before it removed that, or
+    the destination could not be reached."""
     wanted = [
         runs.c.finished_at.is_not(None),
         runs.c.file_name.is_not(None),
@@ -167,12 +168,12 @@ def unswept(connection: Connection, export_id: str | None = None, limit: int = 1
     ]
     if export_id is not None:
         wanted.append(runs.c.export_id == export_id)
-    statement = select(runs.c.run_id, runs.c.export_id, runs.c.file_name).where(*wanted)
+    statement = select(runs.c.run_id, runs.c.export_id, runs.c.file_name, runs.c.finished_at).where(*wanted)
     return list(connection.execute(statement.order_by(runs.c.finished_at.desc()).limit(limit)).mappings())
 
 
 def note_swept(connection: Connection, run_id: str) -> None:
-    """Nothing of the closed run lies about any more."""
+    """Nobody need look any more for what attempts of the closed run left behind."""
     connection.execute(update(runs).where(runs.c.run_id == run_id).values(swept=True))
 
 
