@@ -1,6 +1,6 @@
 """What other services ask for, by type. To add a command: a schema and a line in `COMMAND_TYPES`.
 
-What the contract leaves open: a pause needs its reason, a resume may give one (1 to 500 characters each).
+What the contract leaves open: a pause and a resume may give their reason (1 to 500 characters).
 """
 
 from __future__ import annotations
@@ -90,13 +90,7 @@ class ExportSchema(StrictSchema):
 
 
 class PauseSchema(ExportSchema):
-    """The data of `export.pause`."""
-
-    reason = Text(1, 500, required=True)
-
-
-class ResumeSchema(ExportSchema):
-    """The data of `export.resume`."""
+    """The data of `export.pause` and `export.resume`."""
 
     reason = Text(1, 500)
 
@@ -105,7 +99,7 @@ COMMAND_TYPES: dict[str, StrictSchema] = {
     "export.save": SaveSchema(),
     "export.run_now": RunNowSchema(),
     "export.pause": PauseSchema(),
-    "export.resume": ResumeSchema(),
+    "export.resume": PauseSchema(),
     "export.delete": ExportSchema(),
     "export.retry": ExportSchema(),
 }

@@ -124,7 +124,9 @@ def _headers(columns: Mapping[int, Mapping[str, Any]], file: Mapping[str, Any]) 
         return
     first: dict[str, int] = {}
     for index, column in columns.items():
-        title = column.get("header", column.get("field", ""))
+        title = column.get("header", column.get("field"))
+        if title is None:  # a constant without a header, of which there may be several
+            continue
         if first.setdefault(title, index) != index:
             yield f"fields[{index}].header: the same as that of fields[{first[title]}]; give each its own"
 

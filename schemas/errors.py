@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 RejectionCode = Literal["oversize", "undecodable", "unknown-type", "invalid"]
+REJECTION_CODES: tuple[str, ...] = get_args(RejectionCode)
 
 #: How many faults one line names, and how long it may get; the rest is counted.
 MOST_PROBLEMS = 20

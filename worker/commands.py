@@ -142,7 +142,11 @@ def _request(connection: Connection, asked: Asked, export_id: str) -> None:
 
 def _pause(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
     definitions.pause(
-        connection, data["export_id"], who=asked.who, reason=data.get("reason") or "", now=asked.now
+        connection,
+        data["export_id"],
+        who=asked.who,
+        reason=data.get("reason") or "no reason given",
+        now=asked.now,
     )
     return [data["export_id"]]
 

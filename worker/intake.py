@@ -15,7 +15,7 @@ import structlog
 from schemas.commands import COMMAND_TYPES, Command, load_command
 from schemas.envelope import Envelope, read_envelope
 from schemas.errors import RejectedError
-from schemas.events import ReferenceItem, TardyVersion, load_event
+from schemas.events import EVENT_TYPES, ReferenceItem, TardyVersion, load_event
 from worker.broker.ports import Broker, Consumer, Delivery, Publisher, Rejection
 from worker.clock import Clock
 from worker.commands import carry_out, refuse
@@ -163,7 +163,7 @@ class Intake:
         reached(Arrow.PARK_BEFORE_PUBLISH)
         publisher.park(delivery, rejection)
         reached(Arrow.PARK_PUBLISHED)
-        self._instruments.events.labels("unreadable", rejection.code).inc()
+        self._instruments.events.labels(_parked_type(delivery, rejection), rejection.code).inc()
         log.warning("parked", queue=delivery.queue, code=rejection.code, reason=rejection.reason)
 
     def _read(self, deliveries: Sequence[Delivery]) -> Batch:
@@ -329,6 +329,15 @@ def _envelope(delivery: Delivery) -> Envelope:
     return read_envelope(
         delivery.body, delivery.content_type, delivery.content_encoding, dict(delivery.headers)
     )
+
+
+def _parked_type(delivery: Delivery, rejection: Rejection) -> str:
+    """A parked message's type as a label, as far as it is one that we know and could be read."""
+    try:
+        named = _envelope(delivery).type if rejection.code == "invalid" else ""
+    except RejectedError:
+        named = ""
+    return named if named in EVENT_TYPES else "unreadable"
 
 
 def _is_suspicious(delivery: Delivery) -> bool:

@@ -266,7 +266,7 @@ def broken_commands() -> dict[str, dict[str, Any]]:
         "export and school": command("export.run_now", {"export_id": "daily", "school_id": "0012"}),
         "an export id in capitals": command("export.run_now", {"export_id": "DAILY"}),
         "a run of a paused export": command("export.run_now", {"export_id": "paused"}),
-        "a pause without reason": command("export.pause", {"export_id": "daily"}),
+        "a pause with an empty reason": command("export.pause", {"export_id": "daily", "reason": ""}),
         "a resume of what is unknown": command("export.resume", {"export_id": "nobody"}),
         "nothing to retry": command("export.retry", {"export_id": "daily"}),
         "a delete of what is unknown": command("export.delete", {"export_id": "nobody"}),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pika
 
+from schemas.errors import REJECTION_CODES
 from tests.acceptance.amqp import Client
 from tests.acceptance.broken_messages import (
     ORIGINAL,
@@ -50,7 +51,13 @@ def test_a_broken_message_is_parked_whole_with_its_reason_and_the_good_ones_go_o
     good = publish_among(client, broken)
     assert parked_in(client, broken) == {one.what: one.code for one in broken}
     assert rows_after_run(client, home) == sorted([ORIGINAL, *good])
-    assert worker.metric("writeback_events_total", type="unreadable") >= len(broken) - 1
+    counted = {code: worker.metric("writeback_events_total", result=code) for code in REJECTION_CODES}
+    assert sum(counted.values()) >= len(broken) - 1
+    assert worker.metric("writeback_events_total", type="tardy.recorded", result="invalid") > 0
+    assert (
+        worker.metric("writeback_events_total", type="unreadable", result="undecodable")
+        == counted["undecodable"]
+    )
     assert worker.stop() == 0
     assert SECRET not in worker.log.read_text()
 

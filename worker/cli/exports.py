@@ -137,11 +137,11 @@ def run_now(program: Program, export_id: str, wait: float | None, as_json: bool)
 
 @exports.command()
 @click.argument("export_id", metavar="ID", type=WORD)
-@click.option("--reason", required=True, type=WORD, help="Why; it is shown to whoever looks.")
+@click.option("--reason", type=WORD, help="Why; it is shown to whoever looks.")
 @with_database
-def pause(program: Program, export_id: str, reason: str) -> None:
+def pause(program: Program, export_id: str, reason: str | None) -> None:
     """Send nothing until `resume`; what arrives is buffered."""
-    _ask(program, "export.pause", export_id, reason=reason)
+    _ask(program, "export.pause", export_id, **({"reason": reason} if reason else {}))
     emit(f"{export_id} is paused; `writeback exports resume {export_id}` ends it")
 
 

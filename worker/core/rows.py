@@ -174,13 +174,10 @@ def once_more(definition: Definition, values: list[Value], action: str, line: in
 
 
 def _column(definition: Definition, spec: FieldSpec, tardy: Tardy, action: str, line: int) -> Value:
-    if spec.field is None:
-        value = spec.constant
-    else:
-        value = _written(spec, _native(spec, tardy, action, line))
-        if spec.required and value in (None, ""):
-            raise Unwritable("required-empty", f"{spec.field} is required and empty")
     label = spec.field or spec.title or "constant"
+    value = _written(spec, spec.constant if spec.field is None else _native(spec, tardy, action, line))
+    if spec.required and value in (None, ""):
+        raise Unwritable("required-empty", f"{label} is required and empty")
     if spec.max_length is not None and len(str(value if value is not None else "")) > spec.max_length:
         raise Unwritable("too-long", f"{label} is longer than {spec.max_length} characters")
     problem = FORMATS[definition.file.format].problem(value, spec, definition.file)

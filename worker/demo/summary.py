@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, exists, func, select
 
+from schemas.errors import REJECTION_CODES
 from worker.demo.district import DAY, ZONE
 from worker.demo.exports import EXPORTS, Export
 from worker.demo.messages import Post
@@ -140,7 +141,7 @@ def _messages(morning: Morning, connection: Connection, posts: Sequence[Post]) -
         tardy_versions=kinds["tardy"],
         repeats=kinds["duplicate"],
         overtaken=overtaken,
-        parked=sum(count for (kind, _), count in counted.items() if kind == "unreadable"),
+        parked=sum(count for (_, result), count in counted.items() if result in REJECTION_CODES),
     )
 
 

@@ -24,7 +24,6 @@ USAGE = [
     ("exports preview daily --rows -1", "-1 is not in the range"),
     ("exports preview daily --rows some", "'some' is not a valid integer"),
     ("exports run-now daily --wait soon", "'soon' is not a valid float"),
-    ("exports pause daily", "Missing option '--reason'"),
     ("exports pause daily --reason=", "must not be empty"),
     ("exports pause daily --reason " + "x" * 501, "more than 500 characters"),
     ("exports run-now daily --wait nan", "--wait takes a number of seconds"),

@@ -108,6 +108,9 @@ def test_date_and_time_are_the_schools_own() -> None:
         ({"field": "minutes_late", "map": {"7": "seven"}}, "seven"),
         ({"constant": "HERO"}, "HERO"),
         ({"constant": 1}, 1),
+        ({"constant": "Ab", "case": "upper"}, "AB"),
+        ({"constant": "Ab", "map": {"Ab": "Q"}}, "Q"),
+        ({"constant": "", "default": "D"}, "D"),
     ],
 )
 def test_how_a_value_is_written(spec: dict[str, Any], value: Any) -> None:
@@ -130,6 +133,7 @@ def test_how_a_value_is_written(spec: dict[str, Any], value: Any) -> None:
         ({"field": "period"}, EVERYTHING, {"occurred_at": "2026-10-06T09:02:00-05:00"}, "period-missing"),
         ({"field": "period.external_reference_code"}, EVERYTHING, {"period": "7"}, "period-missing"),
         ({"field": "comment", "required": True}, EVERYTHING, {}, "required-empty"),
+        ({"constant": "", "required": True}, EVERYTHING, {}, "required-empty"),
         ({"field": "comment", "required": True}, EVERYTHING, {"comment": ""}, "required-empty"),
         ({"field": "comment", "max_length": 3}, EVERYTHING, {"comment": "four"}, "too-long"),
     ],

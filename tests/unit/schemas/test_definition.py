@@ -67,6 +67,7 @@ ACCEPTED = [
     definition("fields", 1, {"field": "attributes.Home room", "map": {"": "none", "A": 1, "B": True}}),
     definition("fields", 1, {"field": "student.grade", "default": 0, "max_length": 2, "case": "upper"}),
     definition("fields", 4, {"constant": 5}),
+    definition("fields", [{"field": "tardy_id"}, {"constant": "A"}, {"constant": "B"}]),
     definition("fields", 4, {"constant": False, "header": "Excused", "required": True}),
     fixed_width(align="right", pad="0", max_length=5, header="Comment"),
     json_lines(),
