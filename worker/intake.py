@@ -16,6 +16,7 @@ from schemas.commands import COMMAND_TYPES, Command, load_command
 from schemas.envelope import Envelope, read_envelope
 from schemas.errors import RejectedError
 from schemas.events import EVENT_TYPES, ReferenceItem, TardyVersion, load_event
+from schemas.fields import is_storable
 from worker.broker.ports import Broker, Consumer, Delivery, Publisher, Rejection
 from worker.clock import Clock
 from worker.commands import carry_out, refuse
@@ -255,14 +256,23 @@ class Intake:
         self._wake()
 
     def _answer(self, envelope: Envelope, delivery: Delivery) -> str:
-        reply = {"reply_to": delivery.reply_to, "correlation_id": delivery.correlation_id}
+        reply = _reply(delivery)
         try:
-            command = load_command(envelope)
+            return self._carry_out(load_command(envelope), reply)
+        except UnavailableError:
+            raise
         except RejectedError as error:
-            broken = Command(envelope.type, envelope.id, envelope.source, {})
-            with self._database.write() as connection:
-                refuse(connection, broken, error.reason, self._clock(), **reply)
-            return "refused"
+            reason = error.reason
+        except Exception as error:  # noqa: BLE001 - one bad command must not hold the queue up
+            reference = uuid4().hex[:12]
+            log.error("a command could not be carried out", reference=reference, error=type(error).__name__)
+            reason = f"it could not be carried out; look for reference {reference} in the log"
+        broken = Command(envelope.type, envelope.id, envelope.source, {})
+        with self._database.write() as connection:
+            refuse(connection, broken, reason, self._clock(), **reply)
+        return "refused"
+
+    def _carry_out(self, command: Command, reply: dict[str, str | None]) -> str:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
                 answer = carry_out(connection, command, self._clock(), **reply)
@@ -329,6 +339,15 @@ def _envelope(delivery: Delivery) -> Envelope:
     return read_envelope(
         delivery.body, delivery.content_type, delivery.content_encoding, dict(delivery.headers)
     )
+
+
+def _reply(delivery: Delivery) -> dict[str, str | None]:
+    """Where a command's outcomes are to go as well; what no database can store (AMQP does not look) is left out."""
+    asked = {"reply_to": delivery.reply_to, "correlation_id": delivery.correlation_id}
+    kept = {name: value if is_storable(value or "") else None for name, value in asked.items()}
+    if kept != asked:
+        log.warning("a reply_to or correlation_id is not text; it is left out")
+    return kept
 
 
 def _parked_type(delivery: Delivery, rejection: Rejection) -> str:

@@ -1,0 +1,73 @@
+"""Commands with whatever stands in their message's properties, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.builders import command, definition, outgoing, save
+from tests.program import SteppedProgram
+from worker import intake as intake_module
+from worker.broker.ports import COMMANDS_QUEUE, Delivery
+from worker.broker.registry import open_broker
+from worker.intake import Intake
+
+
+class Acknowledged(list[str]):
+    """A consumer that writes down what it is told."""
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        self.extend(delivery.tag for delivery in deliveries)
+
+
+@pytest.fixture
+def program(database_url: str, tmp_path: Path) -> Iterator[SteppedProgram]:
+    program = SteppedProgram(database_url, tmp_path / "home")
+    yield program
+    program.database.close()
+
+
+def handle(program: SteppedProgram, home: Path, message: dict[str, Any], **properties: str) -> None:
+    intake = Intake(
+        program.database,
+        open_broker(None, home),
+        program.clock,
+        program.instruments,
+        worker="w",
+        batch_size=500,
+        linger=0,
+    )
+    told = Acknowledged()
+    delivery = Delivery(COMMANDS_QUEUE, outgoing(message).body, "tag", **properties)  # type: ignore[arg-type]
+    intake.handle_command(delivery, told, told)  # type: ignore[arg-type]  # all that is asked of either
+    assert told == ["tag"]
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"correlation_id": "\udcff\udcfe"},
+        {"reply_to": "a\x00b"},
+        {"correlation_id": "\x00", "reply_to": "\udc80"},
+    ],
+)
+def test_a_command_is_carried_out_whatever_bytes_stand_where_its_answer_is_to_go(
+    program: SteppedProgram, tmp_path: Path, properties: dict[str, str]
+) -> None:
+    handle(program, tmp_path, save(definition()), **properties)
+    assert [told["export_ids"] for told in program.outcomes("command.accepted")] == [["daily"]]
+
+
+def test_a_command_that_meets_a_defect_is_refused_with_a_reference(
+    program: SteppedProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise KeyError("secret")
+
+    monkeypatch.setattr(intake_module, "carry_out", broken)
+    handle(program, tmp_path, command("export.retry", {"export_id": "daily"}))
+    [told] = program.outcomes("command.refused")
+    assert "reference" in told["reason"] and "secret" not in told["reason"]
