@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 
 from tests.servers import PostgreSQL, RabbitMQ, ServerError, Servers
+from tests.servers.tools import tool
 from worker.store import migrate
 from worker.store.engine import Database
 
@@ -79,6 +80,12 @@ def postgres(request: pytest.FixtureRequest) -> PostgreSQL:
     """
     servers = request.config.stash[SERVERS]
     return _or_fail(lambda: servers.postgresql(own=True))
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """Prometheus's own judge of metrics and rules."""
+    return _or_fail(lambda: tool("promtool", "prometheus"))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -94,6 +95,10 @@ class Worker:
         """The last line it has written."""
         return self.log.read_text(errors="replace").strip().rpartition("\n")[2]
 
+    def page(self, path: str) -> tuple[int, str]:
+        """Status and text of a page of its ops server; (0, "") where nothing listens there."""
+        return page(self._ops_port, path)
+
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that bear these labels, read from /metrics."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._ops_port}/metrics", timeout=10) as answer:
@@ -159,6 +164,18 @@ class Processes:
         for worker in self._started:
             if worker.alive:
                 worker.kill()
+
+
+def page(port: int, path: str) -> tuple[int, str]:
+    """Status and text of a page on this machine; (0, "") where nothing listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
 
 
 def command_line(*arguments: str, module: str = "worker") -> list[str]:

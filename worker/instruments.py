@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 RUN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+_TOLD_OUTCOMES = ("delivered", "waiting", "failed")
 
 
 class Instruments:
@@ -28,6 +29,13 @@ class Instruments:
             registry=self.registry,
         )
         self.pulse = Pulse()
+
+    def know(self, export_id: str, frequency: str) -> None:
+        """Begins an export's counters at 0: Prometheus sees no increase where a series is born at 1."""
+        for trigger in ("run_now", "continuous" if frequency == "continuous" else "schedule"):
+            for outcome in _TOLD_OUTCOMES:
+                self.runs.labels(export_id, trigger, outcome)
+        self.rows.labels(export_id, "delivered")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"writeback_{name}", text, labels, registry=self.registry)

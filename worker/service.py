@@ -26,10 +26,16 @@ _LAST_WAIT = 28.0  # seconds for all threads to end after SIGTERM (contract: exi
 
 
 class Service:
-    """One process in some roles. `run` returns when it was told to stop, or raises what ended it."""
+    """One process in some roles. `run` returns when it was told to stop, or raises what ended it.
 
-    def __init__(self, program: Program, roles: Sequence[str]) -> None:
+    `prepare` opens the database and sees that it is up to date (None: as the program does).
+    """
+
+    def __init__(
+        self, program: Program, roles: Sequence[str], prepare: Callable[[], None] | None = None
+    ) -> None:
         self._program = program
+        self._prepare = prepare or program.prepare_database
         self._roles = tuple(roles) or ROLES
         self._stop = threading.Event()
         self._error: WritebackError | None = None
@@ -39,8 +45,19 @@ class Service:
         failpoints.arm_from(self._program.settings.environment)
         signal.signal(signal.SIGTERM, self._told_to_stop)
         signal.signal(signal.SIGINT, self._told_to_stop)
-        self._wait_for_servers()
-        ops = self._start_ops()
+        ops = self._start_ops()  # first: whoever watches sees also what it waits for
+        try:
+            self._wait_for_servers()
+            self._work()
+        finally:
+            if ops is not None:
+                ops.stop()
+            self._program.close()
+        if self._error is not None:
+            raise self._error
+        log.info("stopped")
+
+    def _work(self) -> None:
         threads = [self._thread(name, work) for name, work in self._loops().items()]
         log.info("running", roles=list(self._roles), version=__version__, worker=self._program.worker)
         while not self._stop.wait(_LOOK):
@@ -48,12 +65,6 @@ class Service:
         self._program.flusher.wake()
         for thread in threads:
             thread.join()
-        if ops is not None:
-            ops.stop()
-        self._program.close()
-        if self._error is not None:
-            raise self._error
-        log.info("stopped")
 
     def _end(self) -> None:
         """Tells every thread to end, and sees to it that the process does: one of them, the main thread at its start
@@ -73,7 +84,7 @@ class Service:
 
     def _wait_for_servers(self) -> None:
         """Waits for the database and the broker; a flusher alone does not need the broker to begin."""
-        self._waited_for(self._program.prepare_database)
+        self._waited_for(self._prepare)
         if "consumer" in self._roles:
             self._waited_for(self._program.broker.prepare)
             self._waited_for(self._replay_after_upgrade)

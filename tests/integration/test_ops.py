@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -69,14 +68,6 @@ def port(watched: SteppedProgram, broker: Broker) -> Iterator[int]:
     server.start()
     yield server.port
     server.stop()
-
-
-@pytest.fixture(scope="session")
-def promtool() -> str:
-    found = shutil.which("promtool")
-    if found is None:
-        pytest.fail("promtool is not here: sudo apt-get install -y prometheus", pytrace=False)
-    return found
 
 
 def status_of(program: SteppedProgram) -> Status:
@@ -206,7 +197,7 @@ def test_unacknowledged_is_what_consumers_say_where_the_broker_does_not_tell(
         requests.note_consumer(connection, "two", "worker", 0, watched.now, in_hand=4)
         requests.note_consumer(connection, "dead", "worker", 0, watched.now - timedelta(minutes=1), in_hand=5)
     registry = CollectorRegistry()
-    registry.register(StateCollector(watched.database, broker, watched.clock))
+    registry.register(StateCollector(watched.database, broker, watched.clock, watched.instruments))
     labels = {"queue": EVENTS_QUEUE, "state": "unacknowledged"}
     assert registry.get_sample_value("writeback_queue_messages", labels) == 7
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 
 import click
 
-from worker.cli.session import prepare_database, worker_program
-from worker.errors import UnavailableError, WritebackError
+from worker.cli.session import explained, prepare_database, worker_program
+from worker.errors import WritebackError
 
 ROLES = ("consumer", "flusher")
 
@@ -27,11 +27,11 @@ def run(roles: tuple[str, ...]) -> None:
     from worker.ops.logs import log_uncaught
     from worker.service import Service
 
-    with suppress(UnavailableError):  # a server that is down is waited for by the service
-        prepare_database(program)
     log_uncaught()
+    # A folder that cannot be made is told before anything starts.
+    explained(program, lambda: program.database)
     try:
-        Service(program, list(dict.fromkeys(roles))).run()
+        Service(program, list(dict.fromkeys(roles)), partial(prepare_database, program)).run()
     except WritebackError:
         raise
     except Exception as error:  # noqa: BLE001 - logged whole, told in a line

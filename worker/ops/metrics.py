@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from math import nan
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from worker.broker.ports import EVENTS_QUEUE, Broker, QueueDepth
 from worker.clock import Clock
+from worker.instruments import Instruments
 from worker.ops.probe import Probe
 from worker.store.engine import Database
 from worker.store.status import LIVE_STATES, OPEN_STATES, ExportStatus, Status, take_status
@@ -30,6 +32,10 @@ _GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "buffer_oldest_seconds": ("Age of the oldest buffered entry, 0 if there is none.", ("export",)),
     "next_run_timestamp_seconds": ("When the schedule runs next.", ("export",)),
     "last_delivered_timestamp_seconds": ("When a run was last delivered.", ("export",)),
+    "export_overdue_seconds": (
+        "For how long what the schedule or a run-now asked for has not been delivered, 0 if it is not late.",
+        ("export",),
+    ),
     "export_paused": ("1 if the export is paused, else 0.", ("export",)),
     "open_run": ("1 for the state that the export's open run is in, else 0.", ("export", "state")),
     "outbox_messages": ("Outcomes that wait to be published.", ()),
@@ -40,8 +46,9 @@ class StateCollector(Collector):
     """Gauges read at the scrape (names and labels: contract, section 8), for a registry to collect.
 
     Broker and database are asked side by side, each at most every `keep` seconds and with a time limit: a scrape
-    never hangs. What cannot be asked is left out rather than shown old, and `writeback_broker_up` or
-    `writeback_database_up` is 0. Every process tells the same figures: aggregate with max, not sum.
+    never hangs. What cannot be asked is NaN rather than old or gone, as far as it was known before, and
+    `writeback_broker_up` or `writeback_database_up` is 0. Every process tells the same figures: aggregate with max,
+    not sum.
 
     RabbitMQ tells over AMQP how many messages are ready, not how many are unacknowledged; its management API
     does, where BROKER_URL names it (`?management=…`). Where the broker does not tell, it is what the program's
@@ -53,48 +60,73 @@ class StateCollector(Collector):
         database: Database,
         broker: Broker,
         clock: Clock,
+        instruments: Instruments,
         *,
         keep: float = KEEP,
         patience: float = PATIENCE,
     ) -> None:
         self._clock = clock
+        self._instruments = instruments
+        self._last_depths: list[QueueDepth] = []
+        self._last_status = Status()
         self._depths = Probe(broker.operator().depths, keep=keep, patience=patience)
         self._status = Probe(lambda: _read_status(database, clock()), keep=keep, patience=patience)
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """The gauges without samples: what the registry checks for names taken twice."""
-        return _families().values()
+        return _families(*_GAUGES).values()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """The gauges as things stand."""
-        families = _families()
         self._depths.begin()
         self._status.begin()
-        status = self._status.answer().value
-        self._add_depths(families, self._depths.answer().value, status)
-        self._add_status(families, status)
-        return families.values()
-
-    def _add_depths(self, families: Families, depths: list[QueueDepth] | None, status: Status | None) -> None:
-        families["broker_up"].add_metric((), depths is not None)
-        for depth in depths or []:
-            families["queue_messages"].add_metric((depth.queue, "ready"), depth.ready)
-            unacknowledged = depth.unacknowledged
-            if unacknowledged is None and status is not None:
-                unacknowledged = status.events_in_hand if depth.queue == EVENTS_QUEUE else 0
-            if unacknowledged is not None:
-                families["queue_messages"].add_metric((depth.queue, "unacknowledged"), unacknowledged)
-
-    def _add_status(self, families: Families, status: Status | None) -> None:
-        families["database_up"].add_metric((), status is not None)
+        status, depths = self._status.answer().value, self._depths.answer().value
+        up = _families("broker_up", "database_up")
+        up["broker_up"].add_metric((), depths is not None)
+        up["database_up"].add_metric((), status is not None)
+        self._last_depths, self._last_status = depths or self._last_depths, status or self._last_status
+        self._begin_counters()
+        of_queues = _of_queues(self._last_depths, self._last_status)
+        of_exports = _of_exports(self._last_status, self._clock())
+        if depths is None:
+            _blank(of_queues)
         if status is None:
-            return
+            _blank(of_exports)
+        return [*up.values(), *of_queues.values(), *of_exports.values()]
+
+    def _begin_counters(self) -> None:
+        for export in self._last_status.exports:
+            self._instruments.know(export.export_id, export.frequency)
+
+
+def _blank(families: Families) -> None:
+    """Nobody knows how it stands now: each series stays, and says so."""
+    for family in families.values():
+        family.samples = [sample._replace(value=nan) for sample in family.samples]
+
+
+def _of_queues(depths: Sequence[QueueDepth], status: Status) -> Families:
+    families = _families("queue_messages")
+    queue_messages = families["queue_messages"]
+    for depth in depths:
+        queue_messages.add_metric((depth.queue, "ready"), depth.ready)
+        unacknowledged = depth.unacknowledged
+        if unacknowledged is None and depth.queue == EVENTS_QUEUE:
+            unacknowledged = status.events_in_hand
+        if unacknowledged is not None:
+            queue_messages.add_metric((depth.queue, "unacknowledged"), unacknowledged)
+    return families
+
+
+def _of_exports(status: Status, now: datetime) -> Families:
+    families = _families(*(set(_GAUGES) - {"broker_up", "database_up", "queue_messages"}))
+    if status.known:
         families["outbox_messages"].add_metric((), status.unpublished_outcomes)
-        now = self._clock()
-        for export in status.exports:
-            _add_buffer_and_run(families, export, now)
-            if export.active:
-                _add_schedule(families, export)
+    for export in status.exports:
+        _add_buffer_and_run(families, export, now)
+        if export.active:
+            _add_schedule(families, export, now)
+    return families
 
 
 def _read_status(database: Database, now: datetime) -> Status:
@@ -102,10 +134,11 @@ def _read_status(database: Database, now: datetime) -> Status:
         return take_status(connection, now)
 
 
-def _families() -> Families:
+def _families(*names: str) -> Families:
     return {
         name: GaugeMetricFamily(f"writeback_{name}", text, labels=labels)
         for name, (text, labels) in _GAUGES.items()
+        if name in names
     }
 
 
@@ -120,8 +153,10 @@ def _add_buffer_and_run(families: Families, export: ExportStatus, now: datetime)
         families["open_run"].add_metric((export.export_id, state), run is not None and run.state == state)
 
 
-def _add_schedule(families: Families, export: ExportStatus) -> None:
+def _add_schedule(families: Families, export: ExportStatus, now: datetime) -> None:
     label = (export.export_id,)
+    late = 0.0 if export.overdue_since is None else max(0.0, (now - export.overdue_since).total_seconds())
+    families["export_overdue_seconds"].add_metric(label, late)
     families["export_paused"].add_metric(label, export.paused)
     if export.next_due_at is not None and not export.paused:  # paused: nothing will run then
         families["next_run_timestamp_seconds"].add_metric(label, export.next_due_at.timestamp())

@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +31,7 @@ log = structlog.get_logger("ops")
 READY_KEEP = 2.0  # seconds an answer about readiness is given again
 READY_PATIENCE = 3.0  # seconds waited for broker and database, side by side
 _IDLE_CLIENT = 10.0  # seconds after which a client that sends nothing is cut off
+MOST_CLIENTS = 32  # side by side; whoever comes next takes the place of the one that has been there longest
 _PLAIN = "text/plain; charset=utf-8"
 
 
@@ -84,7 +86,7 @@ class OpsServer:
     ) -> None:
         self._address = address
         self._instruments = instruments
-        self._collector = StateCollector(database, broker, clock)
+        self._collector = StateCollector(database, broker, clock, instruments)
         self._readiness = Readiness(
             broker=Probe(broker.operator().depths, keep=READY_KEEP, patience=READY_PATIENCE),
             database=Probe(lambda: _touch(database), keep=READY_KEEP, patience=READY_PATIENCE),
@@ -155,11 +157,30 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: Address, answer: Callable[[str], Page]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self.answer = answer
+        self._clients: dict[socket.socket, None] = {}  # the longest there comes first
+        self._counting = threading.Lock()
         super().__init__((address.host, address.port), _Handler)
 
     def server_bind(self) -> None:
         # HTTPServer's own also looks its host's name up, which may take long and serves nothing here.
         TCPServer.server_bind(self)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        # Not the newcomer is turned away: that may be the monitoring, and those who hold the places may be idle.
+        with self._counting:
+            oldest = next(iter(self._clients)) if len(self._clients) >= MOST_CLIENTS else None
+            if oldest is not None:
+                del self._clients[oldest]
+            self._clients[request] = None
+        if oldest is not None:
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._counting:
+            self._clients.pop(request, None)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exception()

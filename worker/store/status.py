@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, func, or_, select
 
+from worker.store.overdue import Waiting, overdue_since
 from worker.store.requests import events_in_hand
 from worker.store.tables import definitions, entries, outbox, runs
 
@@ -65,6 +66,9 @@ class ExportStatus:
     pause_reason: str | None
     buffer: Buffer
     open_run: OpenRun | None
+    overdue_since: datetime | None = (
+        None  # what its schedule or a run-now asked for has not been delivered since
+    )
 
     @property
     def paused(self) -> bool:
@@ -78,22 +82,33 @@ class Status:
     exports: tuple[ExportStatus, ...] = field(default=())
     unpublished_outcomes: int = 0
     events_in_hand: int = 0
+    known: bool = False  # False: nobody has been able to ask yet
 
 
 def take_status(connection: Connection, now: datetime) -> Status:
-    """Reads it all in five statements; locks nothing.
+    """Reads it all in seven statements; locks nothing.
 
     The cost is that of counting what has not ended: with a million buffered entries about 0.2 s on PostgreSQL
     and 0.5 s on SQLite, with few of them some milliseconds, however many were delivered.
     """
     buffers = _buffers(connection)
     open_runs = _open_runs(connection)
-    rows = connection.execute(select(definitions).order_by(definitions.c.export_id)).mappings()
+    rows = connection.execute(select(definitions).order_by(definitions.c.export_id)).mappings().all()
+    late = _late(connection, rows, buffers, open_runs, now)
     exports = (
-        _export(row, buffers.get(row["export_id"], Buffer()), open_runs.get(row["export_id"])) for row in rows
+        _export(
+            row,
+            buffers.get(row["export_id"], Buffer()),
+            open_runs.get(row["export_id"]),
+            late.get(row["export_id"]),
+        )
+        for row in rows
     )
     return Status(
-        tuple(filter(_is_worth_listing, exports)), _unpublished(connection), events_in_hand(connection, now)
+        tuple(filter(_is_worth_listing, exports)),
+        _unpublished(connection),
+        events_in_hand(connection, now),
+        known=True,
     )
 
 
@@ -125,11 +140,31 @@ def _open_runs(connection: Connection) -> Mapping[str, OpenRun]:
     return {row["export_id"]: OpenRun(**row) for row in rows}
 
 
+def _late(
+    connection: Connection,
+    rows: Sequence[RowMapping],
+    buffers: Mapping[str, Buffer],
+    open_runs: Mapping[str, OpenRun],
+    now: datetime,
+) -> dict[str, datetime]:
+    active = {row["export_id"]: row for row in rows if row["state"] == "active"}
+    waiting = {
+        export_id: Waiting(
+            open_runs[export_id].due_at if export_id in open_runs else None,
+            buffers[export_id].oldest_buffered_at if export_id in buffers else None,
+        )
+        for export_id in active
+    }
+    return overdue_since(connection, active, waiting, now)
+
+
 def _unpublished(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).where(outbox.c.published_at.is_(None))).scalar_one())
 
 
-def _export(row: RowMapping, buffer: Buffer, open_run: OpenRun | None) -> ExportStatus:
+def _export(
+    row: RowMapping, buffer: Buffer, open_run: OpenRun | None, overdue_since: datetime | None
+) -> ExportStatus:
     return ExportStatus(
         export_id=row["export_id"],
         district_id=row["district_id"],
@@ -142,6 +177,7 @@ def _export(row: RowMapping, buffer: Buffer, open_run: OpenRun | None) -> Export
         pause_reason=row["pause_reason"],
         buffer=buffer,
         open_run=open_run,
+        overdue_since=overdue_since,
     )
 
 

@@ -46,7 +46,7 @@ class Ended:
 
 
 class Workplace:
-    """Runs commands with nothing configured but WRITEBACK_HOME."""
+    """Runs commands with nothing configured but WRITEBACK_HOME, and nobody watching."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,7 +61,7 @@ class Workplace:
     def run(self, *arguments: str, stdin: str | bytes = "", **environment: str) -> Ended:
         """Runs one command to its end. Any error that is not told as a line fails the test."""
         unset = dict.fromkeys((name for name in os.environ if name.startswith(FOREIGN)), None)
-        given = {**unset, "WRITEBACK_HOME": str(self.home), **environment}
+        given = {**unset, "WRITEBACK_HOME": str(self.home), "WRITEBACK_OPS_ADDRESS": "", **environment}
         result = CliRunner().invoke(cli, list(arguments), input=stdin, env=given, prog_name="writeback")
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Ended(result.exit_code, result.stdout, result.stderr, result.stdout_bytes)

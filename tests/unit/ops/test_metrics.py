@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from math import isnan
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -25,10 +26,23 @@ WEEKLY = {"frequency": "weekly", "on": ["fri"], "at": ["15:10"], "time_zone": "A
 FRIDAY = datetime(2026, 10, 9, 20, 10, tzinfo=UTC).timestamp()
 
 
+class Scraper:
+    """What scrapes a program's gauges again and again."""
+
+    def __init__(self, program: SteppedProgram, broker: Broker, keep: float = 0) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(
+            StateCollector(
+                program.database, broker, program.clock, program.instruments, keep=keep, patience=20
+            )
+        )
+
+    def scrape(self) -> Samples:
+        return parse(generate_latest(self._registry).decode())
+
+
 def scraped(program: SteppedProgram, broker: Broker, keep: float = 0) -> Samples:
-    registry = CollectorRegistry()
-    registry.register(StateCollector(program.database, broker, program.clock, keep=keep, patience=20))
-    return parse(generate_latest(registry).decode())
+    return Scraper(program, broker, keep).scrape()
 
 
 @pytest.fixture
@@ -77,6 +91,78 @@ def test_a_database_that_is_gone_leaves_its_gauges_out_and_says_so(
     samples = scraped(program, broker)
     assert samples["database_up", ()] == 0
     assert {name for name, _ in samples} == {"database_up", "broker_up", "queue_messages"}
+
+
+def test_what_was_known_of_a_database_that_is_gone_is_told_as_unknown(
+    exporting: SteppedProgram, broker: Broker
+) -> None:
+    scraper = Scraper(exporting, broker)
+    before = scraper.scrape()
+    with exporting.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE outbox RENAME TO away")
+    during = scraper.scrape()
+    assert during.keys() == before.keys()
+    assert isnan(during["export_paused", ("weekly",)]) and isnan(during["outbox_messages", ()])
+    assert during["database_up", ()] == 0 and during["queue_messages", (EVENTS_QUEUE, "ready")] == 0
+    with exporting.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE away RENAME TO outbox")
+    assert scraper.scrape() == before
+
+
+def test_an_exports_counters_begin_at_zero_with_its_first_scrape(
+    exporting: SteppedProgram, broker: Broker
+) -> None:
+    scraped(exporting, broker)
+    counters = parse(generate_latest(exporting.instruments.registry).decode())
+    assert counters["runs_total", ("weekly", "failed", "schedule")] == 0
+    assert counters["runs_total", ("weekly", "failed", "run_now")] == 0
+    assert counters["rows_total", ("weekly", "delivered")] == 0
+
+
+def test_rows_that_wait_for_their_day_are_not_overdue_and_a_due_time_that_nobody_heeds_is(
+    exporting: SteppedProgram, broker: Broker
+) -> None:
+    exporting.receive(tardy("t-1"))
+    exporting.pass_time(days=3)
+    assert scraped(exporting, broker)["export_overdue_seconds", ("weekly",)] == 0
+    exporting.pass_time(days=4)
+    friday = scraped(exporting, broker)["next_run_timestamp_seconds", ("weekly",)]
+    overdue = scraped(exporting, broker)["export_overdue_seconds", ("weekly",)]
+    assert overdue == exporting.now.timestamp() - friday > 0
+    exporting.work()
+    assert scraped(exporting, broker)["export_overdue_seconds", ("weekly",)] == 0
+
+
+def test_a_run_that_is_tried_again_and_again_is_overdue_since_it_was_due(
+    exporting: SteppedProgram, broker: Broker
+) -> None:
+    exporting.receive(tardy("t-1"))
+    exporting.command(command("export.run_now", {"export_id": "weekly"}))
+    exporting.pass_time(minutes=2)
+    assert scraped(exporting, broker)["export_overdue_seconds", ("weekly",)] == 120
+
+
+def test_a_full_buffer_is_overdue_once_its_linger_is_over_and_not_while_the_export_is_paused(
+    program: SteppedProgram, broker: Broker
+) -> None:
+    near_real_time = {"frequency": "continuous", "linger_seconds": 60, "time_zone": "America/Chicago"}
+    program.command(save(definition("now", schedule=near_real_time)))
+    program.receive(tardy("t-1"))
+    program.pass_time(seconds=80)
+    assert scraped(program, broker)["export_overdue_seconds", ("now",)] == 0
+    program.pass_time(seconds=40)
+    assert scraped(program, broker)["export_overdue_seconds", ("now",)] == 60
+    program.command(command("export.pause", {"export_id": "now", "reason": "the SIS is moved"}))
+    assert scraped(program, broker)["export_overdue_seconds", ("now",)] == 0
+
+
+def test_a_blackout_day_makes_no_full_buffer_late(program: SteppedProgram, broker: Broker) -> None:
+    near_real_time = {"frequency": "continuous", "time_zone": "America/Chicago"}
+    today = program.now.date().isoformat()
+    program.command(save(definition("now", schedule=near_real_time, blackout=[today])))
+    program.receive(tardy("t-1"))
+    program.pass_time(minutes=30)
+    assert scraped(program, broker)["export_overdue_seconds", ("now",)] == 0
 
 
 def test_a_buffer_tells_its_entries_by_state_and_how_old_the_oldest_is(
@@ -146,10 +232,9 @@ def test_outcomes_that_wait_to_be_published_are_counted(exporting: SteppedProgra
 def test_broker_and_database_are_asked_no_more_often_than_told(
     exporting: SteppedProgram, broker: Broker
 ) -> None:
-    registry = CollectorRegistry()
-    registry.register(StateCollector(exporting.database, broker, exporting.clock, keep=60, patience=20))
-    before = parse(generate_latest(registry).decode())
+    scraper = Scraper(exporting, broker, keep=60)
+    before = scraper.scrape()
     exporting.receive(tardy("t-1"))
     with closing(broker.publisher()) as publisher:
         publisher.publish(outgoing(tardy("t-2")))
-    assert parse(generate_latest(registry).decode()) == before
+    assert scraper.scrape() == before

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from io import StringIO
 
 import pytest
@@ -13,6 +15,7 @@ from tests.unit.ops.conftest import Serve
 from tests.unit.ops.scraping import fetch, scrape
 from worker.broker.ports import Broker
 from worker.ops.logs import configure_logs
+from worker.ops.server import MOST_CLIENTS
 
 
 @pytest.fixture
@@ -110,6 +113,19 @@ def test_a_client_that_hangs_up_is_no_trouble(serve: Serve, log: StringIO) -> No
         client.sendall(b"GET /metrics HTTP/1.1\r\n")
     assert fetch(port, "/healthz").status == 200
     assert log.getvalue() == ""
+
+
+def test_clients_that_hold_on_without_asking_do_not_keep_the_next_one_out(serve: Serve) -> None:
+    port = serve().port
+    before = threading.active_count()
+    with ExitStack() as idle:
+        clients = [
+            idle.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            for _ in range(3 * MOST_CLIENTS)
+        ]
+        assert fetch(port, "/healthz").status == 200
+        assert all(client.recv(1) == b"" for client in clients[: 2 * MOST_CLIENTS])  # they were shut out
+        assert threading.active_count() <= before + MOST_CLIENTS + 2
 
 
 def test_a_taken_address_is_an_os_error_and_leaves_the_other_alone(serve: Serve) -> None:
