@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from worker.errors import ConfigurationError
@@ -17,6 +18,30 @@ DATABASE_DRIVERS = ("sqlite", "postgresql+psycopg", "postgresql")
 BROKER_SCHEMES = ("amqp", "amqps")
 DEFAULT_OPS_ADDRESS = "127.0.0.1:9464"
 DEFAULT_CONSOLE_ADDRESS = "127.0.0.1:8080"
+ENV_FILE = "WRITEBACK_ENV_FILE"
+#: Every variable that begins with WRITEBACK_ and means something: what is in neither is told as a likely slip.
+VARIABLES = (
+    "WRITEBACK_HOME",
+    "WRITEBACK_SECRETS_DIR",
+    "WRITEBACK_DESTINATION_ROOTS",
+    "WRITEBACK_ALLOWED_HOSTS",
+    "WRITEBACK_SECRETS_KEY",
+    "WRITEBACK_SECRETS_KEY_FILE",
+    "WRITEBACK_SENDERS",
+    ENV_FILE,
+    "WRITEBACK_OPS_ADDRESS",
+    "WRITEBACK_CONSOLE_ADDRESS",
+    "WRITEBACK_BATCH_SIZE",
+    "WRITEBACK_LINGER_MS",
+    "WRITEBACK_RETAIN_DAYS",
+    "WRITEBACK_LOG_FORMAT",
+    "WRITEBACK_LOG_LEVEL",
+)
+_FAMILIES = ("WRITEBACK_SECRET_", "WRITEBACK_TEST_")  # named by whoever writes definitions, and by tests
+_OURS = "WRITEBACK_"
+
+
+_is_scheme = re.compile(r"[a-z][a-z0-9+.-]{0,30}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +84,10 @@ def read_settings(environment: Mapping[str, str], *, terminal: bool = False) -> 
     """
     get = _Reader(environment)
     home = Path(get.text("WRITEBACK_HOME", "var"))
-    if home.exists() and not home.is_dir():
+    there = next((one for one in (home, *home.absolute().parents) if one.exists()), home)
+    if there.exists() and not there.is_dir():
         raise ConfigurationError(
-            f"WRITEBACK_HOME: {home} is not a folder; name a folder, it is created if missing"
+            f"WRITEBACK_HOME: {there} is not a folder; name a folder, it is created if missing"
         )
     ops = get.text("WRITEBACK_OPS_ADDRESS", DEFAULT_OPS_ADDRESS, empty_is_off=True)
     return Settings(
@@ -81,6 +107,15 @@ def read_settings(environment: Mapping[str, str], *, terminal: bool = False) -> 
         log_level=get.one_of("WRITEBACK_LOG_LEVEL", "info", LOG_LEVELS),
         environment=dict(environment),
     )
+
+
+def unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
+    """A line for each variable that looks like one of ours and is none, with the nearest that is."""
+    for name in sorted(environment):
+        if name.startswith(_OURS) and name not in VARIABLES and not name.startswith(_FAMILIES):
+            near = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.75)
+            meant = f"; is {near[0]} meant?" if near else ""
+            yield f"{name} is no variable of this program and has no effect{meant}"
 
 
 class _Reader:
@@ -126,7 +161,8 @@ def _broker_url(value: str | None) -> str | None:
     for node in value.split(";"):
         scheme, separator, _ = node.strip().partition("://")
         if not separator or scheme not in BROKER_SCHEMES:
-            shown = scheme if separator else "no scheme"
+            # What stands there may be the login: only what looks like a scheme is repeated.
+            shown = scheme if separator and _is_scheme(scheme) else "no scheme"
             raise ConfigurationError(
                 f"BROKER_URL: {shown!r} is not accepted; amqp://… or amqps://… is, several nodes separated by ';'"
                 " (leave it unset for the embedded broker)"
@@ -152,8 +188,20 @@ def _database_url(value: str | None, home: Path) -> str:
         raise ConfigurationError(
             "DATABASE_URL: a SQLite database in memory is not accepted; sqlite:///file is"
         )
+    if url.drivername != "sqlite" and _is_cut_wrongly(value, url):
+        raise ConfigurationError(
+            "DATABASE_URL: its user, password and host cannot be told apart; in user and password write"
+            " / # ? @ : percent-encoded (%2F %23 %3F %40 %3A)"
+        )
     driver = "sqlite" if url.drivername == "sqlite" else "postgresql+psycopg"
     return url.set(drivername=driver).render_as_string(hide_password=False)
+
+
+def _is_cut_wrongly(value: str, url: URL) -> bool:
+    """Whether a part of the password may stand where a host, a database or an option is read: those are shown."""
+    user = value.partition("://")[2].partition(":")[0] if url.password is not None else ""
+    ends_login = url.username is not None or url.password is not None
+    return value.count("@") != user.count("@") + ends_login
 
 
 def _secrets_dir(value: str | None) -> Path | None:

@@ -77,7 +77,7 @@ def _split(url: str) -> SplitResult:
         _ = part.port
     except ValueError:
         raise wrong from None
-    if part.scheme not in _PORTS or part.fragment or "@" in part.path:
+    if part.scheme not in _PORTS or part.fragment or "@" in part.path + part.query:
         raise wrong
     return part
 

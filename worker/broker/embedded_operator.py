@@ -55,8 +55,15 @@ class EmbeddedOperator:
     def __init__(self, home: Path) -> None:
         self._home = home
 
+    @property
+    def _is_begun(self) -> bool:
+        """Whether there is an inbox: who asks about one that is not there makes none."""
+        return Inbox(self._home).file.exists()
+
     def depths(self) -> list[QueueDepth]:
         """As the port says; all figures are exact. Every worker that runs counts as a consumer."""
+        if not self._is_begun:
+            return [QueueDepth(queue, 0, 0, consumers=0) for queue in QUEUES]
         with _opened(self._home) as inbox:
             inbox.give_back_of_the_dead()
             counts = inbox.query("SELECT queue, count(*), count(claimed_by) FROM messages GROUP BY queue")
@@ -90,6 +97,8 @@ class EmbeddedOperator:
 
     def rejected(self, limit: int) -> list[Parked]:
         """As the port says."""
+        if not self._is_begun:
+            return []
         with _opened(self._home) as inbox, inbox.writing() as connection:
             return [_parked(row) for row in oldest(connection, REJECTED_QUEUE, limit)]
 
@@ -99,6 +108,8 @@ class EmbeddedOperator:
 
         Raises RefusedError (an id that is not parked, or came from no queue of ours), UnavailableError.
         """
+        if not self._is_begun:
+            return _of_none(parked_ids)
         with _opened(self._home) as inbox, inbox.writing() as connection:
             chosen = _choose(connection, parked_ids)
             if parked_ids is not None:
@@ -114,10 +125,18 @@ class EmbeddedOperator:
 
     def drop(self, parked_ids: Sequence[str] | None) -> int:
         """As the port says. Raises RefusedError (an id that is not parked), UnavailableError."""
+        if not self._is_begun:
+            return _of_none(parked_ids)
         with _opened(self._home) as inbox, inbox.writing() as connection:
             chosen = _choose(connection, parked_ids)
             _delete(connection, [row for row, _ in chosen])
         return len(chosen)
+
+
+def _of_none(parked_ids: Sequence[str] | None) -> int:
+    """What comes of parked messages where there is no inbox. Raises RefusedError: an id is named."""
+    parking.refuse_unknown(set(parked_ids or ()), set())
+    return 0
 
 
 class _opened:

@@ -76,6 +76,11 @@ class Inbox:
         """The file whose lock makes its holder the one consumer of commands."""
         return self._home / "commands.lock"
 
+    @property
+    def file(self) -> Path:
+        """Where the messages are, once the inbox has been made."""
+        return self._home / "inbox.sqlite3"
+
     def open(self) -> None:
         """Makes folder, file and tables where they are missing (readable by their owner alone)."""
         self._guarded(lambda _connection: None)
@@ -179,10 +184,13 @@ class Inbox:
     def _open(self) -> sqlite3.Connection:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.claims.mkdir(mode=0o700, exist_ok=True)
-        file = self._home / "inbox.sqlite3"
-        file.touch(mode=0o600)
+        self.file.touch(mode=0o600)
         connection = sqlite3.connect(
-            file, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, cached_statements=64
+            self.file,
+            timeout=BUSY_TIMEOUT,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
         )
         # Turning to WAL fails at once, without waiting, while another process does the same.
         making = locks.FileLock(self._home / "inbox.lock")
@@ -200,7 +208,7 @@ class Inbox:
         return connection
 
     def _unavailable(self, error: sqlite3.Error) -> UnavailableError:
-        return UnavailableError(f"the embedded inbox {self._home / 'inbox.sqlite3'}: {error}")
+        return UnavailableError(f"the embedded inbox {self.file}: {error}")
 
 
 def unusable(home: Path, error: OSError) -> UnavailableError | ConfigurationError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -12,8 +13,10 @@ from worker.cli.audit import audit
 from worker.cli.check import check
 from worker.cli.db import db
 from worker.cli.demo import demo
+from worker.cli.env_file import env_file_of, take_env_file
 from worker.cli.exports import exports
 from worker.cli.held import held
+from worker.cli.output import note
 from worker.cli.publish import publish
 from worker.cli.rejected import rejected
 from worker.cli.report import report
@@ -26,12 +29,21 @@ from worker.cli.trace import trace
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="writeback")
-def cli() -> None:
+@click.option(
+    "--env-file",
+    metavar="FILE",
+    help="Take variables from this file, the service's (NAME=value lines, as systemd reads them); what the environment"
+    " sets wins. Also named by WRITEBACK_ENV_FILE.",
+)
+def cli(env_file: str | None) -> None:
     """Tardy Write-Back: tardies from the behavior system into the SIS, once, right, and provably.
 
     Configured by the environment (BROKER_URL, DATABASE_URL, WRITEBACK_HOME …); with none of it set everything
     lives in the folder `var`. Exit status: 0 done; 1 it failed; 2 wrong usage; 78 wrong configuration.
     """
+    if (named := env_file_of(env_file)) is not None:
+        for line in take_env_file(*named, os.environ):
+            note(f"writeback: warning: {line}")
 
 
 cli.add_command(demo)

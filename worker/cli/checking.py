@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from worker.bootstrap import Program
+from worker.broker.inbox import Inbox
+from worker.cli.installation import missing_file
 from worker.cli.session import prepare_database
 from worker.destinations.registry import DESTINATIONS
 from worker.errors import WritebackError
 from worker.store import definitions, migrate
 
 _SIDE_BY_SIDE = 8
+_NOT_BEGUN = "it is not there yet; it is made when it is needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +34,39 @@ class Finding:
 
 def findings(program: Program) -> Iterator[Finding]:
     """Tries everything. Destinations are tried side by side, and each only if its secrets are there."""
-    yield _tried("broker", program.broker.name, program.broker.prepare, "its queues and exchanges are there")
-    database = _tried(
-        "database",
-        _database_name(program),
-        lambda: _try_database(program),
-        "it takes writes, migrations are current",
-    )
+    yield _broker(program)
+    database = _database(program)
     yield database
-    if not database.ok:
+    if not database.ok or missing_file(program.settings) is not None:
         return
     with program.database.read() as connection:
         exports = [(row["export_id"], row["document"]) for row in definitions.every(connection)]
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         for found in pool.map(lambda export: list(_of_export(program, *export)), exports):
             yield from found
+
+
+def _broker(program: Program) -> Finding:
+    name, home = program.broker.name, program.settings.home
+    if program.settings.broker_url is None and not Inbox(home).file.exists():
+        return _tried("broker", name, lambda: _can_be_made(home), _NOT_BEGUN)
+    return _tried("broker", name, program.broker.prepare, "its queues and exchanges are there")
+
+
+def _database(program: Program) -> Finding:
+    name = _database_name(program)
+    missing = missing_file(program.settings)
+    if missing is not None and program.settings.database_is_embedded:
+        return _tried("database", name, lambda: _can_be_made(missing.parent), _NOT_BEGUN)
+    fine = "it takes writes, migrations are current"
+    return _tried("database", name, lambda: _try_database(program), fine)
+
+
+def _can_be_made(folder: Path) -> None:
+    """Raises WritebackError where this user may not make the folder or write to it. Makes nothing."""
+    there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise WritebackError(f"WRITEBACK_HOME: {folder} cannot be made: {there} takes nothing from this user")
 
 
 def _database_name(program: Program) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.cli.output import Column, confirm, emit, emit_list, emit_table, json_option, yes_option
-from worker.cli.session import WORD, ruled, with_database, with_program
+from worker.cli.session import WORD, ruled, with_database, with_environment, with_program
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
@@ -180,8 +180,8 @@ def delete(program: Program, export_id: str, yes: bool) -> None:
 
 @exports.command()
 @json_option
-@with_program
-def fields(_program: Program, as_json: bool) -> None:
+@with_environment
+def fields(as_json: bool) -> None:
     """The fields a definition can name, with what each needs.
 
     JSON: field, kind (text, integer, date, time, instant), needs (school, code, code_reference, period,

@@ -21,7 +21,7 @@ def apply_files(program: Program, files: Sequence[str], *, run_now: bool, check:
     """Judges, then saves. Raises RefusedError once every problem has been told."""
     valid, problems = judge_files(files)
     if not check:
-        prepare_database(program)
+        prepare_database(program, create=True)
         problems += _foreign(program, valid)
     if problems:
         for problem in problems:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from schemas.shown import plain
 from worker.bootstrap import Program
 from worker.cli.definition_yaml import write_document
 from worker.cli.leaving import what_to_do
@@ -19,7 +20,6 @@ from worker.cli.output import (
     emit_object,
     emit_table,
     instant,
-    plain,
     when,
 )
 from worker.errors import RefusedError

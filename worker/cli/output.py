@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from schemas.shown import mask_passwords, plain
 from worker.errors import RefusedError, WritebackError
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ _LIVELY = {
     "delivered": "green",
     "ok": "green",
 }
-# What would break a line or command a terminal, and what has no UTF-8 form.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +60,18 @@ class UnreadError(Exception):
 
 def emit(text: str) -> None:
     """Prints to standard output, at once. Raises UnreadError, WritebackError where it cannot be written there."""
+    _echo(plain(text, keep="\n"))
+
+
+def _echo(text: str) -> None:
+    """What is fit to be shown, and colours."""
     with _writing():
         click.echo(text)
 
 
 def note(text: str) -> None:
-    """Prints one line for a person to standard error."""
-    click.echo(plain(text), err=True)
+    """Prints one line for a person to standard error, without the password of any URL."""
+    click.echo(plain(mask_passwords(text)), err=True)
 
 
 def emit_object(value: Mapping[str, Any]) -> None:
@@ -112,8 +116,10 @@ def _forget_output() -> None:
 
 
 def dump(value: object, *, indent: int | None = 2, ascii_only: bool = True) -> str:
-    """A value as JSON; instants as RFC 3339 in UTC with Z."""
-    return json.dumps(value, indent=indent, ensure_ascii=ascii_only, default=_json_value)
+    """A value as JSON; instants as RFC 3339 in UTC with Z. Only printable characters (a DEL is none of what JSON
+    escapes by itself)."""
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only, default=_json_value)
+    return text.replace("\x7f", "\\u007f")
 
 
 def _json_value(value: object) -> Any:
@@ -250,11 +256,6 @@ def confirm(question: str, *, yes: bool) -> None:
     click.echo(f"{plain(question)} [y/N] ", err=True, nl=False)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise RefusedError("not confirmed; nothing was changed")
-
-
-def plain(text: str) -> str:
-    """The text with control characters and lone surrogates written out: it stays on its line."""
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def instant(moment: datetime | None) -> str | None:

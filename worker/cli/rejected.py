@@ -52,18 +52,23 @@ def list_rejected(program: Program, codes: tuple[str, ...], limit: int, as_json:
 
 @rejected.command()
 @click.argument("parked_id", metavar="ID", type=WORD)
+@click.option(
+    "--body", "body_alone", is_flag=True, help="Only the body, byte for byte, for a file or a program."
+)
 @json_option
+@ruled(lambda body_alone, as_json, **_: "give one of --body and --json" if body_alone and as_json else None)
 @with_program
-def show(program: Program, parked_id: str, as_json: bool) -> None:
+def show(program: Program, parked_id: str, body_alone: bool, as_json: bool) -> None:
     """One parked message whole: headers, reason and body.
 
-    The body may hold students' data: who looks, and where the output goes, is your decision.
+    The body may hold students' data: who looks, and where the output goes, is your decision. Characters that would
+    command a terminal or cannot be seen are written out; --body and --json have the body as it is.
 
     JSON: what `list` has, and headers, body (text, null where it is not UTF-8), body_base64.
     """
     from worker.cli.rejected_show import show_parked
 
-    show_parked(program, parked_id, as_json=as_json)
+    show_parked(program, parked_id, body_alone=body_alone, as_json=as_json)
 
 
 @rejected.command()

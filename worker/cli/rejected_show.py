@@ -8,17 +8,7 @@ from typing import Any
 
 from worker.bootstrap import Program
 from worker.broker.ports import Parked
-from worker.cli.output import (
-    Column,
-    emit,
-    emit_facts,
-    emit_list,
-    emit_object,
-    emit_raw,
-    emit_table,
-    on_terminal,
-    plain,
-)
+from worker.cli.output import Column, emit, emit_facts, emit_list, emit_object, emit_raw, emit_table
 from worker.errors import RefusedError
 
 _ALL = 1_000_000
@@ -46,12 +36,16 @@ def _shape(one: Parked) -> dict[str, Any]:
     }
 
 
-def show_parked(program: Program, parked_id: str, *, as_json: bool) -> None:
-    """Prints one parked message with its body. Raises RefusedError where there is none of that id."""
+def show_parked(program: Program, parked_id: str, *, body_alone: bool, as_json: bool) -> None:
+    """Prints one parked message with its body, or the body's bytes as they are. Raises RefusedError: there is none of
+    that id."""
     found = [one for one in program.broker.operator().rejected(_ALL) if one.parked_id == parked_id]
     if not found:
         raise RefusedError(f"not parked: {parked_id} (`writeback rejected list`)")
     one = found[0]
+    if body_alone:
+        emit_raw(one.body)
+        return
     if as_json:
         body = {"body": _text(one.body), "body_base64": base64.b64encode(one.body).decode()}
         emit_object(_shape(one) | {"headers": dict(one.headers)} | body)
@@ -59,16 +53,8 @@ def show_parked(program: Program, parked_id: str, *, as_json: bool) -> None:
     facts = _shape(one) | {f"header {name}": value for name, value in sorted(one.headers.items())}
     emit_facts(list(facts.items()))
     emit("")
-    _emit_body(one.body)
-
-
-def _emit_body(body: bytes) -> None:
-    """Piped: the bytes as they are. On a terminal: nothing that would command it."""
-    if not on_terminal():
-        emit_raw(body if body.endswith(b"\n") else body + b"\n")
-        return
-    for line in body.decode("utf-8", "backslashreplace").splitlines():
-        emit(plain(line))
+    for line in one.body.decode("utf-8", "backslashreplace").split("\n"):
+        emit(line)
 
 
 def _text(body: bytes) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from schemas.shown import plain
 from worker.cli.output import emit_raw
 from worker.errors import WritebackError
 from worker.store.report import Line, Take
@@ -32,7 +34,9 @@ COLUMNS = (
     "line",
     "delivered_at",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A sheet may take any of these for the end of a cell, whatever the file is separated by; in a cell, blanks and quotes
+# do not keep what follows from being a formula. Wide forms count as the plain ones.
+_FORMULA = re.compile("(^|[,;|:\t\r\n])([\\s\"']*)([=+\\-@\uff1d\uff0b\uff0d\uff20])")
 _CHUNK = 64 * 1024
 
 
@@ -102,9 +106,9 @@ def _cells(line: Line) -> list[str]:
 
 
 def _safe(value: str | None) -> str:
-    """What a spreadsheet would take for a formula gets an apostrophe before it: then it is text."""
-    text = value or ""
-    return f"'{text}" if text.lstrip(" \n").startswith(_FORMULA) else text
+    """What a spreadsheet would take for a formula, were it opened with another separator, gets an apostrophe before
+    it: then it is text. Nothing that cannot be seen is in it."""
+    return _FORMULA.sub(r"\1'\2\3", plain(value or ""))
 
 
 def _local(moment: datetime | None) -> str | None:

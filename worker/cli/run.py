@@ -31,7 +31,7 @@ def run(roles: tuple[str, ...]) -> None:
     # A folder that cannot be made is told before anything starts.
     explained(program, lambda: program.database)
     try:
-        Service(program, list(dict.fromkeys(roles)), partial(prepare_database, program)).run()
+        Service(program, list(dict.fromkeys(roles)), partial(prepare_database, program, create=True)).run()
     except WritebackError:
         raise
     except Exception as error:  # noqa: BLE001 - logged whole, told in a line

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
 
+from worker.cli.output import note
 from worker.errors import ConfigurationError, RefusedError, WritebackError
 
 if TYPE_CHECKING:
@@ -26,12 +27,24 @@ P = ParamSpec("P")
 _LONGEST_WORD = 500
 
 
+def with_environment(work: Callable[P, None]) -> Callable[P, None]:
+    """For a command that needs no installation: a wrong environment is told all the same."""
+
+    @functools.wraps(work)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        _program(quiet=True).close()
+        work(*args, **kwargs)
+
+    return command
+
+
 def with_program(work: Callable[Concatenate[Program, P], None]) -> Callable[P, None]:
     """Gives the command a Program built from the environment; nothing is opened yet."""
 
     @functools.wraps(work)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
         program = _program(quiet=True)
+        _say_which(program)
         try:
             work(program, *args, **kwargs)
         finally:
@@ -41,11 +54,25 @@ def with_program(work: Callable[Concatenate[Program, P], None]) -> Callable[P, N
 
 
 def with_database(work: Callable[Concatenate[Program, P], None]) -> Callable[P, None]:
-    """The same, with a database that is there and up to date (the embedded one is brought up to date)."""
+    """The same, with a database that is there and up to date (the embedded one is brought up to date).
+
+    Where no embedded one has been begun, an empty one stands in, which takes nothing: a question creates nothing.
+    """
 
     @functools.wraps(work)
     def command(program: Program, /, *args: P.args, **kwargs: P.kwargs) -> None:
         prepare_database(program)
+        work(program, *args, **kwargs)
+
+    return with_program(command)
+
+
+def with_new_database(work: Callable[Concatenate[Program, P], None]) -> Callable[P, None]:
+    """The same for an act that an installation may begin with: the embedded database is made where it is not there."""
+
+    @functools.wraps(work)
+    def command(program: Program, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        prepare_database(program, create=True)
         work(program, *args, **kwargs)
 
     return with_program(command)
@@ -77,6 +104,7 @@ def _program(*, quiet: bool) -> Program:
     settings = read_settings(os.environ, terminal=sys.stderr.isatty())
     level = _level(settings) if quiet else settings.log_level
     configure_logs("json" if settings.log_format == "json" else "console", level)
+    _tell_unknown(settings, quiet=quiet)
     program = Program(settings)
     _ = program.broker  # touches nothing, but reads all of BROKER_URL
     return program
@@ -87,14 +115,48 @@ def worker_program() -> Program:
     return _program(quiet=False)
 
 
+def _tell_unknown(settings: Settings, *, quiet: bool) -> None:
+    """A variable with a slip in its name would otherwise have no effect and nobody would know."""
+    import structlog
+
+    from worker.settings import unknown_variables
+
+    for line in unknown_variables(settings.environment):
+        if quiet:
+            note(f"writeback: warning: {line}")
+        else:
+            structlog.get_logger("settings").warning("an unknown variable", reason=line)
+
+
+def _say_which(program: Program) -> None:
+    """Typed without the service's environment, a command would silently speak of another installation."""
+    from worker.cli.installation import installation, is_by_default
+
+    if is_by_default(program.settings):
+        note(f"writeback: {installation(program)}")
+
+
 def _level(settings: Settings) -> str:
     return "debug" if settings.log_level == "debug" else "critical"
 
 
-def prepare_database(program: Program) -> None:
-    """As `Program.prepare_database`, with every way it can fail as one line."""
+def prepare_database(program: Program, *, create: bool = False) -> None:
+    """As `Program.prepare_database`, with every way it can fail as one line.
+
+    Where the embedded database is not there, it is made only with `create`; else an empty one stands in.
+    """
     from alembic.util import CommandError
 
+    from worker.cli.installation import NothingYet, installation, missing_file
+
+    missing = missing_file(program.settings)
+    if missing is not None and not program.settings.database_is_embedded:
+        raise RefusedError(f"the database {missing} is not there; run `writeback db upgrade` first")
+    if missing is not None and not create:
+        where = installation(program)
+        note(f"writeback: nothing is there yet ({where})")
+        program.database = explained(program, lambda: NothingYet(where))
+        return
     explained(program, program.prepare_database, CommandError)
 
 

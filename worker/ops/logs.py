@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 import threading
 import traceback
@@ -16,6 +15,7 @@ import structlog
 from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.types import EventDict, Processor, WrappedLogger
 
+from schemas.shown import mask_passwords, plain
 from worker.errors import WritebackError
 
 LogFormat = Literal["console", "json"]
@@ -25,9 +25,6 @@ _OURS = "writeback"
 # It logs a lost connection as an error with two stack traces; whoever uses it says so in a line of its own.
 _TALKATIVE = "pika"
 _FIRST_KEYS = ("timestamp", "level", "logger", "event")
-_URL_PASSWORD = re.compile(r"(://[^\s/@:]*):[^\s/]*@")
-# What would end the line, or tell a terminal something.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -80,11 +77,6 @@ def log_uncaught() -> None:
 
     sys.excepthook = ended
     threading.excepthook = thread_ended
-
-
-def mask_passwords(text: str) -> str:
-    """The text with `***` for the password of every URL in it."""
-    return _URL_PASSWORD.sub(r"\1:***@", text)
 
 
 def _formatter(format: LogFormat, stream: TextIO) -> logging.Formatter:
@@ -143,18 +135,21 @@ def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
 
 
 def _plain(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The event's text, which alone is not quoted, neither ends the line nor commands the terminal."""
-    event["event"] = _CONTROL.sub(_escape, str(event.get("event", "")))
-    return event
+    """No part of the event commands the terminal; none but a traceback ends the line."""
+    return {name: _fit(name, value) for name, value in event.items()}
 
 
-def _escape(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
+def _fit(name: str, value: Any) -> Any:
+    """Numbers and the like stay what they are: a terminal shows them in their colours."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return plain(value if isinstance(value, str) else repr(value), keep="\n" if name == "exception" else "")
 
 
 def _masked(_logger: WrappedLogger, _method: str, line: Any) -> Any:
-    """Over the finished line, so that no nested value and no object's repr slips past."""
-    return mask_passwords(line)
+    """Over the finished line, so that no nested value and no object's repr slips past. A DEL is none of what JSON
+    escapes."""
+    return mask_passwords(line).replace("\x7f", "\\u007f")
 
 
 _DESCRIBED: tuple[Processor, ...] = (

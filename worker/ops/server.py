@@ -17,10 +17,10 @@ import structlog
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from sqlalchemy import text as sql
 
+from schemas.shown import mask_passwords, plain
 from worker.broker.ports import Broker
 from worker.clock import Clock
 from worker.instruments import Instruments, Pulse
-from worker.ops.logs import mask_passwords
 from worker.ops.metrics import StateCollector
 from worker.ops.probe import Probe
 from worker.settings import Address
@@ -59,7 +59,9 @@ class Readiness:
         found = {"broker": self.broker.answer().problem, "database": self.database.answer().problem}
         if found["database"] is None:
             found["migrations"] = self._behind()
-        return {name: mask_passwords(problem) for name, problem in found.items() if problem is not None}
+        return {
+            name: plain(mask_passwords(problem)) for name, problem in found.items() if problem is not None
+        }
 
     def _behind(self) -> str | None:
         answer = self.migrations.answer()

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.cli.output import Column, counted, dump, emit_list, emit_table, instant, lasting, plain, when
+from schemas.shown import plain
+from worker.cli.output import Column, counted, dump, emit_list, emit_table, instant, lasting, when
 
 MOMENT = datetime(2026, 10, 6, 17, 0, 0, 125000, tzinfo=UTC)
 

@@ -164,6 +164,7 @@ def test_a_database_of_ones_own_that_is_behind_is_upgraded_only_when_asked(place
     ended = place.run("exports", "list", DATABASE_URL=url)
     assert (ended.status, len(ended.errors)) == (1, 1)
     assert "run `writeback db upgrade` first" in ended.err
+    assert not (place.folder / "own.sqlite3").exists()
     assert "upgraded from nothing to revision" in place.ok("db", "upgrade", DATABASE_URL=url).out
     assert "is up to date" in place.ok("db", "upgrade", DATABASE_URL=url).out
     assert "no exports" in place.ok("exports", "list", DATABASE_URL=url).out

@@ -16,8 +16,9 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.shown import mask_passwords
 from worker.errors import UnavailableError
-from worker.ops.logs import configure_logs, log_uncaught, mask_passwords
+from worker.ops.logs import configure_logs, log_uncaught
 
 pytestmark = pytest.mark.usefixtures("restored_logs")
 
