@@ -15,7 +15,7 @@ from schemas.envelope import Envelope
 from schemas.errors import RejectedError, shown
 from schemas.fields import Flag, JsonSchema, Pattern, Strict, Text
 from schemas.payload import DEFAULT_DISTRICT, identifier, load_data, version_field
-from schemas.strict import Problems, StrictSchema
+from schemas.strict import Items, Problems, StrictSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,40 @@ class PauseSchema(ExportSchema):
     reason = Text(1, 500)
 
 
+class RunDecisionSchema(StrictSchema):
+    """The data of `run.approve` and `run.resend`."""
+
+    run_id = Text(
+        1, 64, required=True, about="The run's id, or as many of its first digits as name one run alone."
+    )
+    reason = Text(1, 500, required=True, about="Why; it is kept with who and when.")
+
+
+class AbandonSchema(StrictSchema):
+    """The data of `run.abandon`."""
+
+    run_id = Text(
+        1, 64, required=True, about="The run's id, or as many of its first digits as name one run alone."
+    )
+    reason = Text(1, 500, about="Why; it is kept with who and when.")
+    not_sent = Flag(
+        load_default=False, about="You have seen that the file did not arrive: the destination is not asked."
+    )
+
+
+class EntryDecisionSchema(StrictSchema):
+    """The data of `entry.release`, `entry.dismiss` and `entry.undo`: all that the ids name, or nothing."""
+
+    ids = Items(
+        Text(1, 200),
+        minimum=1,
+        unique=True,
+        required=True,
+        about="Each EXPORT/TARDY_ID, or a TARDY_ID alone: that tardy in every export.",
+    )
+    reason = Text(1, 500, required=True, about="Why; it is kept with who and when.")
+
+
 COMMAND_TYPES: dict[str, StrictSchema] = {
     "export.save": SaveSchema(),
     "export.run_now": RunNowSchema(),
@@ -102,6 +136,12 @@ COMMAND_TYPES: dict[str, StrictSchema] = {
     "export.resume": PauseSchema(),
     "export.delete": ExportSchema(),
     "export.retry": ExportSchema(),
+    "run.approve": RunDecisionSchema(),
+    "run.resend": RunDecisionSchema(),
+    "run.abandon": AbandonSchema(),
+    "entry.release": EntryDecisionSchema(),
+    "entry.dismiss": EntryDecisionSchema(),
+    "entry.undo": EntryDecisionSchema(),
 }
 
 

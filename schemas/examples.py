@@ -96,6 +96,15 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "export.resume": {"export_id": "lincoln-daily", "reason": "The upgrade is done"},
     "export.delete": {"export_id": "lincoln-daily"},
     "export.retry": {"export_id": "lincoln-daily"},
+    "run.approve": {"run_id": "7b1e6c1c", "reason": "The fire drill made everybody late"},
+    "run.resend": {"run_id": "7b1e6c1c", "reason": "The SIS was restored from last night's backup"},
+    "run.abandon": {"run_id": "7b1e6c1c", "reason": "The old server is gone for good", "not_sent": True},
+    "entry.release": {
+        "ids": ["lincoln-daily/t-20261123-0007"],
+        "reason": "The office has seen the correction",
+    },
+    "entry.dismiss": {"ids": ["t-20261123-0007"], "reason": "Typed into the SIS by hand"},
+    "entry.undo": {"ids": ["t-20261123-0007"], "reason": "It was another student"},
 }
 
 _RUN: dict[str, Any] = {
@@ -134,6 +143,7 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "error": "the server did not answer within 30 s",
         "finished_at": None,
     },
+    "run.cancelled": {**_RUN, "file": None, "error": None},
     "run.failed": {**_RUN, "error": "the login was refused: correct the user name or the secret, then retry"},
 }
 

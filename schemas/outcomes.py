@@ -59,7 +59,8 @@ class FileSchema(StrictSchema):
 
 
 class RunSchema(StrictSchema):
-    """The data of `run.delivered`, `run.empty`, `run.waiting` and `run.failed`."""
+    """The data of `run.delivered`, `run.empty`, `run.waiting`, `run.failed` and `run.cancelled` (a delete or a person
+    ended it before it was delivered)."""
 
     run_id = _text(required=True)
     export_id = _text(required=True)
@@ -84,6 +85,7 @@ OUTCOME_TYPES: dict[str, StrictSchema] = {
     "run.empty": RunSchema(),
     "run.waiting": RunSchema(),
     "run.failed": RunSchema(),
+    "run.cancelled": RunSchema(),
 }
 
 

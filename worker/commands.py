@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,9 +13,12 @@ from sqlalchemy import Connection
 from schemas.commands import Command
 from schemas.definition import DefinitionError
 from schemas.definition import load as load_document
+from worker.actions.entries import decide_entries
+from worker.actions.runs import abandon_run, approve_run, resend_run
 from worker.destinations.registry import DESTINATIONS
 from worker.errors import RefusedError
 from worker.store import definitions, outcomes, requests, runs
+from worker.store.decisions import Decision
 from worker.store.engine import own_catalogue
 from worker.store.outcomes import CommandKey
 
@@ -157,12 +161,17 @@ def _resume(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> li
 
 
 def _delete(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
-    definitions.retire(connection, data["export_id"], who=asked.who, now=asked.now)
+    retired = definitions.retire(connection, data["export_id"], who=asked.who, now=asked.now)
+    if retired.run_id is not None:
+        runs.tell_of_run(connection, retired.run_id, "run.cancelled", asked.now)
+    for request in retired.requests:
+        runs.cancel_requested(connection, retired.export, request, asked.now)
     return [data["export_id"]]
 
 
 def _retry(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
-    definitions.active(connection, data["export_id"])
+    if definitions.active(connection, data["export_id"])["paused_at"] is not None:
+        raise RefusedError(f"export {data['export_id']} is paused; resume it first")
     if not definitions.retry_open_run(connection, data["export_id"], asked.now):
         run = runs.open_run(connection, data["export_id"])
         if run is not None and run["state"] == "guarded":
@@ -173,6 +182,35 @@ def _retry(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> lis
     return [data["export_id"]]
 
 
+def _approve(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    run = approve_run(connection, data["run_id"], who=asked.who, reason=data["reason"], now=asked.now)
+    return [run["export_id"]]
+
+
+def _resend(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    resent = resend_run(connection, data["run_id"], who=asked.who, reason=data["reason"], now=asked.now)
+    return [resent.run["export_id"]]
+
+
+def _abandon(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    abandoned = abandon_run(
+        connection,
+        data["run_id"],
+        who=asked.who,
+        reason=data.get("reason"),
+        not_sent=data.get("not_sent", False),
+        now=asked.now,
+    )
+    return [abandoned.run["export_id"]]
+
+
+def _decide(decision: Decision, connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    rows = decide_entries(
+        connection, decision, data["ids"], who=asked.who, reason=data["reason"], now=asked.now
+    )
+    return sorted({row["export_id"] for row in rows})
+
+
 HANDLERS: dict[str, Handler] = {
     "export.save": _save,
     "export.run_now": _run_now,
@@ -180,4 +218,10 @@ HANDLERS: dict[str, Handler] = {
     "export.resume": _resume,
     "export.delete": _delete,
     "export.retry": _retry,
+    "run.approve": _approve,
+    "run.resend": _resend,
+    "run.abandon": _abandon,
+    "entry.release": partial(_decide, "release"),
+    "entry.dismiss": partial(_decide, "dismiss"),
+    "entry.undo": partial(_decide, "undo"),
 }

@@ -113,6 +113,9 @@ class Flush:
             if not self._fence(claim, run):
                 self._settle(claim, run)
                 return
+            if run["abandon_by"] is not None:
+                self._give_up(claim, run, who=run["abandon_by"], reason=run["abandon_reason"])
+                return
         else:
             if claim.attempt > 1:
                 self._sweep_interrupted(claim, run)
@@ -363,6 +366,9 @@ class Flush:
             raise RefusedError(
                 f"run {claim.run_id}: its file had been sent; the run is delivered, not abandoned"
             )
+        return self._give_up(claim, run, who=who, reason=reason)
+
+    def _give_up(self, claim: Claim, run: RowMapping, *, who: str, reason: str | None) -> int:
         with self._database.write() as connection:
             released = receipts.settle_abandoned(connection, claim, who=who, reason=reason, now=self._clock())
         if run["file_name"] is not None:

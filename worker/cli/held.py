@@ -21,7 +21,7 @@ def held() -> None:
     """Entries that cannot go out as they are.
 
     What lacks a mapping goes by itself once that is put right. What a policy of the definition holds, or the SIS
-    has refused, waits for a person: `release` or `dismiss`.
+    has refused, waits for a person: `release` or `dismiss`; `undo` takes a dismissal back.
     """
 
 
@@ -81,3 +81,21 @@ def dismiss(program: Program, ids: tuple[str, ...], reason: str, as_json: bool) 
     from worker.cli.held_decide import decide_held
 
     decide_held(program, "dismiss", ids, reason, as_json=as_json)
+
+
+@held.command()
+@_ids
+@_reason
+@json_option
+@with_database
+def undo(program: Program, ids: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """Take a dismissal back; the entry waits as before.
+
+    ID is EXPORT/TARDY_ID, or a TARDY_ID alone: that tardy in every export. Once a newer version of the tardy has come,
+    or its data has been purged, there is nothing to take back.
+
+    JSON: decision, entries (id, export_id, district_id, tardy_id, version, action, was).
+    """
+    from worker.cli.held_decide import decide_held
+
+    decide_held(program, "undo", ids, reason, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`writeback held release` and `dismiss`: what a person decides about entries, all of them or none."""
+"""`writeback held release`, `dismiss` and `undo`: what a person decides about entries, all of them or none."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from worker.actions.entries import decide_entries
 from worker.bootstrap import Program
 from worker.cli.held_show import entry_id
 from worker.cli.leaving import leaves
 from worker.cli.output import emit_line, emit_object
 from worker.cli.session import who
-from worker.errors import RefusedError
-from worker.store import decisions, runs
+from worker.store import runs
 from worker.store.catalogue import load_export
 from worker.store.decisions import Decision
-from worker.store.engine import own_catalogue
 from worker.store.requests import requests_of
 
 
@@ -26,35 +25,13 @@ def decide_held(
     """Decides about everything the ids name. Raises RefusedError where one of them cannot be; then about none."""
     for attempt in program.database.retrying():
         with attempt, program.database.write() as connection:
-            own_catalogue(connection)
-            rows = _decide(connection, decision, ids, reason, program)
+            rows = decide_entries(connection, decision, ids, who=who(), reason=reason, now=program.clock())
             said = _said(connection, decision, rows)
     if as_json:
         emit_object({"decision": decision, "entries": [_shape(row) for row in rows]})
         return
     for line in said:
         emit_line(line)
-
-
-def _decide(
-    connection: Connection, decision: Decision, ids: Sequence[str], reason: str, program: Program
-) -> list[RowMapping]:
-    try:
-        rows = _named(connection, ids)
-        decisions.decide(connection, decision, rows, who=who(), reason=reason, now=program.clock())
-    except RefusedError as error:
-        raise RefusedError(f"{error}; nothing was decided" if len(ids) > 1 else str(error)) from None
-    return rows
-
-
-def _named(connection: Connection, ids: Sequence[str]) -> list[RowMapping]:
-    """What the ids name, each entry once. Raises RefusedError: one names nothing."""
-    found: dict[tuple[Any, ...], RowMapping] = {}
-    for one in ids:
-        for row in decisions.waiting_for(connection, one):
-            place = ("export_id", "district_id", "tardy_id", "version", "ordinal")
-            found.setdefault(tuple(row[name] for name in place), row)
-    return list(found.values())
 
 
 def _said(connection: Connection, decision: Decision, rows: Sequence[RowMapping]) -> list[str]:
@@ -67,6 +44,8 @@ def _said(connection: Connection, decision: Decision, rows: Sequence[RowMapping]
 def _line(decision: Decision, row: RowMapping, going: Mapping[str, str]) -> str:
     if decision == "release":
         return f"released; {going[row['export_id']]}"
+    if decision == "undo":
+        return "its dismissal is taken back; it waits as before"
     seen_to = "; its void counts as seen to in the SIS" if row["action"] == "void" else "; it is not sent"
     return f"dismissed{seen_to}"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from worker.actions.runs import find_run
 from worker.bootstrap import Program
 from worker.cli.leaving import what_to_do
 from worker.cli.output import (
@@ -25,21 +25,6 @@ from worker.cli.shapes import run_shape
 from worker.errors import RefusedError
 from worker.store import reading
 from worker.store.status import OPEN_STATES
-
-_is_beginning = re.compile("[0-9a-f]{1,32}").fullmatch
-
-
-def find_run(connection: Connection, beginning: str) -> RowMapping:
-    """The one run whose id begins so. Raises RefusedError: there is none, or more than one."""
-    digits = beginning.strip().lower().replace("-", "")
-    found = reading.runs_like(connection, digits) if _is_beginning(digits) else []
-    if not found:
-        raise RefusedError(f"no run {beginning!r}; `writeback runs list` shows the runs there are")
-    if len(found) > 1 and found[0]["run_id"] != digits:
-        raise RefusedError(
-            f"{beginning!r} begins more than one run: {', '.join(run['run_id'][:12] for run in found)}; type more of it"
-        )
-    return found[0]
 
 
 def list_runs(

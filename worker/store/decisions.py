@@ -1,20 +1,21 @@
-"""What people decide about rows that wait for them: released or dismissed, with who, when and why."""
+"""What people decide about rows that wait for them: release, dismiss, take a dismissal back; kept with who and why."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, insert, or_, select, update
 
 from worker.core.judging import BY_POLICY
 from worker.errors import RefusedError
 from worker.store.catalogue import load_export
 from worker.store.collapsing import wake
-from worker.store.tables import decisions, definitions, entries
+from worker.store.tables import decisions, definitions, entries, tardies, tardy_versions
 
-Decision = Literal["release", "dismiss"]
+Decision = Literal["release", "dismiss", "undo"]
+_ENTRY = ("export_id", "district_id", "tardy_id", "version", "ordinal")
 WAITS = or_(entries.c.state == "held", and_(entries.c.state == "refused", ~entries.c.released))
 """SQL: a person may decide about the entry: it is held, or the SIS refused it and nobody has released it since."""
 
@@ -24,17 +25,33 @@ def waiting_for(connection: Connection, wanted: str) -> list[RowMapping]:
 
     Raises RefusedError where there is none.
     """
+    nothing = "nothing of that name is held or was refused; `writeback held list` shows what is"
+    return _named(connection, wanted, WAITS, nothing)
+
+
+def dismissed_of(connection: Connection, wanted: str) -> list[RowMapping]:
+    """The same of entries whose last decision was to dismiss them."""
+    c, last = decisions.c, decisions.alias()
+    same = and_(*(c[name] == entries.c[name] for name in _ENTRY))
+    latest = select(func.max(last.c.decision_id)).where(*(last.c[name] == entries.c[name] for name in _ENTRY))
+    dismissed = exists().where(same, c.decision == "dismiss", c.decision_id == latest.scalar_subquery())
+    nothing = "nothing of that name has been dismissed; `writeback trace` shows what became of a tardy"
+    state = entries.c.state.in_(("dismissed", "refused"))
+    return _named(connection, wanted, and_(state, dismissed), nothing)
+
+
+def _named(
+    connection: Connection, wanted: str, condition: ColumnElement[bool], nothing: str
+) -> list[RowMapping]:
     c = entries.c
     export_id, _, tardy_id = wanted.partition("/")
     named = and_(c.export_id == export_id, c.tardy_id == tardy_id)
     indexed = c.district_id.in_(select(definitions.c.district_id))  # without it the whole table is read
-    statement = select(entries).where(WAITS, indexed).order_by(c.export_id, c.version, c.ordinal)
+    statement = select(entries).where(condition, indexed).order_by(c.export_id, c.version, c.ordinal)
     rows = list(connection.execute(statement.where(named)).mappings()) if tardy_id else []
     rows = rows or list(connection.execute(statement.where(c.tardy_id == wanted)).mappings())
     if not rows:
-        raise RefusedError(
-            f"{wanted}: nothing of that name is held or was refused; `writeback held list` shows what is"
-        )
+        raise RefusedError(f"{wanted}: {nothing}")
     if len({row["district_id"] for row in rows}) > 1:
         raise RefusedError(f"{wanted}: several districts have a tardy of that id; name it as EXPORT/{wanted}")
     return rows
@@ -49,15 +66,13 @@ def decide(
     reason: str,
     now: datetime,
 ) -> None:
-    """Carries a decision out on entries of `waiting_for`. The caller owns the catalogue: nobody judges meanwhile.
+    """Carries a decision out on entries of `waiting_for` (undo: of `dismissed_of`). The caller owns the catalogue:
+    nobody judges meanwhile.
 
-    Raises RefusedError where one of them cannot be released; then the caller's transaction is to be rolled back.
+    Raises RefusedError where one of them cannot be decided so; then the caller's transaction is to be rolled back.
     """
     for row in rows:
-        if decision == "release":
-            _release(connection, row, now)
-        else:
-            _dismiss(connection, row, now)
+        _CARRIED_OUT[decision](connection, row, now)
         connection.execute(
             insert(decisions).values(
                 at=now,
@@ -65,9 +80,7 @@ def decide(
                 decision=decision,
                 reason=reason,
                 was=row["reason"],
-                **{
-                    name: row[name] for name in ("export_id", "district_id", "tardy_id", "version", "ordinal")
-                },
+                **{name: row[name] for name in _ENTRY},
             )
         )
 
@@ -105,6 +118,39 @@ def _dismiss(connection: Connection, row: RowMapping, now: datetime) -> None:
     dismissed = {"state": "dismissed", "judged": True, "settled_at": now}
     values = dismissed if row["state"] == "held" else {"released": True}  # what was refused keeps its receipt
     connection.execute(update(entries).where(_same(row)).values(**values))
+    _wake_rivals(connection, row)
+
+
+def _undo(connection: Connection, row: RowMapping, _now: datetime) -> None:
+    """As if nobody had decided: what was held is judged anew, what the SIS refused waits for a person again."""
+    _refuse_undo(connection, row)
+    again = {"state": "buffered", "judged": False, "settled_at": None, "reason": None, "reason_code": None}
+    values = again if row["state"] == "dismissed" else {}
+    connection.execute(update(entries).where(_same(row)).values(**values, released=False))
+    _wake_rivals(connection, row)
+
+
+def _refuse_undo(connection: Connection, row: RowMapping) -> None:
+    about = f"the dismissal of {row['export_id']}/{row['tardy_id']} cannot be taken back"
+    export = load_export(connection, row["export_id"])
+    if export is None or not export.active:
+        raise RefusedError(f"{about}: the export has been deleted")
+    head = select(tardies.c.version).where(
+        tardies.c.district_id == row["district_id"], tardies.c.tardy_id == row["tardy_id"]
+    )
+    kept = select(tardy_versions.c.document).where(
+        tardy_versions.c.district_id == row["district_id"],
+        tardy_versions.c.tardy_id == row["tardy_id"],
+        tardy_versions.c.version == row["version"],
+    )
+    if connection.execute(head).scalar_one() != row["version"]:
+        raise RefusedError(f"{about}: a newer version of the tardy has come, and is judged by itself")
+    if connection.execute(kept).scalar_one() is None:
+        raise RefusedError(f"{about}: the tardy's data has been purged")
+
+
+def _wake_rivals(connection: Connection, row: RowMapping) -> None:
+    """Those that compete with the tardy for its day or period are judged again."""
     keys = select(entries.c.collapse_key).where(
         entries.c.export_id == row["export_id"],
         entries.c.tardy_id == row["tardy_id"],
@@ -113,9 +159,15 @@ def _dismiss(connection: Connection, row: RowMapping, now: datetime) -> None:
     wake(connection, row["export_id"], connection.execute(keys).scalars())
 
 
+_CARRIED_OUT: Mapping[Decision, Callable[[Connection, RowMapping, datetime], None]] = {
+    "release": _release,
+    "dismiss": _dismiss,
+    "undo": _undo,
+}
+
+
 def _same(row: RowMapping) -> ColumnElement[bool]:
-    names = ("export_id", "district_id", "tardy_id", "version", "ordinal")
-    return and_(*(entries.c[name] == row[name] for name in names))
+    return and_(*(entries.c[name] == row[name] for name in _ENTRY))
 
 
 def of_tardy(connection: Connection, district_id: str, tardy_id: str) -> list[RowMapping]:

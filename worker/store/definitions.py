@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from worker.store.backfill import backfill_definition, rejudge_definition
 from worker.store.catalogue import load_export, next_generation
 from worker.store.collapsing import wake_behind_run
 from worker.store.contest import rekey_delivered
+from worker.store.requests import requests_of
 from worker.store.scheduling import write_due_slot
 from worker.store.tables import (
     UNSEALED,
@@ -292,12 +293,24 @@ def resume(connection: Connection, export_id: str, *, who: str, reason: str | No
     note(connection, "resume", who, now, export_id=export_id, reason=reason)
 
 
-def retire(connection: Connection, export_id: str, *, who: str, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """What a delete ended: its export, the runs asked for and not sealed, the id of an open run of which nothing can
+    have left."""
+
+    export: RowMapping
+    requests: Sequence[RowMapping]
+    run_id: str | None
+
+
+def retire(connection: Connection, export_id: str, *, who: str, now: datetime) -> Retired:
     """Retires the definition: what has not been sealed is cancelled, its runs stay readable.
 
-    A run that may have left is tried once more at once: only so does it become known whether it has.
+    A run that may have left is tried once more at once: only so does it become known whether it has. The caller
+    tells those who asked for what is ended.
     """
-    active(connection, export_id)
+    export = active(connection, export_id)
+    asked = requests_of(connection, export_id)
     connection.execute(
         update(definitions)
         .where(definitions.c.export_id == export_id)
@@ -315,7 +328,7 @@ def retire(connection: Connection, export_id: str, *, who: str, now: datetime) -
         .where(run_requests.c.export_id == export_id, run_requests.c.state == "pending")
         .values(state="cancelled")
     )
-    _close_unsent_run(connection, export_id, now)
+    closed = _close_unsent_run(connection, export_id, now)
     retry_open_run(connection, export_id, now)
     connection.execute(
         update(entries)
@@ -329,17 +342,18 @@ def retire(connection: Connection, export_id: str, *, who: str, now: datetime) -
         )
     )
     note(connection, "delete", who, now, export_id=export_id)
+    return Retired(export, asked, closed)
 
 
-def _close_unsent_run(connection: Connection, export_id: str, now: datetime) -> None:
-    """Ends an open run of which nothing can have left and which nobody is working on."""
+def _close_unsent_run(connection: Connection, export_id: str, now: datetime) -> str | None:
+    """Ends an open run of which nothing can have left and which nobody is working on; returns its id."""
     unsent = and_(
         runs.c.export_id == export_id,
         runs.c.finished_at.is_(None),
         runs.c.departed_attempt.is_(None),
         or_(runs.c.lease_until.is_(None), runs.c.lease_until < now),
     )
-    run_id = connection.execute(select(runs.c.run_id).where(unsent)).scalar_one_or_none()
+    run_id: str | None = connection.execute(select(runs.c.run_id).where(unsent)).scalar_one_or_none()
     if run_id is not None:
         release_entries(connection, run_id)
         connection.execute(
@@ -349,6 +363,7 @@ def _close_unsent_run(connection: Connection, export_id: str, now: datetime) -> 
                 state="abandoned", finished_at=now, next_attempt_at=None, lease_token=None, lease_until=None
             )
         )
+    return run_id
 
 
 def release_entries(connection: Connection, run_id: str) -> int:

@@ -88,6 +88,7 @@ def settle_abandoned(
     _finish_attempt(connection, claim, "abandoned", None, now)
     close(connection, claim.run_id, "abandoned", now)
     note(connection, "abandon", who, now, export_id=claim.export_id, run_id=claim.run_id, reason=reason)
+    tell_of_run(connection, claim.run_id, "run.cancelled", now)
     return released
 
 

@@ -34,7 +34,7 @@ def seal_next(connection: Connection, export_id: str, now: datetime) -> str | No
     if request is None:
         return None
     run_id = uuid4().hex
-    _insert_run(connection, export, run_id, request, now)
+    _insert_run(connection, export.row, run_id, request, now)
     close_request(connection, request["request_id"], run_id)
     if _fill(connection, export, run_id, now):
         _guard(connection, export, run_id, now)
@@ -65,13 +65,13 @@ def lock_for(connection: Connection, run_id: str) -> RowMapping | None:
 
 
 def _insert_run(
-    connection: Connection, export: Export, run_id: str, request: RowMapping, now: datetime
+    connection: Connection, export: RowMapping, run_id: str, request: RowMapping, now: datetime
 ) -> None:
     connection.execute(
         insert(runs).values(
             run_id=run_id,
-            export_id=export.row["export_id"],
-            revision=export.row["revision"],
+            export_id=export["export_id"],
+            revision=export["revision"],
             trigger=request["trigger"],
             command_source=request["command_source"],
             command_id=request["command_id"],
@@ -131,6 +131,23 @@ def approve(connection: Connection, run: RowMapping, *, who: str, reason: str, n
         .values(state="sealed", error=None, approved_revision=run["revision"], approved_rows=run["rows"])
     )
     note(connection, "approve", who, now, export_id=run["export_id"], run_id=run["run_id"], reason=reason)
+
+
+def ask_to_abandon(
+    connection: Connection, run: RowMapping, *, who: str, reason: str | None, now: datetime
+) -> None:
+    """A person gives up a run whose file may have left: its next attempt, at once, finds out and ends it. The caller
+    holds the run's row."""
+    asked = {"abandon_by": who, "abandon_reason": reason, "state": "waiting", "next_attempt_at": now}
+    connection.execute(update(runs).where(runs.c.run_id == run["run_id"]).values(**asked))
+
+
+def cancel_requested(connection: Connection, export: RowMapping, request: RowMapping, now: datetime) -> None:
+    """A run that was asked for and that a delete overtakes: it ends before it begins, and who asked is told."""
+    run_id = uuid4().hex
+    _insert_run(connection, export, run_id, request, now)
+    close(connection, run_id, "abandoned", now)
+    tell_of_run(connection, run_id, "run.cancelled", now)
 
 
 def _name_file(connection: Connection, export: Export, run_id: str) -> None:
@@ -241,6 +258,7 @@ def reseal(connection: Connection, claim: Claim, now: datetime) -> bool:
     if not export.active:
         close(connection, claim.run_id, "abandoned", now)
         cancel_if_retired(connection, claim.export_id, now)
+        tell_of_run(connection, claim.run_id, "run.cancelled", now)
         return False
     if not _fill(connection, export, claim.run_id, now):
         return False

@@ -232,6 +232,9 @@ runs = Table(
     Column("departed_attempt", Integer),  # the last that may have renamed; None: nothing left
     Column("approved_revision", Integer),  # under which a person let it go though it is larger than the guard
     Column("approved_rows", Integer),
+    # A person has given it up while its file may have left: the next attempt finds out and ends it.
+    Column("abandon_by", Text),
+    Column("abandon_reason", Text),
     Column("started_at", Instant, nullable=False),
     # Closed, and what its attempts left at the destination has been removed.
     Column("swept", Boolean, nullable=False, server_default=false()),
