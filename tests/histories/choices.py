@@ -36,6 +36,7 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
     ("tardy_id", "date", "time", "student.local_id"),
     ("tardy_id", "behavior.external_reference_code", "school.sis_id", "action"),
     ("tardy_id", "period.external_reference_code", "version", "action"),
+    ("tardy_id", "period.external_reference_code", "school.sis_id", "action"),
 )
 PASSING: tuple[dict[str, float], ...] = (
     {"seconds": 6},

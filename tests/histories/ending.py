@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import RowMapping
 
-from tests.histories.expected import row_of, same
+from tests.histories.expected import row_of, same, says_the_same
 from tests.histories.invariants import Facts
 from tests.histories.payload import Holding, Payloads
 from tests.histories.record import Export, Record, Version
@@ -51,6 +51,11 @@ class Ending:
             wanted = ("held", "correction")
             assert policy == "hold", f"{about}; corrections are sent, stays={stays}"
             assert (entry["state"], entry["reason_code"]) == wanted, f"{about}; corrections are held"
+            given = self._record.tardies[head.key][holding.version]
+            owed = (
+                head.voided or not stays or not self._says_the_same(export, head, given, self._record.moment)
+            )
+            assert owed, f"{about}; the tardy itself has changed nothing in its row"
 
     def _was_the_same(self, export: Export, head: Version, holding: Holding) -> bool:
         """Whether the newest version read like the row that went, at a moment since it was known or saved."""
@@ -58,6 +63,8 @@ class Ending:
             return False
         revision, given = export.now, self._record.tardies[head.key][holding.version]
         for moment in range(max(head.since, revision.since), self._record.moment + 1):
+            if self._says_the_same(export, head, given, moment):
+                return True
             row = row_of(self._record, revision, head, moment, "change", 1)
             before: list[str] | None = holding.row
             if holding.revision.document["fields"] != revision.document["fields"]:
@@ -65,6 +72,9 @@ class Ending:
             if row is not None and before is not None and same(revision, before, row):
                 return True
         return False
+
+    def _says_the_same(self, export: Export, head: Version, given: Version, moment: int) -> bool:
+        return says_the_same(self._record, export.now, given, head, moment)
 
 
 def _shown(entry: RowMapping | None) -> str:

@@ -110,3 +110,14 @@ def again(revision: Revision, row: Sequence[str], action: str, line: int) -> Row
 def same(revision: Revision, left: Sequence[str], right: Sequence[str]) -> bool:
     """Whether two rows of this layout tell the SIS the same."""
     return again(revision, left, "", 0) == again(revision, right, "", 0)
+
+
+def says_the_same(record: Record, revision: Revision, left: Version, right: Version, moment: int) -> bool:
+    """Whether two versions tell the SIS the same by what is known at a moment: then it owes no correction."""
+    assert left.data is not None and right.data is not None
+    alike = all(left.data[name] == right.data[name] for name in ("school_id", "behavior_code", "occurred_at"))
+    for column in revision.document["fields"]:
+        cells = [_cell(record, version, moment, column, "", 0) for version in (left, right)]
+        if cells[0] != cells[1] or (cells[0] is None and not alike):
+            return False
+    return True

@@ -6,9 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from tests.histories.expected import Row, again, belongs, row_of
+from tests.histories.expected import Row, again, belongs, row_of, says_the_same
 from tests.histories.installation import Arrival, Sent
-from tests.histories.record import Key, Record, Revision
+from tests.histories.record import Key, Record, Revision, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,16 @@ class Payloads:
         stays = self.stays(export_id, sent.key, revision, moment)
         if sent.action == "void":
             return None if holding is None or stays else self._void(sent.key, holding, revision, moment, line)
-        return row_of(self._record, revision, version, moment, sent.action, line) if stays else None
+        if not stays or (sent.action == "change" and self._is_idle(holding, version, revision, moment)):
+            return None
+        return row_of(self._record, revision, version, moment, sent.action, line)
+
+    def _is_idle(self, holding: Holding | None, version: Version, revision: Revision, moment: int) -> bool:
+        """Whether a change would tell the SIS of what was saved since alone, and of nothing in the tardy."""
+        if holding is None:
+            return False
+        given = self._record.tardies[version.key][holding.version]
+        return says_the_same(self._record, revision, given, version, moment)
 
     def stays(self, export_id: str, key: Key, revision: Revision, moment: int) -> bool:
         """Whether the newest version has its place in the SIS. Narrowing a definition takes nothing back."""

@@ -11,7 +11,7 @@ from worker.bootstrap import Program
 from worker.cli.output import Column, emit_list, emit_table, instant, note, when
 from worker.cli.runs_show import known_export
 from worker.core.definition import parse_definition
-from worker.core.judging import BY_POLICY
+from worker.core.judging import BY_POLICY, by_hand
 from worker.store import definitions, reading
 
 _EMPTY = "nothing is held"
@@ -66,8 +66,8 @@ def _entries(program: Program, export_id: str | None) -> Iterator[RowMapping]:
 
 
 def _releasable(row: RowMapping, tell: Mapping[str, bool]) -> bool:
-    """Whether `release` would let it go: of a void the file must have a column to say so."""
-    if row["action"] == "void" and not tell.get(row["export_id"], False):
+    """Whether `release` would let it go: of a change or void the file must have a column to say so."""
+    if _by_hand(row, tell):
         return False
     return row["state"] == "refused" or row["reason_code"] in BY_POLICY
 
@@ -75,8 +75,13 @@ def _releasable(row: RowMapping, tell: Mapping[str, bool]) -> bool:
 def _goes(row: RowMapping, tell: Mapping[str, bool]) -> str:
     if _releasable(row, tell):
         return "when released"
-    by_hand = row["action"] == "void" or row["reason_code"] == "purged"
-    return "never: dismiss it" if by_hand else "once put right"
+    policy = row["reason_code"] in BY_POLICY and _by_hand(row, tell)
+    never = policy or row["action"] == "void" or row["reason_code"] == "purged"
+    return "never: dismiss it" if never else "once put right"
+
+
+def _by_hand(row: RowMapping, tell: Mapping[str, bool]) -> bool:
+    return by_hand(row["action"], tells_action=tell.get(row["export_id"], False)) is not None
 
 
 def _reason(row: RowMapping) -> str:

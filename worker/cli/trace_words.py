@@ -6,7 +6,7 @@ from sqlalchemy import RowMapping
 
 from worker.cli.leaving import leaves, run_stands
 from worker.cli.output import when
-from worker.core.judging import BY_POLICY
+from worker.core.judging import BY_POLICY, by_hand
 from worker.store.reading_trace import ExportTrace
 
 _ENDED = ("superseded", "cancelled", "ignored", "dismissed")
@@ -95,6 +95,7 @@ def _what_frees(one: ExportTrace, entry: RowMapping) -> str:
         return f"it can only be dismissed: {dismiss}"
     if entry["reason_code"] not in BY_POLICY:
         return "it goes by itself once that is put right"
-    if entry["action"] == "void" and not one.export.definition.tells_action:
-        return f"remove it in the SIS, then {dismiss}"
+    instead = by_hand(entry["action"], tells_action=one.export.definition.tells_action)
+    if instead is not None:
+        return f"{instead}, then {dismiss}"
     return f"`writeback held release {_id(entry)}` sends it, {dismiss} does not"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from worker.core.definition import Definition
 from worker.core.references import References
 from worker.core.routing import Route, mismatch
-from worker.core.rows import Tardy, Unwritable, Value, build_row, once_more, same_row
+from worker.core.rows import Tardy, Unwritable, Value, build_row, once_more, same_row, same_tardy
 
 Action = Literal["add", "change", "void"]
 
@@ -84,6 +84,13 @@ Verdict = Ready | Waits | Ends
 BY_POLICY = frozenset({"correction", "closed", "too-old"})
 """Codes of what a person may release: it could be written, but the definition does not let it go by itself."""
 
+_BY_HAND = {"void": "remove it in the SIS", "change": "correct it in the SIS"}
+
+
+def by_hand(action: str | None, *, tells_action: bool) -> str | None:
+    """What a person does in the SIS about a row that the file cannot tell of; None: it can."""
+    return None if tells_action else _BY_HAND.get(action or "")
+
 
 def judge(
     definition: Definition,
@@ -153,6 +160,8 @@ def _row(
     definition: Definition, candidate: Candidate, references: References, in_sis: Delivered | None, line: int
 ) -> Verdict:
     action: Action = "change" if in_sis is not None and not in_sis.seen_to else "add"
+    if action == "change" and _says_the_same(definition, candidate, references, in_sis):
+        return Ends("ignored", "nothing that the row tells has changed in the tardy since it was delivered")
     late = _too_late(definition, candidate, references, in_sis, action)
     try:
         values = tardy_values(definition, candidate, references, action, line)
@@ -164,7 +173,17 @@ def _row(
         return _again(candidate) or late or Ready("add", values)
     if _reads_the_same(definition, candidate, references, in_sis, values):
         return Ends("ignored", "the row is the same as the one delivered")
-    return _policy(definition, candidate, "change") or late or Ready("change", values)
+    held = _policy(definition, candidate, "change") or late or _untold(definition, "change")
+    return held or Ready("change", values)
+
+
+def _untold(definition: Definition, action: Action) -> Waits | None:
+    """A row that takes another back needs a column that says so: without, the SIS would have both."""
+    if definition.tells_action:
+        return None
+    what = "voided" if action == "void" else "changed"
+    reason = f"{what} after it was delivered; the file has no column to say so"
+    return Waits("correction", reason, action)
 
 
 def _again(candidate: Candidate) -> Verdict | None:
@@ -195,19 +214,44 @@ def tardy_of(definition: Definition, candidate: Candidate, references: Reference
 
 
 def _delivered_values(
-    definition: Definition, candidate: Candidate, in_sis: Delivered, references: References
+    definition: Definition,
+    candidate: Candidate,
+    references: References,
+    in_sis: Delivered,
+    action: Action,
+    line: int,
 ) -> list[Value]:
     """The delivered row in today's columns: as it was, or built again where the columns have changed since."""
     if in_sis.same_layout:
         if in_sis.values is None:
             raise Unwritable("purged", "the row that was delivered has been purged")
         return in_sis.values
-    if in_sis.document is None or in_sis.occurred_at is None:
+    before = _delivered_tardy(definition, candidate, in_sis, references)
+    if before is None:
         raise Unwritable("purged", "its data has been purged")
-    before = Tardy(
+    return build_row(definition, before, action=action, line=line)
+
+
+def _delivered_tardy(
+    definition: Definition, candidate: Candidate, in_sis: Delivered, references: References
+) -> Tardy | None:
+    """The delivered version with what is known about it today; None: purged."""
+    if in_sis.document is None or in_sis.occurred_at is None:
+        return None
+    return Tardy(
         candidate.tardy_id, in_sis.version, in_sis.document, in_sis.occurred_at, references, definition.gap
     )
-    return build_row(definition, before, action="add", line=0)
+
+
+def _says_the_same(
+    definition: Definition, candidate: Candidate, references: References, in_sis: Delivered | None
+) -> bool:
+    """Whether the tardy itself tells the SIS no more than what was delivered. Both versions are read with what is
+    known today: a bell schedule, a code or a name saved since is no correction of anybody's."""
+    before = _delivered_tardy(definition, candidate, in_sis, references) if in_sis is not None else None
+    if before is None or candidate.document is None:
+        return False
+    return same_tardy(definition, before, tardy_of(definition, candidate, references))
 
 
 def _reads_the_same(
@@ -218,7 +262,7 @@ def _reads_the_same(
     values: list[Value],
 ) -> bool:
     try:
-        before = _delivered_values(definition, candidate, in_sis, references)
+        before = _delivered_values(definition, candidate, references, in_sis, "change", 0)
     except Unwritable:
         return False
     return same_row(definition, before, values)
@@ -227,18 +271,15 @@ def _reads_the_same(
 def _void(
     definition: Definition, candidate: Candidate, references: References, in_sis: Delivered, line: int
 ) -> Verdict:
-    held = _policy(definition, candidate, "void") or _too_late(
-        definition, candidate, references, in_sis, "void"
-    )
+    late = _too_late(definition, candidate, references, in_sis, "void")
+    held = _policy(definition, candidate, "void") or late or _untold(definition, "void")
     if held is not None:
         return held
-    if not definition.tells_action:
-        return Waits("correction", "voided after it was delivered; the file has no column to say so", "void")
     try:
-        before = _delivered_values(definition, candidate, in_sis, references)
+        before = _delivered_values(definition, candidate, references, in_sis, "void", line)
+        return Ready("void", once_more(definition, before, "void", line))
     except Unwritable as problem:
         return Waits(problem.code, f"voided after it was delivered; {problem}", "void")
-    return Ready("void", once_more(definition, before, "void", line))
 
 
 def _policy(definition: Definition, candidate: Candidate, action: Action) -> Verdict | None:

@@ -19,6 +19,8 @@ Native = Value | date | time | datetime
 
 DEFAULT_FORMATS = {"date": "%Y-%m-%d", "time": "%H:%M"}
 _UNCOMPARED = ("action", "row_number")  # differ between two rows of the same content
+_LOOKED_UP_BY = ("school_id", "behavior_code", "period", "student")
+"""What of a tardy, beside its time, decides which reference data its row is made with."""
 
 
 class Unwritable(Exception):
@@ -144,11 +146,15 @@ COMPUTED: Mapping[str, Callable[[Tardy], Native]] = {
 
 def build_row(definition: Definition, tardy: Tardy, *, action: str, line: int) -> list[Value]:
     """The row's values in column order. Raises Unwritable with every column's reason, the first one's code."""
+    return _row(definition, lambda spec: _column(definition, spec, tardy, action, line))
+
+
+def _row(definition: Definition, column: Callable[[FieldSpec], Value]) -> list[Value]:
     values: list[Value] = []
     problems: dict[str, str] = {}
     for spec in definition.fields:
         try:
-            values.append(_column(definition, spec, tardy, action, line))
+            values.append(column(spec))
         except Unwritable as problem:
             problems.setdefault(str(problem), problem.code)
     if problems:
@@ -164,18 +170,41 @@ def same_row(definition: Definition, left: list[Value], right: list[Value]) -> b
     return all(left[index] == right[index] for index in kept)
 
 
+def same_tardy(definition: Definition, left: Tardy, right: Tardy) -> bool:
+    """Whether two versions make the same row by what is known today: then whatever an earlier row says otherwise is
+    the doing of reference data saved since. What is not known today is the same if it is looked up by the same."""
+    kept = [spec for spec in definition.fields if spec.field not in _UNCOMPARED]
+    return all(_reading(spec, left) == _reading(spec, right) for spec in kept)
+
+
+def _reading(spec: FieldSpec, tardy: Tardy) -> tuple[Any, ...]:
+    try:
+        return (_written(spec, _native(spec, tardy, "", 0)),)
+    except Unwritable as problem:
+        given = (tardy.document.get(name) for name in _LOOKED_UP_BY)
+        return (str(problem), tardy.occurred_at, *given)
+
+
 def once_more(definition: Definition, values: list[Value], action: str, line: int) -> list[Value]:
-    """The row again, sent for another reason and as another line of its file."""
+    """The row again, sent for another reason and as another line of its file. Raises Unwritable as `build_row` does:
+    the word for the reason may be too long, the file another one than the row was written for."""
     anew: Mapping[str | None, Native] = {"action": action, "row_number": line}
-    return [
-        _written(spec, anew[spec.field]) if spec.field in anew else value
-        for spec, value in zip(definition.fields, values, strict=True)
-    ]
+    there = iter(values)
+
+    def column(spec: FieldSpec) -> Value:
+        value = next(there)
+        return _checked(definition, spec, _written(spec, anew[spec.field]) if spec.field in anew else value)
+
+    return _row(definition, column)
 
 
 def _column(definition: Definition, spec: FieldSpec, tardy: Tardy, action: str, line: int) -> Value:
+    return _checked(definition, spec, _written(spec, _native(spec, tardy, action, line)))
+
+
+def _checked(definition: Definition, spec: FieldSpec, value: Value) -> Value:
+    """The value, if it may stand in its column: the same is asked of every row, whatever it goes for."""
     label = spec.field or spec.title or "constant"
-    value = _written(spec, spec.constant if spec.field is None else _native(spec, tardy, action, line))
     if spec.required and value in (None, ""):
         raise Unwritable("required-empty", f"{label} is required and empty")
     if spec.max_length is not None and len(str(value if value is not None else "")) > spec.max_length:
@@ -187,7 +216,9 @@ def _column(definition: Definition, spec: FieldSpec, tardy: Tardy, action: str, 
 
 
 def _native(spec: FieldSpec, tardy: Tardy, action: str, line: int) -> Native:
-    name = spec.field or ""
+    name = spec.field
+    if name is None:
+        return spec.constant
     if name == "action":
         return action
     if name == "row_number":

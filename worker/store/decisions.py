@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, insert, or_, select, update
 
-from worker.core.judging import BY_POLICY
+from worker.core.judging import BY_POLICY, by_hand
 from worker.errors import RefusedError
 from worker.store.catalogue import load_export
 from worker.store.collapsing import wake
@@ -107,10 +107,11 @@ def _refuse_release(connection: Connection, row: RowMapping) -> None:
     export = load_export(connection, row["export_id"])
     if export is None or not export.active:
         raise RefusedError(f"{about} cannot be released: the export has been deleted")
-    if row["action"] == "void" and not export.definition.tells_action:
+    instead = by_hand(row["action"], tells_action=export.definition.tells_action)
+    if instead is not None:
         raise RefusedError(
-            f"{about} cannot be released: the file has no column with the field action to say that it is a void;"
-            " remove it in the SIS, then dismiss it"
+            f"{about} cannot be released: the file has no column with the field action to say that it is a"
+            f" {row['action']}; {instead}, then dismiss it"
         )
 
 

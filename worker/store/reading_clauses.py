@@ -252,10 +252,13 @@ def _corrections(case: Case) -> Iterator[Clause]:
     if in_sis is None or in_sis.version >= case.candidate.version:
         yield Clause("corrections", None, "not asked: no earlier version is in the SIS")
         return
-    yield _correction(case, in_sis)
-    if case.candidate.voided:
+    correction = _correction(case, in_sis)
+    yield correction
+    takes_back = "void" if case.candidate.voided else "change"
+    if takes_back == "void" or (correction.passes and not in_sis.seen_to):
         told = case.definition.tells_action
-        yield Clause("action", told, f"the file has {'a' if told else 'no'} column to say that it is a void")
+        said = f"the file has {'a' if told else 'no'} column to say that it is a {takes_back}"
+        yield Clause("action", told, said)
 
 
 def _correction(case: Case, in_sis: Delivered) -> Clause:
