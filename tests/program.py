@@ -32,7 +32,7 @@ class SteppedProgram:
     def __init__(self, database_url: str, home: Path, now: datetime = NOON) -> None:
         self.now = now
         self.home = home
-        self.database = Database(database_url)
+        self.database = Database(database_url, self.database_clock)
         migrate.upgrade(self.database)
         self.instruments = Instruments()
         self.cache = CatalogueCache()
@@ -42,6 +42,10 @@ class SteppedProgram:
         )
 
     def clock(self) -> datetime:
+        return self.now
+
+    def database_clock(self) -> datetime:
+        """What the database's own clock shows."""
         return self.now
 
     def pass_time(self, **amount: float) -> None:
@@ -78,7 +82,7 @@ class SteppedProgram:
     def claim(self) -> Claim | None:
         """Claims the next run."""
         with self.database.write() as connection:
-            return claims.claim_next(connection, "tests", self.now)
+            return claims.claim_next(connection, "tests")
 
     def forget_barriers(self) -> None:
         """Run-now requests need not wait for consumers: this program has none."""

@@ -32,6 +32,7 @@ class Program:
 
     settings: Settings
     clock: Clock = system_clock
+    database_clock: Clock | None = None  # stands in for the database's own; the demo's is a simulated one
 
     @cached_property
     def worker(self) -> str:
@@ -44,7 +45,7 @@ class Program:
 
     @cached_property
     def database(self) -> Database:
-        return Database(self.settings.database_url)
+        return Database(self.settings.database_url, self.database_clock)
 
     @cached_property
     def broker(self) -> Broker:

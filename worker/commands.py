@@ -141,7 +141,7 @@ def _run_now(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> l
 
 def _request(connection: Connection, asked: Asked, export_id: str) -> None:
     requests.request_by_command(connection, export_id, asked.key, asked.now)
-    definitions.retry_open_run(connection, export_id, asked.now)
+    definitions.retry_open_run(connection, export_id)
 
 
 def _pause(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
@@ -172,7 +172,7 @@ def _delete(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> li
 def _retry(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
     if definitions.active(connection, data["export_id"])["paused_at"] is not None:
         raise RefusedError(f"export {data['export_id']} is paused; resume it first")
-    if not definitions.retry_open_run(connection, data["export_id"], asked.now):
+    if not definitions.retry_open_run(connection, data["export_id"]):
         run = runs.open_run(connection, data["export_id"])
         if run is not None and run["state"] == "guarded":
             raise RefusedError(

@@ -128,21 +128,21 @@ class Flush:
 
     def _hold(self, claim: Claim) -> RowMapping:
         with self._database.write() as connection:
-            return claims.hold(connection, claim, self._clock())
+            return claims.hold(connection, claim)
 
     def _wants_resealing(self, claim: Claim, run: RowMapping) -> bool:
         """Each attempt but the first seals anew; so does the first where it had to wait, as in a pause."""
         if claim.attempt > 1:
             return True
         with self._database.read() as connection:
-            return claims.is_outdated(connection, claim, run, self._clock())
+            return claims.is_outdated(connection, claim, run)
 
     def _reseal(self, claim: Claim) -> bool:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
                 share_catalogue(connection)
                 left = runs.reseal(connection, claim, self._clock())
-                runs.note_sealed(connection, claim.run_id, self._clock())
+                runs.note_sealed(connection, claim.run_id)
                 reached(Arrow.RESEAL_BEFORE_COMMIT)
         reached(Arrow.RESEAL_COMMITTED)
         return left
@@ -202,7 +202,7 @@ class Flush:
         try:
             with self._database.write() as connection:
                 facts = FileFacts(uploaded.sha256, uploaded.bytes)
-                claims.depart(connection, claim, facts, self._clock())
+                claims.depart(connection, claim, facts)
                 reached(Arrow.DEPART_BEFORE_COMMIT)
         except StaleLeaseError:
             destination.discard([names.part, names.mark])
@@ -301,10 +301,9 @@ class Flush:
             return
         jitter = random.random()
         delay = next_attempt_delay(claim.attempt, jitter=jitter, retry_after=error.retry_after)
-        retry_at = now + delay
         if self._try_settle(
             claim,
-            lambda connection: receipts.settle_waiting(connection, claim, str(error), retry_at, now),
+            lambda connection: receipts.settle_waiting(connection, claim, str(error), delay, now),
             bound,
         ):
             bound.warning("the run waits", reason=str(error), seconds=round(delay.total_seconds()))

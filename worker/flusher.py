@@ -92,10 +92,10 @@ class Flusher:
         started = False
         while len(self._held()) < self._side_by_side:
             with self._database.read() as connection:
-                if not claims.any_claimable(connection, self._clock()):
+                if not claims.any_claimable(connection):
                     return started
             with self._database.write() as connection:
-                claim = claims.claim_next(connection, self._worker, self._clock())
+                claim = claims.claim_next(connection, self._worker)
             if claim is None:
                 return started
             reached(Arrow.CLAIM_COMMITTED)
@@ -126,6 +126,6 @@ class Flusher:
             try:
                 if held := self._held():
                     with self._database.write() as connection:
-                        claims.renew(connection, held, self._clock())
+                        claims.renew(connection, held)
             except UnavailableError as error:
                 log.warning("leases could not be renewed", reason=str(error))

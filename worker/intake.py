@@ -308,7 +308,7 @@ class Intake:
         wait get a new number.
         """
         with self._database.write() as connection:
-            requests.forget_consumer(connection, self._token, self._clock())
+            requests.forget_consumer(connection, self._token)
             requests.raise_barriers(connection)
         self._token = uuid4().hex
         self._drained = 0
@@ -320,16 +320,14 @@ class Intake:
 
     def _note(self, in_hand: int) -> None:
         with self._database.write() as connection:
-            requests.note_consumer(
-                connection, self._token, self._worker, self._drained, self._clock(), in_hand=in_hand
-            )
+            requests.note_consumer(connection, self._token, self._worker, self._drained, in_hand=in_hand)
         self._last_heartbeat = time.monotonic()
 
     def _delist(self) -> None:
         """The consumer ends in order: nobody waits for it any longer."""
         try:
             with self._database.write() as connection:
-                requests.forget_consumer(connection, self._token, self._clock())
+                requests.forget_consumer(connection, self._token)
                 requests.raise_barriers(connection)
         except UnavailableError as error:
             log.warning("the consumer's row stays until it is old", reason=str(error))

@@ -57,7 +57,7 @@ class Outbox:
             if not outcomes.any_unpublished(connection):
                 return 0
         with self._database.write() as connection:
-            waiting = outcomes.claim_unpublished(connection, _BATCH, self._clock())
+            waiting = outcomes.claim_unpublished(connection, _BATCH)
         reached(Arrow.OUTBOX_CLAIMED)
         told: list[int] = []
         try:

@@ -129,7 +129,7 @@ def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:
 def _seal_next(connection: Connection, export_id: str, clock: Clock) -> str | None:
     run_id = runs.seal_next(connection, export_id, clock())
     if run_id is not None:
-        runs.note_sealed(connection, run_id, clock())
+        runs.note_sealed(connection, run_id)
         reached(Arrow.SEAL_BEFORE_COMMIT)
     return run_id
 

@@ -21,7 +21,7 @@ from tests.histories.payload import Payloads
 from tests.histories.sis import Crashed, Fault
 from worker.errors import DeliveryError, RefusedError
 from worker.failpoints import Arrow
-from worker.store import claims, receipts, runs, tables
+from worker.store import claims, instants, receipts, runs, tables
 from worker.store.audit import audit
 from worker.store.audit_report import Scope
 from worker.store.engine import own_catalogue
@@ -176,10 +176,10 @@ class World:
         """A person gives the open run up; `unsent`: and has seen that its file did not arrive."""
         with self.program.database.write() as connection:
             run = runs.open_run(connection, export_id)
-            now = self.program.clock()
+            now = instants.read_time(connection)
             if run is None or (run["lease_until"] is not None and run["lease_until"] >= now):
                 return
-            claim = claims.take(connection, run, "a person", now)
+            claim = claims.take(connection, run, "a person")
         self.note(f"the run is {run['state']}, attempt {run['departed_attempt']} has departed")
         if unsent and run["departed_attempt"] is not None:
             self.claims.disowned.add(run["run_id"])

@@ -142,4 +142,4 @@ def test_outcomes_of_one_command_are_told_in_order_by_however_many_workers(progr
 
 def claim_outcomes(program: SteppedProgram) -> list[outcomes.Unpublished]:
     with program.database.write() as connection:
-        return outcomes.claim_unpublished(connection, 100, program.now)
+        return outcomes.claim_unpublished(connection, 100)

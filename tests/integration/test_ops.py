@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
@@ -193,9 +192,10 @@ def test_unacknowledged_is_what_consumers_say_where_the_broker_does_not_tell(
     watched: SteppedProgram, broker: Broker
 ) -> None:
     with watched.database.write() as connection:
-        requests.note_consumer(connection, "one", "worker", 0, watched.now, in_hand=3)
-        requests.note_consumer(connection, "two", "worker", 0, watched.now, in_hand=4)
-        requests.note_consumer(connection, "dead", "worker", 0, watched.now - timedelta(minutes=1), in_hand=5)
+        requests.note_consumer(connection, "dead", "worker", 0, in_hand=5)
+        watched.pass_time(minutes=1)
+        requests.note_consumer(connection, "one", "worker", 0, in_hand=3)
+        requests.note_consumer(connection, "two", "worker", 0, in_hand=4)
     registry = CollectorRegistry()
     registry.register(StateCollector(watched.database, broker, watched.clock, watched.instruments))
     labels = {"queue": EVENTS_QUEUE, "state": "unacknowledged"}

@@ -188,18 +188,18 @@ def test_a_run_now_waits_until_every_living_consumer_has_drained(program: Steppe
     program.command(save(definition()))
     with program.database.write() as connection:
         for token in ("one", "two"):
-            requests.note_consumer(connection, token, "worker", 0, program.now)
+            requests.note_consumer(connection, token, "worker", 0)
     program.command(command("export.run_now", {"export_id": "daily"}))
     program.tick()
     assert program.runs() == []
     with program.database.write() as connection:
         barrier = requests.pending_barrier(connection)
         assert barrier is not None
-        requests.note_consumer(connection, "one", "worker", barrier, program.now)
+        requests.note_consumer(connection, "one", "worker", barrier)
     program.tick()
     assert program.runs() == []
     with program.database.write() as connection:
-        requests.note_consumer(connection, "two", "worker", barrier, program.now)
+        requests.note_consumer(connection, "two", "worker", barrier)
     program.tick()
     assert len(program.runs()) == 1
 
@@ -221,7 +221,7 @@ def test_a_lost_connection_makes_waiting_runs_wait_for_a_new_number(program: Ste
     with program.database.write() as connection:
         barrier = requests.pending_barrier(connection)
         assert barrier is not None
-        requests.note_consumer(connection, "one", "worker", barrier, program.now)
+        requests.note_consumer(connection, "one", "worker", barrier)
         requests.raise_barriers(connection)
     program.tick()
     assert program.runs() == []

@@ -12,6 +12,7 @@ from worker.errors import RefusedError
 from worker.store import claims, reading, receipts, runs
 from worker.store.catalogue import Export, load_export
 from worker.store.engine import share_catalogue
+from worker.store.instants import read_time
 
 _is_beginning = re.compile("[0-9a-f]{1,32}").fullmatch
 
@@ -92,12 +93,16 @@ def _idle_export(connection: Connection, export_id: str) -> Export:
     return export
 
 
-def abandonable(connection: Connection, beginning: str, now: datetime) -> RowMapping:
+def abandonable(connection: Connection, beginning: str) -> RowMapping:
     """The open run, its row held. Raises RefusedError: it has ended, or is being sent right now."""
     run = _held_run(connection, beginning)
     if run["finished_at"] is not None:
         raise RefusedError(f"{_about(run)} has ended ({run['state']}): only an open run can be abandoned")
-    if run["state"] == "delivering" and run["lease_until"] is not None and run["lease_until"] >= now:
+    if (
+        run["state"] == "delivering"
+        and run["lease_until"] is not None
+        and run["lease_until"] >= read_time(connection)
+    ):
         raise RefusedError(f"{_about(run)} is being sent right now; pause the export and try again")
     return run
 
@@ -116,11 +121,11 @@ def abandon_run(
     Where nothing of it can have left, or a person says that it did not arrive (`not_sent`), it ends here. Else its
     next attempt, at once, first finds out: what has left is delivered, what has not is given up.
     """
-    run = abandonable(connection, beginning, now)
+    run = abandonable(connection, beginning)
     if run["departed_attempt"] is not None and not not_sent:
         runs.ask_to_abandon(connection, run, who=who, reason=reason, now=now)
         return Abandoned(run, None)
-    claim = claims.take(connection, run, who, now)
+    claim = claims.take(connection, run, who)
     return Abandoned(run, receipts.settle_abandoned(connection, claim, who=who, reason=reason, now=now))
 
 

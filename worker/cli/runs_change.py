@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping
 
@@ -14,6 +14,7 @@ from worker.errors import DeliveryError, RefusedError, StaleLeaseError
 from worker.store import claims, receipts
 from worker.store.catalogue import load_export
 from worker.store.claims import Claim
+from worker.store.instants import read_time
 
 
 def resend_run(program: Program, beginning: str, reason: str, *, as_json: bool) -> None:
@@ -57,10 +58,9 @@ def abandon_run(
     program: Program, beginning: str, reason: str | None, *, not_sent: bool, as_json: bool
 ) -> None:
     """Gives an open run up. Raises RefusedError (ended, being sent, its file has left), DeliveryError."""
-    now = program.clock()
     with program.database.write() as connection:
-        run = acts.abandonable(connection, beginning, now)
-        claim = claims.take(connection, run, f"{program.worker} ({who()})", now)
+        run = acts.abandonable(connection, beginning)
+        claim = claims.take(connection, run, f"{program.worker} ({who()})")
     try:
         released = program.flush.abandon(claim, who=who(), reason=reason, unsent=not_sent)
     except DeliveryError as error:
@@ -92,4 +92,5 @@ def _put_back(connection: Connection, run: RowMapping, claim: Claim, error: str,
     if run["state"] == "failed":
         receipts.settle_failed(connection, claim, run["error"] or error, now)
     else:
-        receipts.settle_waiting(connection, claim, run["error"] or error, run["next_attempt_at"] or now, now)
+        after = run["next_attempt_at"] - read_time(connection) if run["next_attempt_at"] else timedelta()
+        receipts.settle_waiting(connection, claim, run["error"] or error, after, now)

@@ -39,7 +39,7 @@ class Morning:
 
     def __init__(self, home: Path) -> None:
         self.clock = DemoClock()
-        self.program = Program(read_settings({"WRITEBACK_HOME": str(home)}), self.clock)
+        self.program = Program(read_settings({"WRITEBACK_HOME": str(home)}), self.clock, self.clock)
         self.broker = EmbeddedBroker(home)
         self._intake = self.program.intake()
 
@@ -95,7 +95,7 @@ class Morning:
         with self.program.database.read() as connection:
             barrier = requests.pending_barrier(connection)
             export_ids = requests.sealable(connection, 10)
-            ready = [requests.next_request(connection, one, self.clock()) for one in export_ids]
+            ready = [requests.next_request(connection, one) for one in export_ids]
         return barrier is not None and not any(ready)
 
     def _send(self) -> None:
@@ -104,7 +104,7 @@ class Morning:
             while self.program.scheduler.tick():
                 pass
             with self.program.database.write() as connection:
-                claim = claims.claim_next(connection, self.program.worker, self.clock())
+                claim = claims.claim_next(connection, self.program.worker)
             if claim is None:
                 return
             self.program.flush.attempt(claim)

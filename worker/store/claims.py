@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, Select, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, insert, or_, select, update
 
 from worker.core.definition import Definition
 from worker.errors import StaleLeaseError
 from worker.store.catalogue import load_definition
+from worker.store.instants import database_time, read_time
 from worker.store.tables import attempts, definitions, runs
 
 LEASE = timedelta(seconds=30)  # renewed every 10 s; a dead worker's run is free after this
@@ -36,34 +37,37 @@ class FileFacts:
     bytes: int
 
 
-def any_claimable(connection: Connection, now: datetime) -> bool:
+def any_claimable(connection: Connection) -> bool:
     """Whether there is a run to claim: a look that takes no lock."""
-    return connection.execute(_claimable(now)).first() is not None
+    return connection.execute(_claimable(connection)).first() is not None
 
 
-def claim_next(connection: Connection, worker: str, now: datetime) -> Claim | None:
+def claim_next(connection: Connection, worker: str) -> Claim | None:
     """Claims a run that may be worked on now, or None. A paused export's runs wait."""
     row = (
-        connection.execute(_claimable(now).with_for_update(of=runs, skip_locked=True))
+        connection.execute(_claimable(connection).with_for_update(of=runs, skip_locked=True))
         .mappings()
         .one_or_none()
     )
-    return None if row is None else take(connection, row, worker, now)
+    return None if row is None else take(connection, row, worker)
 
 
-def _claimable(now: datetime) -> Select[Any]:
-    due = or_(runs.c.state == "sealed", and_(runs.c.state == "waiting", runs.c.next_attempt_at <= now))
+def _claimable(connection: Connection) -> Select[Any]:
+    now, fresh = database_time(connection), runs.c.state == "sealed"
+    due = or_(fresh, and_(runs.c.state == "waiting", runs.c.next_attempt_at <= now))
     orphaned = and_(runs.c.state == "delivering", runs.c.lease_until < now)
+    # Fresh runs first, on either database: those that have failed before may well take their time once more.
+    first = (runs.c.next_attempt_at.nulls_first(), runs.c.started_at, runs.c.run_id)
     return (
         select(runs.c.run_id, runs.c.export_id, runs.c.attempts)
         .join(definitions, definitions.c.export_id == runs.c.export_id)
         .where(runs.c.finished_at.is_(None), definitions.c.paused_at.is_(None), or_(due, orphaned))
-        .order_by(runs.c.next_attempt_at, runs.c.started_at)
+        .order_by(*first)
         .limit(1)
     )
 
 
-def take(connection: Connection, run: RowMapping, worker: str, now: datetime) -> Claim:
+def take(connection: Connection, run: RowMapping, worker: str) -> Claim:
     """Makes the caller the run's owner and writes its attempt; the caller holds the run's row."""
     claim = Claim(run["run_id"], run["export_id"], run["attempts"] + 1, uuid4().hex)
     connection.execute(
@@ -73,7 +77,7 @@ def take(connection: Connection, run: RowMapping, worker: str, now: datetime) ->
             state="delivering",
             attempts=claim.attempt,
             lease_token=claim.token,
-            lease_until=now + LEASE,
+            lease_until=lease_end(connection),
             next_attempt_at=None,
         )
     )
@@ -88,13 +92,13 @@ def take(connection: Connection, run: RowMapping, worker: str, now: datetime) ->
             revision=revision,
             worker=worker,
             phase="uploading",
-            started_at=now,
+            started_at=database_time(connection),
         )
     )
     return claim
 
 
-def renew(connection: Connection, claims: Sequence[Claim], now: datetime) -> None:
+def renew(connection: Connection, claims: Sequence[Claim]) -> None:
     """Extends the leases that are still the caller's.
 
     A run whose row is held is being sealed anew or settled, which may take minutes: it is passed over, so that
@@ -102,7 +106,14 @@ def renew(connection: Connection, claims: Sequence[Claim], now: datetime) -> Non
     """
     for claim in claims:
         free = select(runs.c.run_id).where(_mine(claim)).with_for_update(skip_locked=True)
-        connection.execute(update(runs).where(runs.c.run_id.in_(free)).values(lease_until=now + LEASE))
+        connection.execute(
+            update(runs).where(runs.c.run_id.in_(free)).values(lease_until=lease_end(connection))
+        )
+
+
+def lease_end(connection: Connection) -> ColumnElement[Any]:
+    """SQL: when a lease that begins now will end."""
+    return database_time(connection, LEASE)
 
 
 def fenced(connection: Connection, claim: Claim, *conditions: Any, **values: Any) -> None:
@@ -118,13 +129,13 @@ def _mine(claim: Claim) -> Any:
     )
 
 
-def hold(connection: Connection, claim: Claim, now: datetime) -> RowMapping:
+def hold(connection: Connection, claim: Claim) -> RowMapping:
     """Renews the lease and returns the run's row. Raises StaleLeaseError."""
-    fenced(connection, claim, lease_until=now + LEASE)
+    fenced(connection, claim, lease_until=lease_end(connection))
     return connection.execute(select(runs).where(runs.c.run_id == claim.run_id)).mappings().one()
 
 
-def depart(connection: Connection, claim: Claim, facts: FileFacts, now: datetime) -> None:
+def depart(connection: Connection, claim: Claim, facts: FileFacts) -> None:
     """From here on the file may have gone. Raises StaleLeaseError: then it must not go."""
     fenced(
         connection,
@@ -132,7 +143,7 @@ def depart(connection: Connection, claim: Claim, facts: FileFacts, now: datetime
         sha256=facts.sha256,
         bytes=facts.bytes,
         departed_attempt=claim.attempt,
-        lease_until=now + LEASE,
+        lease_until=lease_end(connection),
     )
     connection.execute(
         update(attempts)
@@ -187,12 +198,12 @@ def definition_of(connection: Connection, claim: Claim) -> Definition:
     return load_definition(connection, claim.export_id, revision)
 
 
-def is_outdated(connection: Connection, claim: Claim, run: RowMapping, now: datetime) -> bool:
+def is_outdated(connection: Connection, claim: Claim, run: RowMapping) -> bool:
     """Whether a run that nobody has worked on yet was sealed too long ago, by another revision, or before a person
     approved it, to go as it is."""
     revision = connection.execute(
         select(definitions.c.revision).where(definitions.c.export_id == claim.export_id)
     ).scalar_one()
     sealed_at = run["sealed_at"] or run["started_at"]
-    waited = run["approved_revision"] is not None or sealed_at < now - LEASE
+    waited = run["approved_revision"] is not None or sealed_at < read_time(connection) - LEASE
     return bool(revision != run["revision"] or waited)

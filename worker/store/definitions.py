@@ -17,6 +17,7 @@ from worker.store.backfill import backfill_definition, rejudge_definition
 from worker.store.catalogue import load_export, next_generation
 from worker.store.collapsing import wake_behind_run
 from worker.store.contest import rekey_delivered
+from worker.store.instants import database_time
 from worker.store.requests import requests_of
 from worker.store.scheduling import write_due_slot
 from worker.store.tables import (
@@ -210,7 +211,7 @@ def _replace(
         update(definitions).where(definitions.c.export_id == definition.export_id).values(**values)
     )
     _put_revision(connection, definition.export_id, revision, document, who, now)
-    _try_failed_again(connection, definition.export_id, now)
+    _try_failed_again(connection, definition.export_id)
     return Saved("replaced", revision)
 
 
@@ -245,7 +246,7 @@ def _reconcile(connection: Connection, definition: Definition, now: datetime) ->
     backfill_definition(connection, route_of(definition, stored), now)
 
 
-def _try_failed_again(connection: Connection, export_id: str, now: datetime) -> None:
+def _try_failed_again(connection: Connection, export_id: str) -> None:
     connection.execute(
         update(runs)
         .where(
@@ -253,11 +254,11 @@ def _try_failed_again(connection: Connection, export_id: str, now: datetime) -> 
             runs.c.finished_at.is_(None),
             runs.c.state.in_(("failed", "guarded")),  # the guard may be another one now
         )
-        .values(state="waiting", next_attempt_at=now)
+        .values(state="waiting", next_attempt_at=database_time(connection))
     )
 
 
-def retry_open_run(connection: Connection, export_id: str, now: datetime) -> bool:
+def retry_open_run(connection: Connection, export_id: str) -> bool:
     """Has the definition's waiting or failed run tried again at once; False: there is none."""
     statement = (
         update(runs)
@@ -266,7 +267,7 @@ def retry_open_run(connection: Connection, export_id: str, now: datetime) -> boo
             runs.c.finished_at.is_(None),
             runs.c.state.in_(("waiting", "failed")),
         )
-        .values(state="waiting", next_attempt_at=now)
+        .values(state="waiting", next_attempt_at=database_time(connection))
     )
     return connection.execute(statement).rowcount > 0
 
@@ -329,7 +330,7 @@ def retire(connection: Connection, export_id: str, *, who: str, now: datetime) -
         .values(state="cancelled")
     )
     closed = _close_unsent_run(connection, export_id, now)
-    retry_open_run(connection, export_id, now)
+    retry_open_run(connection, export_id)
     connection.execute(
         update(entries)
         .where(entries.c.export_id == export_id, entries.c.state.in_(UNSEALED))
@@ -351,7 +352,7 @@ def _close_unsent_run(connection: Connection, export_id: str, now: datetime) -> 
         runs.c.export_id == export_id,
         runs.c.finished_at.is_(None),
         runs.c.departed_attempt.is_(None),
-        or_(runs.c.lease_until.is_(None), runs.c.lease_until < now),
+        or_(runs.c.lease_until.is_(None), runs.c.lease_until < database_time(connection)),
     )
     run_id: str | None = connection.execute(select(runs.c.run_id).where(unsent)).scalar_one_or_none()
     if run_id is not None:

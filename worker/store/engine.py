@@ -13,7 +13,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from worker.clock import Clock
 from worker.errors import UnavailableError
+from worker.store.instants import INSTEAD
 
 # One number for the whole program, taken at random: other programs in the same database lock other numbers.
 CATALOGUE_LOCK = 0x7A6D_7977
@@ -26,16 +28,24 @@ _POSTGRESQL_RETRYABLE = ("40001", "40P01")  # serialization failure, deadlock
 
 
 class Database:
-    """Transactions over one SQLAlchemy engine. Raises UnavailableError when the server does not answer."""
+    """Transactions over one SQLAlchemy engine. Raises UnavailableError when the server does not answer.
 
-    def __init__(self, url: str) -> None:
+    `clock` stands in for the database's own, in tests and the demo (see `instants`).
+    """
+
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.engine = _open(url)
+        self._options = {INSTEAD: clock}
         self.is_sqlite = self.engine.dialect.name == "sqlite"
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads: on SQLite it blocks nobody and nobody blocks it."""
-        with _translated(), self.engine.connect() as connection, connection.begin():
+        with (
+            _translated(),
+            self.engine.connect().execution_options(**self._options) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -43,7 +53,7 @@ class Database:
         """A transaction that writes; on SQLite it holds the only write lock from its first moment."""
         with (
             _translated(),
-            self.engine.connect().execution_options(writes=True) as connection,
+            self.engine.connect().execution_options(writes=True, **self._options) as connection,
             connection.begin(),
         ):
             yield connection

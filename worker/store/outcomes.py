@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, or_, select, up
 
 from schemas.commands import Command
 from schemas.outcomes import outcome_envelope
+from worker.store.instants import database_time
 from worker.store.rows import insert_into, inserted
 from worker.store.tables import commands, outbox
 
@@ -125,13 +126,13 @@ def any_unpublished(connection: Connection) -> bool:
     return bool(connection.execute(select(exists().where(outbox.c.published_at.is_(None)))).scalar_one())
 
 
-def claim_unpublished(connection: Connection, limit: int, now: datetime) -> list[Unpublished]:
+def claim_unpublished(connection: Connection, limit: int) -> list[Unpublished]:
     """The oldest outcomes that the broker has not confirmed, claimed for a while so that one worker tells them.
 
     Those of one command are told in their order: one that comes after an outcome that another worker has in hand
     is left for later.
     """
-    free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < now)
+    free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < database_time(connection))
     chosen = (
         select(outbox.c.outbox_id)
         .where(outbox.c.published_at.is_(None), free)
@@ -142,7 +143,7 @@ def claim_unpublished(connection: Connection, limit: int, now: datetime) -> list
     claimed = connection.execute(
         update(outbox)
         .where(outbox.c.outbox_id.in_(chosen))
-        .values(claimed_until=now + _CLAIM)
+        .values(claimed_until=database_time(connection, _CLAIM))
         .returning(
             outbox.c.outbox_id,
             outbox.c.outcome_id,

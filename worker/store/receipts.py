@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, update
 
@@ -10,6 +10,7 @@ from worker.store.catalogue import hold_definition
 from worker.store.claims import Claim, fenced
 from worker.store.collapsing import wake_after_delivery
 from worker.store.definitions import note, release_entries
+from worker.store.instants import database_time
 from worker.store.runs import close, get, tell_of_run
 from worker.store.settling import cancel_if_retired, reconsider_after_delivery
 from worker.store.tables import attempts, definitions, entries
@@ -46,16 +47,14 @@ def _deliver_entries(connection: Connection, run: RowMapping, now: datetime) -> 
     wake_after_delivery(connection, run)
 
 
-def settle_waiting(
-    connection: Connection, claim: Claim, error: str, retry_at: datetime, now: datetime
-) -> None:
-    """The attempt did not succeed; the next one is at `retry_at`. Raises StaleLeaseError."""
+def settle_waiting(connection: Connection, claim: Claim, error: str, delay: timedelta, now: datetime) -> None:
+    """The attempt did not succeed; the next one comes after so long. Raises StaleLeaseError."""
     fenced(
         connection,
         claim,
         state="waiting",
         error=error,
-        next_attempt_at=retry_at,
+        next_attempt_at=database_time(connection, delay),
         lease_token=None,
         lease_until=None,
     )

@@ -7,9 +7,10 @@ import json
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, or_, select, update
 
 from worker.store.catalogue import next_barrier
+from worker.store.instants import database_time
 from worker.store.outcomes import CommandKey
 from worker.store.rows import insert_into, inserted
 from worker.store.tables import consumers, definitions, entries, reference_versions, run_requests, runs
@@ -75,7 +76,7 @@ def _put(
         command_id=command.command_id if command else None,
         state=state,
         barrier=barrier,
-        requested_at=now,
+        requested_at=database_time(connection),
     )
     return inserted(connection, statement, run_requests.c.request_id)
 
@@ -198,12 +199,12 @@ def sealable(connection: Connection, limit: int) -> list[str]:
     )
 
 
-def next_request(connection: Connection, export_id: str, now: datetime) -> Request | None:
+def next_request(connection: Connection, export_id: str) -> Request | None:
     """The export's oldest request that need not wait for consumers any longer."""
-    drained = _drained_barrier(connection, now)
+    drained = _drained_barrier(connection)
     open_barrier = or_(
         run_requests.c.barrier.is_(None),
-        run_requests.c.requested_at <= now - BARRIER_PATIENCE,
+        run_requests.c.requested_at <= database_time(connection, -BARRIER_PATIENCE),
         *([run_requests.c.barrier <= drained] if drained is not None else []),
     )
     return (
@@ -220,12 +221,16 @@ def next_request(connection: Connection, export_id: str, now: datetime) -> Reque
     )
 
 
-def _drained_barrier(connection: Connection, now: datetime) -> int | None:
+def _drained_barrier(connection: Connection) -> int | None:
     """The number up to which every living consumer has drained; None: no consumer lives."""
     value: int | None = connection.execute(
-        select(func.min(consumers.c.drained_barrier)).where(consumers.c.heartbeat_at > now - CONSUMER_SILENCE)
+        select(func.min(consumers.c.drained_barrier)).where(_is_alive(connection))
     ).scalar_one()
     return value
+
+
+def _is_alive(connection: Connection) -> ColumnElement[bool]:
+    return consumers.c.heartbeat_at > database_time(connection, -CONSUMER_SILENCE)
 
 
 def pending_barrier(connection: Connection) -> int | None:
@@ -236,10 +241,9 @@ def pending_barrier(connection: Connection) -> int | None:
     return value
 
 
-def note_consumer(
-    connection: Connection, token: str, worker: str, drained: int, now: datetime, *, in_hand: int = 0
-) -> None:
+def note_consumer(connection: Connection, token: str, worker: str, drained: int, *, in_hand: int = 0) -> None:
     """A consumer lives, has drained up to this barrier, and has so many events in hand."""
+    now = database_time(connection)
     statement = insert_into(connection, consumers).values(
         token=token, worker=worker, heartbeat_at=now, drained_barrier=drained, in_hand=in_hand
     )
@@ -251,12 +255,10 @@ def note_consumer(
     )
 
 
-def events_in_hand(connection: Connection, now: datetime) -> int:
+def events_in_hand(connection: Connection) -> int:
     """Events that living consumers have received and not acknowledged."""
-    alive = consumers.c.heartbeat_at > now - CONSUMER_SILENCE
-    return int(
-        connection.execute(select(func.coalesce(func.sum(consumers.c.in_hand), 0)).where(alive)).scalar_one()
-    )
+    in_hand = select(func.coalesce(func.sum(consumers.c.in_hand), 0)).where(_is_alive(connection))
+    return int(connection.execute(in_hand).scalar_one())
 
 
 def raise_barriers(connection: Connection) -> None:
@@ -268,9 +270,9 @@ def raise_barriers(connection: Connection) -> None:
         connection.execute(update(run_requests).where(*waiting).values(barrier=barrier))
 
 
-def forget_consumer(connection: Connection, token: str, now: datetime) -> None:
+def forget_consumer(connection: Connection, token: str) -> None:
     """A consumer ends; those long silent are forgotten with it."""
-    silent = consumers.c.heartbeat_at < now - timedelta(days=1)
+    silent = consumers.c.heartbeat_at < database_time(connection, -timedelta(days=1))
     connection.execute(consumers.delete().where(or_(consumers.c.token == token, silent)))
 
 

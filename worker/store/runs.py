@@ -8,13 +8,14 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, RowMapping, case, insert, literal, select, update
+from sqlalchemy import Connection, RowMapping, case, insert, select, update
 
 from schemas.filename import render_name
 from worker.core.definition import Definition
 from worker.store.catalogue import Export, hold_definition, load_definition, load_export
-from worker.store.claims import LEASE, Claim, fenced
+from worker.store.claims import Claim, fenced, lease_end
 from worker.store.definitions import note, release_entries
+from worker.store.instants import database_time
 from worker.store.outcomes import CommandKey, tell
 from worker.store.requests import close_request, next_request
 from worker.store.sealing import fill_run
@@ -30,7 +31,7 @@ def seal_next(connection: Connection, export_id: str, now: datetime) -> str | No
     export = load_export(connection, export_id, lock=True)
     if export is None or not export.active or export.paused or open_run(connection, export_id) is not None:
         return None
-    request = next_request(connection, export_id, now)
+    request = next_request(connection, export_id)
     if request is None:
         return None
     run_id = uuid4().hex
@@ -234,13 +235,13 @@ def _text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
-def note_sealed(connection: Connection, run_id: str, now: datetime) -> None:
+def note_sealed(connection: Connection, run_id: str) -> None:
     """Sealing the run, or sealing it anew, is done: how old it is, and its lease, count from here."""
-    lease = case((runs.c.lease_token.is_not(None), literal(now + LEASE, runs.c.lease_until.type)), else_=None)
+    lease = case((runs.c.lease_token.is_not(None), lease_end(connection)), else_=None)
     connection.execute(
         update(runs)
         .where(runs.c.run_id == run_id, runs.c.finished_at.is_(None))
-        .values(sealed_at=now, lease_until=lease)
+        .values(sealed_at=database_time(connection), lease_until=lease)
     )
 
 
@@ -250,7 +251,7 @@ def reseal(connection: Connection, claim: Claim, now: datetime) -> bool:
     False: nothing is to be sent now, the run is closed or waits for a person. Raises StaleLeaseError. The caller
     shares the catalogue.
     """
-    fenced(connection, claim, runs.c.departed_attempt.is_(None), lease_until=now + LEASE)
+    fenced(connection, claim, runs.c.departed_attempt.is_(None), lease_until=lease_end(connection))
     hold_definition(connection, claim.export_id)
     release_entries(connection, claim.run_id)
     export = load_export(connection, claim.export_id)

@@ -107,7 +107,7 @@ def take_status(connection: Connection, now: datetime) -> Status:
     return Status(
         tuple(filter(_is_worth_listing, exports)),
         _unpublished(connection),
-        events_in_hand(connection, now),
+        events_in_hand(connection),
         known=True,
     )
 

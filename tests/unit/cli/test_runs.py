@@ -69,7 +69,7 @@ def departed(place: Workplace) -> Iterator[tuple[SteppedProgram, Claim]]:
         claim = program.claim()
         assert claim is not None
         with program.database.write() as connection:
-            claims.depart(connection, claim, FileFacts("ab" * 32, 7), program.now)
+            claims.depart(connection, claim, FileFacts("ab" * 32, 7))
         yield program, claim
 
 
