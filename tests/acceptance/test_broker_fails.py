@@ -54,7 +54,7 @@ def test_under_a_memory_alarm_files_go_on_and_a_worker_can_be_stopped_and_starte
                 [worker] = start(writeback, 1)
             wait_until_back(sis, report)
         wait_for(load.all_collected, "the SIS to have every tardy")
-        wait_for(lambda: not untold(database), "the outcomes to be told", 90)
+        wait_for(lambda: not untold(database), "the outcomes to be told")
         end([worker], sis, home / "outbox")
     with capsys.disabled():
         print(account(load.published, sis, report))

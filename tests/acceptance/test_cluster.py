@@ -74,7 +74,7 @@ def test_every_tardy_is_collected_once_though_two_nodes_of_the_cluster_are_kille
             again = redeliveries(cluster)
             lose(second if leader == first else first, cluster, workers, load, sis, report)
             wait_for_files(sis, 10)
-        wait_for(load.all_collected, "the SIS to have every tardy", 75)
+        wait_for(load.all_collected, "the SIS to have every tardy")
         duplicates = sum(map(seen_before, workers))
         assert [worker.stop() for worker in workers] == [0, 0]
         wait_for(lambda: not list((home / "outbox").glob("[!.]*")), "the SIS to collect what is left")

@@ -39,7 +39,7 @@ def started(*arguments: str, folder: Path, **variables: str) -> subprocess.Compl
         env={**kept, "PYTHONPATH": str(ROOT), **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
@@ -184,7 +184,7 @@ def test_every_command_it_proposes_works(folder: Path, report: str) -> None:
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         assert done.returncode == 0, (command, done.stderr)

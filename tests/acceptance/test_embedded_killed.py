@@ -36,7 +36,7 @@ def test_every_tardy_is_collected_once_though_the_only_worker_is_killed_three_ti
                 wait_for_files(sis, rng.randint(1, 30))
                 worker.kill()
                 worker = embedded.start_ready()
-        wait_for(load.all_collected, "the SIS to have every tardy", 60)
+        wait_for(load.all_collected, "the SIS to have every tardy")
         assert worker.stop() == 0
         wait_for(lambda: not list((home / "outbox").glob("[!.]*")), "the SIS to collect what is left")
     assert sis.rows == Counter(load.published)

@@ -57,7 +57,7 @@ def test_20000_tardies_over_20_definitions_are_in_the_files_exactly(
         lambda: count(database, _ARRIVED) == len(versions),
     )
     ask.run_everything()
-    wait_for(lambda: count(database, _UNSETTLED) == 0, "every entry to be settled or held", 60)
+    wait_for(lambda: count(database, _UNSETTLED) == 0, "every entry to be settled or held")
     check(database, home, {export: export.wanted(final) for export in exports})
 
     client.publish([district.late_mapping()])

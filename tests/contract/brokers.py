@@ -7,7 +7,7 @@ from time import monotonic
 
 from worker.broker.ports import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Consumer, Delivery, Outgoing
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 def event(body: bytes = b"{}", key: str = "tardy.recorded") -> Outgoing:

@@ -231,7 +231,7 @@ def test_ctrl_c_ends_quietly_with_130(writeback: Processes, tmp_path: Path, home
     try:
         wait_for(asked_for, "the run to be asked for")
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=180)
     finally:
         process.kill()
         database.close()

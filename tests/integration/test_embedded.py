@@ -26,7 +26,7 @@ from worker.broker.ports import (
 )
 from worker.errors import ConfigurationError, UnavailableError
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 _HOLD = """
 import sys
 from pathlib import Path

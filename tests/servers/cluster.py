@@ -17,7 +17,7 @@ from tests.servers.resolve import install
 
 SIZE = 3  # the fewest of which one may be lost
 PACKAGE = "rabbitmq-server"
-PATIENCE = 60.0  # seconds for what the nodes have to agree on
+PATIENCE = 180.0  # seconds for what the nodes have to agree on
 _LOOK = 0.05
 
 Value = TypeVar("Value")

@@ -16,7 +16,7 @@ from worker.broker.ports import (
     Outgoing,
 )
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 def put(
