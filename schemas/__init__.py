@@ -4,3 +4,5 @@ Reads no clock, opens no connection and imports nothing of `worker`. A reader st
 (bytes → CloudEvents envelope), goes on to `events` and `commands` (envelope → typed value), and finds the
 export definition in `definition`. `python -m schemas` writes the files of `published` anew.
 """
+
+import schemas.zones  # noqa: F401 -- whose zone data is the whole process's, before anything asks for a zone

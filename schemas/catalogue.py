@@ -1,7 +1,7 @@
 """The exportable fields. To add one: a line in `EXPORT_FIELDS`; a computed one has its rule in the worker.
 
-`school_year` is the year in which the school year ends, as text: from 1 July 2026 to 30 June 2027 it is
-"2027".
+`school_year` is the year in which the school year ends, as text: where it starts on 1 July (the default), from
+1 July 2026 to 30 June 2027 it is "2027".
 """
 
 from __future__ import annotations

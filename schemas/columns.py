@@ -11,7 +11,7 @@ from schemas.catalogue import ATTRIBUTES, EXPORT_FIELDS, find_field, nearest
 from schemas.errors import shown
 from schemas.fields import Choice, Flag, JsonSchema, Scalar, ScalarMap, Strict, Text, Whole, whole
 from schemas.formats import format_problem
-from schemas.strict import Problems, StrictSchema
+from schemas.strict import Problems, StrictSchema, given
 
 WIDEST = 10_000
 
@@ -78,7 +78,7 @@ class ColumnSchema(StrictSchema):
     pad = OneCharacter()
     case = Choice("upper", "lower", "title")
     tells_known = True
-    json_extra = {"oneOf": [{"required": ["field"]}, {"required": ["constant"]}]}  # noqa: RUF012 -- read only
+    json_extra = {"oneOf": [given("field"), given("constant")]}  # noqa: RUF012 -- read only
 
     def rules(self, data: Mapping[str, Any]) -> Problems:
         if ("field" in data) == ("constant" in data):

@@ -15,7 +15,7 @@ from schemas.envelope import Envelope
 from schemas.errors import RejectedError, shown
 from schemas.fields import Flag, JsonSchema, Pattern, Strict, Text
 from schemas.payload import DEFAULT_DISTRICT, identifier, load_data, version_field
-from schemas.strict import Items, Problems, StrictSchema
+from schemas.strict import Items, Problems, StrictSchema, given
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class RunNowSchema(StrictSchema):
     district_id = identifier()
     json_extra = {  # noqa: RUF012 -- read only
         "oneOf": [
-            {"required": ["export_id"], "not": {"required": ["district_id"]}},
-            {"required": ["school_id"]},
+            {**given("export_id"), "not": given("district_id")},
+            given("school_id"),
         ]
     }
 

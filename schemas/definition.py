@@ -17,7 +17,7 @@ from schemas.commands import export_id_field
 from schemas.definition_rules import Sound, rule_problems
 from schemas.errors import flatten, one_line, shown
 from schemas.fields import Choice, JsonSchema, Strict, Text, Whole
-from schemas.payload import identifier
+from schemas.payload import identifier, without_nulls
 from schemas.plain import plain_problems
 from schemas.schedule import FREQUENCIES
 from schemas.strict import AllOrSome, Items, Part, Problems, StrictSchema, Variant, messages_of
@@ -38,7 +38,8 @@ class Destination(Strict):
     def check(self, value: Any) -> dict[str, Any]:
         if type(value) is not dict:
             raise ValidationError("must be an object")
-        return value
+        options: dict[str, Any] = without_nulls(value)
+        return options
 
     def json_schema(self) -> JsonSchema:
         return {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
@@ -157,8 +158,10 @@ def _option_faults(destination: dict[str, Any], schema: Schema) -> Problems:
 
 
 def _sound(raw: dict[str, Any], faults: Problems) -> Sound:
+    """Of what is right by itself; there, a null can only be an option that is left out."""
+
     def part(name: str) -> Any:
-        return None if name in faults else raw.get(name)
+        return None if name in faults else without_nulls(raw.get(name))
 
     return Sound(
         export_id=part("export_id"),
@@ -174,4 +177,4 @@ def _sound_columns(columns: Any, faults: Any) -> dict[int, Any]:
     """By their place; none where the list itself is wrong (then its faults are not kept by place)."""
     if not isinstance(faults, dict):
         return {}
-    return {index: column for index, column in enumerate(columns) if index not in faults}
+    return {index: without_nulls(column) for index, column in enumerate(columns) if index not in faults}

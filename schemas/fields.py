@@ -38,7 +38,7 @@ class Strict(Field[Any]):
     """A field that checks a JSON value. `check` returns the value or raises ValidationError.
 
     The message never repeats the value: it may be a student's. `about` describes the field in published
-    files.
+    files. `allow_none` matters for a required field alone: in an optional one null means that it is left out.
     """
 
     default_error_messages = {"required": "required", "null": "must not be null"}  # noqa: RUF012 -- as marshmallow
@@ -55,9 +55,19 @@ class Strict(Field[Any]):
         if value is missing:
             self._validate_missing(value)
             return self.default()
+        return self.absent() if value is None else self.check(value)
+
+    def absent(self) -> Any:
+        """What null stands for: in an optional field it is the same as leaving it out."""
+        if not self.required:
+            return self.default()
+        if self.allow_none:
+            return None
+        raise self.make_error("null")
+
+    def item(self, value: Any) -> Any:
+        """The value as an item of a list or object, where null is no way of leaving it out."""
         if value is None:
-            if self.allow_none:
-                return None
             raise self.make_error("null")
         return self.check(value)
 
@@ -117,6 +127,10 @@ class Pattern(Strict):
         return {"type": "string", "pattern": whole(self.pattern)}
 
 
+def _whole_of(value: Any) -> int | None:
+    return int(value) if type(value) is float and value.is_integer() else None
+
+
 class Choice(Strict):
     """One of a few words."""
 
@@ -134,16 +148,19 @@ class Choice(Strict):
 
 
 class Whole(Strict):
-    """A whole number as JSON writes one: no boolean, no `3.0`, no text."""
+    """A whole number, however JSON writes it (`3`, `3.0`, `3e0`); no boolean, no text. Loads as an int."""
 
     def __init__(self, minimum: int, maximum: int = LARGEST_INTEGER, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.minimum, self.maximum = minimum, maximum
 
     def check(self, value: Any) -> int:
-        if type(value) is not int or not self.minimum <= value <= self.maximum:
+        if type(value) is not int:
+            value = _whole_of(value)
+        if value is None or not self.minimum <= value <= self.maximum:
             raise ValidationError(f"must be a whole number from {self.minimum} to {self.maximum}")
-        return value
+        number: int = value
+        return number
 
     def json_schema(self) -> JsonSchema:
         return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from string import Formatter
-from zoneinfo import ZoneInfo
 
 from schemas.formats import format_problem
+from schemas.zones import zone_of
 
 KNOWN = ("export", "date", "time", "sequence", "run")
 LONGEST_NAME = 200
@@ -49,7 +49,7 @@ def render_name(template: str, *, export: str, due: datetime, sequence: int | No
 
 def name_problem(template: str, *, export: str, time_zone: str) -> str | None:
     """What is wrong with a template, tried with samples in the schedule's zone; None: nothing."""
-    zone = ZoneInfo(time_zone)
+    zone = zone_of(time_zone)
     try:
         for sequence, moment in zip((1, 999_999), _SAMPLE_MOMENTS, strict=True):
             due = moment.replace(tzinfo=zone)

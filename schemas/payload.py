@@ -16,6 +16,8 @@ from schemas.strict import StrictSchema
 DEFAULT_DISTRICT = "default"
 """The district of whatever names none."""
 
+_CANONICAL = "c:"
+
 
 def identifier(**kwargs: Any) -> Text:
     """The field of an id or code: 1 to 64 characters."""
@@ -45,5 +47,18 @@ def canonical(document: dict[str, Any]) -> bytes:
 
 
 def content_hash(document: bytes, *, voided: bool = False) -> str:
-    """64 hex digits over the document and whether it is a void."""
-    return blake2b(document + (b"\x01" if voided else b"\x00"), digest_size=32).hexdigest()
+    """64 characters over the document and whether it is a void, marked as of canonical content."""
+    return _CANONICAL + blake2b(document + (b"\x01" if voided else b"\x00"), digest_size=31).hexdigest()
+
+
+def is_canonical(hashed: str) -> bool:
+    """Whether a stored hash was made of canonical content. Those of earlier versions of the program were made of
+    the content as it was spelt, and say nothing when they differ."""
+    return hashed.startswith(_CANONICAL)
+
+
+def without_nulls(value: Any) -> Any:
+    """The document without the fields that are null, at every depth."""
+    if isinstance(value, dict):
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [without_nulls(inner) for inner in value] if isinstance(value, list) else value

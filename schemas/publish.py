@@ -1,7 +1,7 @@
 """The published files, made from the marshmallow schemas: AsyncAPI, and JSON Schemas (draft 07).
 
 What JSON Schema cannot say stays out of them: that a moment, a day or a time zone exists, that a period ends
-after it starts and overlaps no other, that no string holds a lone surrogate, that `3.0` is no whole number.
+after it starts and overlaps no other, that no string holds a lone surrogate.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Reference data: behavior codes, schools, bell schedules, school days.
 
-Each message is a full replacement of what it names. What the contract leaves open: nullable fields may be
-left out; of a bell schedule also `default` (false), `weekdays` and `dates` (none); names have at most 256
-characters.
+Each message is a full replacement of what it names. What the contract leaves open: of a bell schedule `default`
+(false), `weekdays`, `dates` and `grades` (none) may be left out; names and grades have at most 256 characters.
 """
 
 from __future__ import annotations
@@ -12,15 +11,41 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+import orjson
+from marshmallow import ValidationError
+
 from schemas.envelope import Envelope
+from schemas.everyday import day_hint
 from schemas.fields import Choice, Flag, Text
-from schemas.payload import DEFAULT_DISTRICT, canonical, content_hash, identifier, load_data, version_field
+from schemas.payload import (
+    DEFAULT_DISTRICT,
+    canonical,
+    content_hash,
+    identifier,
+    load_data,
+    version_field,
+    without_nulls,
+)
 from schemas.strict import Items, Part, Problems, StrictSchema
-from schemas.times import LocalDate, LocalTime, TimeZone
+from schemas.times import EndTime, LocalDate, LocalTime, MonthDay, TimeZone
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 ReferenceKind = Literal["behavior_code", "school", "bell_schedule", "school_day"]
+
+
+class Weekday(Choice):
+    """A day of the week, `mon` to `sun`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(*WEEKDAYS, **kwargs)
+
+    def check(self, value: Any) -> str:
+        try:
+            return super().check(value)
+        except ValidationError as error:
+            hint = day_hint(value) if type(value) is str else None
+            raise ValidationError(f"{error.messages[0]}; {hint}") if hint else error from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +80,8 @@ class BehaviorCodeSchema(ReferenceSchema):
 
     code = identifier(required=True)
     name = Text(required=True)
-    external_reference_code = Text(allow_none=True, about="The SIS's own code, exactly.")
-    school_id = identifier(allow_none=True, about="Absent or null: every school. A school's own entry wins.")
+    external_reference_code = Text(about="The SIS's own code, exactly.")
+    school_id = identifier(about="Absent or null: every school. A school's own entry wins.")
 
 
 class SchoolSchema(ReferenceSchema):
@@ -65,16 +90,17 @@ class SchoolSchema(ReferenceSchema):
     school_id = identifier(required=True)
     name = Text(required=True)
     time_zone = TimeZone(required=True)
-    sis_school_id = Text(allow_none=True)
+    sis_school_id = Text()
+    school_year_starts = MonthDay(load_default="07-01", about="The first day of a school year.")
 
 
 class PeriodSchema(StrictSchema):
     """One period of a bell schedule, local time, `end` exclusive."""
 
     name = identifier(required=True)
-    external_reference_code = Text(allow_none=True)
+    external_reference_code = Text()
     start = LocalTime(required=True)
-    end = LocalTime(required=True)
+    end = EndTime(required=True)
 
     def rules(self, data: Mapping[str, Any]) -> Problems:
         return {} if data["start"] < data["end"] else {"end": ["must be later than start"]}
@@ -87,12 +113,28 @@ class BellScheduleSchema(ReferenceSchema):
     bell_schedule_id = identifier(required=True)
     name = Text(required=True)
     default = Flag(load_default=False)
-    weekdays = Items(Choice(*WEEKDAYS), unique=True, load_default=list, about="These win over the default.")
+    weekdays = Items(Weekday(), unique=True, load_default=list, about="These win over the default.")
     dates = Items(LocalDate(), unique=True, load_default=list, about="These win over weekdays.")
     periods = Items(Part(PeriodSchema), maximum=200, required=True)
+    effective_from = LocalDate(about="The first day on which it can apply.")
+    effective_until = LocalDate(about="The last day on which it can apply.")
+    grades = Items(
+        Text(1),
+        unique=True,
+        load_default=list,
+        about="The schedule is theirs alone, and wins over one for all.",
+    )
 
     def rules(self, data: Mapping[str, Any]) -> Problems:
-        periods = data["periods"]
+        first, last = data.get("effective_from"), data.get("effective_until")
+        wrong = (
+            {"effective_until": ["must not be before effective_from"]}
+            if first and last and last < first
+            else {}
+        )
+        return wrong | self._period_rules(data["periods"])
+
+    def _period_rules(self, periods: list[dict[str, Any]]) -> Problems:
         repeated, overlapping = _repeated_names(periods), _overlaps(periods)
         wrong = {
             index: repeated.get(index, {}) | overlapping.get(index, {})
@@ -133,12 +175,30 @@ BELL_SCHEDULE = BellScheduleSchema()
 SCHOOL_DAY = SchoolDaySchema()
 
 
+_SCHEMAS: Mapping[str, StrictSchema] = {
+    "behavior_code": BEHAVIOR_CODE,
+    "school": SCHOOL,
+    "bell_schedule": BELL_SCHEDULE,
+    "school_day": SCHOOL_DAY,
+}
+
+
+def stored_hash(kind: str, document: str) -> str | None:
+    """The content hash of a document that an earlier version of the program stored, in which what is new is
+    missing; None: today it would be refused, so nothing that comes now is the same."""
+    try:
+        loaded = _SCHEMAS[kind].load(orjson.loads(document))
+    except ValidationError:
+        return None
+    return content_hash(canonical(without_nulls(loaded)))
+
+
 def loader(kind: ReferenceKind, schema: StrictSchema, item: str) -> Callable[[Envelope], ReferenceItem]:
     """The loader of one kind; `item` is the field that names the thing within its school."""
 
     def load(envelope: Envelope) -> ReferenceItem:
         loaded = load_data(schema, envelope)
-        document = canonical(_without_nulls(loaded))
+        document = canonical(without_nulls(loaded))
         return ReferenceItem(
             kind=kind,
             district_id=loaded["district_id"],
@@ -152,9 +212,3 @@ def loader(kind: ReferenceKind, schema: StrictSchema, item: str) -> Callable[[En
         )
 
     return load
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
-    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value

@@ -10,7 +10,7 @@ from cronsim import CronSim, CronSimError
 from marshmallow import ValidationError
 
 from schemas.fields import Choice, Flag, JsonSchema, Number, Strict, Whole, whole
-from schemas.reference import WEEKDAYS
+from schemas.reference import Weekday
 from schemas.strict import Items, OneOrMore, StrictSchema
 from schemas.times import LocalTime, TimeZone
 
@@ -46,7 +46,7 @@ class Cron(Strict):
 
 
 def _days(**kwargs: Any) -> Items:
-    return Items(Choice(*WEEKDAYS), minimum=1, unique=True, **kwargs)
+    return Items(Weekday(), minimum=1, unique=True, **kwargs)
 
 
 def _at(**kwargs: Any) -> OneOrMore:
@@ -104,7 +104,7 @@ class WeeklySchema(ScheduleSchema):
     """On these weekdays at these local times."""
 
     frequency = Choice("weekly", required=True)
-    on = OneOrMore(Choice(*WEEKDAYS), minimum=1, unique=True, required=True)
+    on = OneOrMore(Weekday(), minimum=1, unique=True, required=True)
     at = _at(required=True)
 
 

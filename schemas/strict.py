@@ -35,6 +35,7 @@ class StrictSchema(Schema):
         named = {_key(name, field): field for name, field in self.load_fields.items()}
         self._checks = {key: _check(field) for key, field in named.items()}
         self._required = frozenset(key for key, field in named.items() if field.required)
+        self._optional = frozenset(named) - self._required
         self._defaults = {key: f for key, f in named.items() if f.load_default is not missing}
         if self.tells_known:
             self.error_messages = {**self.error_messages, "unknown": self.unknown_option()}
@@ -67,8 +68,10 @@ class StrictSchema(Schema):
         return super().load(data, **options)
 
     def _load_straight(self, data: dict[str, Any]) -> dict[str, Any]:
-        checks = self._checks
-        loaded = {key: checks[key](value) for key, value in data.items()}
+        checks, optional = self._checks, self._optional
+        loaded = {
+            key: checks[key](value) for key, value in data.items() if value is not None or key not in optional
+        }
         for key, field in self._defaults.items():
             if key not in loaded:
                 loaded[key] = field.deserialize(missing)
@@ -106,7 +109,7 @@ class Items(Strict):
         loaded, problems = [], {}
         for index, item in enumerate(value):
             try:
-                loaded.append(self.inner.deserialize(item))
+                loaded.append(self.inner.item(item))
             except ValidationError as error:
                 problems[index] = error.messages
         problems |= self._repeated(loaded) if self.unique and not problems else {}
@@ -136,7 +139,7 @@ class OneOrMore(Items):
     """A list, or a single item that stands for a list of one; loads as a list."""
 
     def check(self, value: Any) -> list[Any]:
-        return super().check(value) if type(value) is list else [self.inner.deserialize(value)]
+        return super().check(value) if type(value) is list else [self.inner.item(value)]
 
     def json_schema(self) -> JsonSchema:
         return {"anyOf": [self.inner.json_schema(), super().json_schema()]}
@@ -212,6 +215,11 @@ def object_schema(schema: Schema) -> JsonSchema:
     return {**made, **getattr(schema, "json_extra", {})}
 
 
+def given(name: str) -> JsonSchema:
+    """The JSON Schema of an object in which that field is there and not null."""
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+
+
 def _about(schema: Schema) -> str:
     return " ".join((type(schema).__doc__ or "").split())
 
@@ -219,7 +227,7 @@ def _about(schema: Schema) -> str:
 def _described(field: Field[Any]) -> JsonSchema:
     assert isinstance(field, Strict)
     made = field.json_schema()
-    if field.allow_none:
+    if field.allow_none or not field.required:
         made = (
             {**made, "type": [made["type"], "null"]}
             if _is_simple(made)
@@ -240,4 +248,5 @@ def _key(name: str, field: Field[Any]) -> str:
 
 
 def _check(field: Field[Any]) -> Callable[[Any], Any]:
+    """What a value that is there goes through; null reaches it in a required field alone."""
     return field.check if isinstance(field, Strict) and not field.allow_none else field.deserialize

@@ -1,31 +1,42 @@
 """A tardy: `tardy.recorded`, `tardy.amended`, `tardy.voided`.
 
 What the contract leaves open: the strings of `student` and `staff` have at most 256 characters,
-`student.id` at least one; only what the contract calls nullable may be null; `attributes` has at most 200
-entries, keys of 1 to 128 characters, strings of at most 1,000, and numbers within ±(2^53 - 1).
+`student.id` at least one; `attributes` has at most 200 entries, keys of 1 to 128 characters, strings of at
+most 1,000, and numbers within ±(2^53 - 1); a null among them, and a `staff` or `attributes` with nothing in it,
+are the same as leaving it out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+import orjson
 
 from schemas.envelope import Envelope
 from schemas.fields import ScalarMap, Text, Whole
-from schemas.payload import DEFAULT_DISTRICT, canonical, content_hash, identifier, load_data, version_field
+from schemas.payload import (
+    DEFAULT_DISTRICT,
+    canonical,
+    content_hash,
+    identifier,
+    load_data,
+    version_field,
+    without_nulls,
+)
 from schemas.strict import Part, StrictSchema
-from schemas.times import Rfc3339
+from schemas.times import Rfc3339, instant_text, stored_instant
 
 
 @dataclass(frozen=True, slots=True)
 class TardyVersion:
     """One version of one tardy. A void may lack everything from `behavior_code` to `student_local_id`.
 
-    `occurred_at` is in UTC. `document` is the data as received as canonical JSON (sorted keys, no blanks),
-    with the district and without optional fields that were null. `content_hash` covers `voided` and the
-    document alone.
+    `occurred_at` is in UTC. `document` is the data as canonical JSON (sorted keys, no blanks): with the district,
+    without what was null or empty, times as `instant_text` writes them, whole numbers without a fraction.
+    `content_hash` covers `voided` and the document alone, so the same content hashes alike however it is spelt.
     """
 
     type: str
@@ -74,11 +85,9 @@ class VoidSchema(StrictSchema):
     behavior_code = identifier()
     student = Part(StudentSchema)
     recorded_at = Rfc3339()
-    period = identifier(
-        allow_none=True, about="A name in the day's bell schedule; absent: found by the time."
-    )
-    minutes_late = Whole(0, 1440, allow_none=True)
-    staff = Part(StaffSchema, allow_none=True)
+    period = identifier(about="A name in the day's bell schedule; absent: found by the time.")
+    minutes_late = Whole(0, 1440)
+    staff = Part(StaffSchema)
     comment = Text(0, 1000)
     attributes = ScalarMap(nulls=True, about="A school's own fields.")
 
@@ -90,6 +99,10 @@ class TardySchema(VoidSchema):
     behavior_code = identifier(required=True)
     student = Part(StudentSchema, required=True)
 
+
+VOIDED = "tardy.voided"
+"""The type of a message that says a tardy never was."""
+_MOMENTS = ("occurred_at", "recorded_at")
 
 TARDY = TardySchema()
 VOID = VoidSchema()
@@ -106,10 +119,9 @@ def load_void(envelope: Envelope) -> TardyVersion:
 
 
 def _version(envelope: Envelope, loaded: dict[str, Any], *, voided: bool) -> TardyVersion:
-    district = loaded.get("district_id", DEFAULT_DISTRICT)
-    document = _document(envelope.data, district)
+    district = loaded.setdefault("district_id", DEFAULT_DISTRICT)
+    document = canonical_tardy(loaded)
     student = loaded.get("student") or {}
-    occurred_at = loaded.get("occurred_at")
     return TardyVersion(
         type=envelope.type,
         district_id=district,
@@ -118,7 +130,7 @@ def _version(envelope: Envelope, loaded: dict[str, Any], *, voided: bool) -> Tar
         voided=voided,
         school_id=loaded["school_id"],
         behavior_code=loaded.get("behavior_code"),
-        occurred_at=occurred_at and occurred_at.astimezone(UTC),
+        occurred_at=loaded.get("occurred_at"),
         student_id=student.get("id"),
         student_local_id=student.get("local_id"),
         document=document.decode(),
@@ -129,11 +141,36 @@ def _version(envelope: Envelope, loaded: dict[str, Any], *, voided: bool) -> Tar
     )
 
 
-def _document(data: Any, district: str) -> bytes:
-    """From the data as received: moments keep their offset; nulls can only lie on its first level."""
-    kept = {key: value for key, value in data.items() if value is not None}
-    kept["district_id"] = district
+def canonical_tardy(loaded: Mapping[str, Any]) -> bytes:
+    """The document of a tardy's checked data, its district named."""
+    kept = dict(loaded)
+    for name in _MOMENTS:
+        if name in kept:
+            kept[name] = instant_text(kept[name])
+    if kept.get("attributes"):
+        kept["attributes"] = _attributes(kept["attributes"])
+    for name in ("attributes", "staff"):
+        if kept.get(name) == {}:
+            del kept[name]
     return canonical(kept)
+
+
+def stored_hash(document: str, *, voided: bool) -> str:
+    """The content hash of a document as an earlier version of the program stored it: spelt as it was sent."""
+    raw = without_nulls(orjson.loads(document))
+    for name in _MOMENTS:
+        if name in raw:
+            raw[name] = stored_instant(raw[name])
+    return content_hash(canonical_tardy(raw), voided=voided)
+
+
+def _attributes(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Without nulls; a number with nothing behind its point is the whole number."""
+    return {
+        key: int(value) if type(value) is float and value.is_integer() else value
+        for key, value in given.items()
+        if value is not None
+    }
 
 
 def _traceparent(extensions: Mapping[str, object]) -> str | None:

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from schemas.zones import source
 from worker import __version__
 from worker.cli.app import Cli
 from worker.cli.audit import audit
@@ -28,7 +29,9 @@ from worker.cli.trace import trace
 
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="writeback")
+@click.version_option(
+    __version__, prog_name="writeback", message=f"%(prog)s, version %(version)s, {source()}"
+)
 @click.option(
     "--env-file",
     metavar="FILE",

@@ -22,7 +22,7 @@ def check(program: Program, as_json: bool) -> None:
 
     At a destination a small temporary file is written and removed. Exit status 1 where anything is wrong.
 
-    JSON: what (broker, database, secret, destination), name, ok, detail.
+    JSON: what (time zones, broker, database, secret, destination), name, ok, detail.
     """
     from worker.cli.checking import findings
 

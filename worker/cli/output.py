@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 
 from schemas.shown import mask_passwords, plain
+from schemas.zones import zone_of
 from worker.errors import RefusedError, WritebackError
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def when(moment: datetime | None, zone: str = "UTC") -> str | None:
     """A moment for a person, in the zone named: `2026-11-23 10:30 CST`, with its seconds if it has any."""
     if moment is None:
         return None
-    local = moment.astimezone(ZoneInfo(zone))
+    local = moment.astimezone(zone_of(zone))
     return local.strftime(
         "%Y-%m-%d %H:%M:%S %Z" if local.second or local.microsecond else "%Y-%m-%d %H:%M %Z"
     )

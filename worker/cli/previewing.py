@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, RowMapping
 
 from schemas.filename import render_name
+from schemas.zones import zone_of
 from worker.bootstrap import Program
 from worker.cli.output import counted, emit_raw, note
 from worker.core.formats import render
@@ -135,7 +135,7 @@ def _tell(
 def _file_name(program: Program, export: Export, run: RowMapping | None) -> str:
     if run is not None and run["file_name"] is not None:
         return str(run["file_name"])
-    zone = ZoneInfo(export.definition.schedule.time_zone)
+    zone = zone_of(export.definition.schedule.time_zone)
     try:
         return render_name(
             export.definition.file.name,

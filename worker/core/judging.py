@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
+from schemas.zones import Zone, zone_of
 from worker.core.definition import Definition
 from worker.core.references import References
 from worker.core.routing import Route, mismatch
@@ -322,6 +322,7 @@ def _too_late(
     return None
 
 
-def _zone(definition: Definition, document: Mapping[str, Any] | None, references: References) -> ZoneInfo:
+def _zone(definition: Definition, document: Mapping[str, Any] | None, references: References) -> Zone:
     school = references.schools.get(document["school_id"]) if document is not None else None
-    return school.zone if school is not None else ZoneInfo(definition.schedule.time_zone)
+    zone = school.zone if school is not None else None
+    return zone or zone_of(definition.schedule.time_zone)

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from schemas.zones import Zone, find_zone
 from worker.core.bells import BellSchedule, parse_bell_schedule
 
 EVERY_SCHOOL = ""
+DEFAULT_YEAR_STARTS = "07-01"
 
 
 @dataclass(frozen=True, slots=True)
 class School:
-    """A school as `school.saved` describes it."""
+    """A school as `school.saved` describes it. `zone` None: the zone data knows its time zone no longer.
+
+    `year_starts` is the first day of a school year, `MM-DD`.
+    """
 
     school_id: str
     name: str
-    zone: ZoneInfo
+    zone: Zone | None
     sis_school_id: str | None
+    year_starts: str = DEFAULT_YEAR_STARTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,9 @@ def _school(document: Mapping[str, Any]) -> School:
     return School(
         document["school_id"],
         document["name"],
-        ZoneInfo(document["time_zone"]),
+        find_zone(document["time_zone"]),
         document.get("sis_school_id"),
+        document.get("school_year_starts") or DEFAULT_YEAR_STARTS,
     )
 
 

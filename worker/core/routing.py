@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
+from schemas.zones import Zone, find_zone, zone_of
 from worker.core.definition import Definition
 
 _DAY = timedelta(days=1)
@@ -21,7 +21,7 @@ class Route:
     schools: frozenset[str] | None
     codes: frozenset[str] | None
     backfill_from: date
-    zone: ZoneInfo  # of the schedule: decides the local date where the school is unknown
+    zone: Zone  # of the schedule: decides the local date where the school is unknown
 
 
 def route_of(definition: Definition, backfill_from: date) -> Route:
@@ -32,12 +32,12 @@ def route_of(definition: Definition, backfill_from: date) -> Route:
         definition.schools,
         definition.codes,
         backfill_from,
-        ZoneInfo(definition.schedule.time_zone),
+        find_zone(definition.schedule.time_zone) or zone_of("UTC"),
     )
 
 
 def mismatch(
-    route: Route, school_id: str, code: str | None, occurred_at: datetime | None, zone: ZoneInfo | None
+    route: Route, school_id: str, code: str | None, occurred_at: datetime | None, zone: Zone | None
 ) -> str | None:
     """Which clause keeps a tardy of the route's district out, or None: it belongs. `zone` is the school's."""
     if route.schools is not None and school_id not in route.schools:
@@ -49,7 +49,7 @@ def mismatch(
     return None
 
 
-def _before(occurred_at: datetime, first_day: date, zone: ZoneInfo) -> bool:
+def _before(occurred_at: datetime, first_day: date, zone: Zone) -> bool:
     day = occurred_at.date()  # UTC, within a day of the local date: most tardies are decided without the zone
     if abs(day - first_day) > _DAY:
         return day < first_day
@@ -85,7 +85,7 @@ class Router:
         return export_id in self._routes
 
     def matches(
-        self, district_id: str, school_id: str, code: str | None, occurred_at: datetime, zone: ZoneInfo | None
+        self, district_id: str, school_id: str, code: str | None, occurred_at: datetime, zone: Zone | None
     ) -> list[str]:
         """The exports that a tardy belongs to."""
         found = []

@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from schemas.catalogue import find_field
+from schemas.times import stored_instant
+from schemas.zones import source as zone_source
 from worker.core.bells import Period, find_period, matching_periods, period_beside, schedule_of
 from worker.core.definition import Definition, FieldSpec, Gap
 from worker.core.formats import FORMATS
@@ -57,6 +59,11 @@ class Tardy:
 
     @cached_property
     def local(self) -> datetime:
+        if self.school.zone is None:
+            raise Unwritable(
+                "zone-unknown",
+                f"the time zone of school {self.school.school_id} is not in the zone data {zone_source()}",
+            )
         return self.occurred_at.astimezone(self.school.zone)
 
     @cached_property
@@ -119,13 +126,15 @@ def _recorded_at(tardy: Tardy) -> datetime | None:
     if text is None:
         return None
     school = tardy.references.schools.get(tardy.document["school_id"])
-    moment = datetime.fromisoformat(text.upper())
-    return moment.astimezone(school.zone) if school else moment
+    moment = stored_instant(text)
+    return moment.astimezone(school.zone) if school and school.zone else moment
 
 
 def _school_year(tardy: Tardy) -> str:
-    """The year in which the school year ends; it begins on 1 July."""
-    return str(tardy.local.year + (tardy.local.month >= 7))
+    """The year in which the school year ends; one that begins on 1 January ends in the year it began in."""
+    starts, local = tardy.school.year_starts, tardy.local
+    begun = f"{local:%m-%d}" >= starts and starts != "01-01"
+    return f"{local.year + begun:04d}"
 
 
 COMPUTED: Mapping[str, Callable[[Tardy], Native]] = {

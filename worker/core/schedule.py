@@ -25,10 +25,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from schemas.zones import Zone, zone_of
 from worker.core.definition import WEEKDAYS, Schedule
 from worker.errors import RefusedError
 
@@ -46,7 +46,7 @@ def next_due(schedule: Schedule, after: datetime) -> datetime | None:
     Raises RefusedError for a cron expression that cannot be read or can never match.
     """
     after = _utc(after)
-    zone = ZoneInfo(schedule.time_zone)
+    zone = zone_of(schedule.time_zone)
     if schedule.frequency == "interval":
         return _next_in_days(schedule, zone, after)
     found = (_next_of(expression, zone, after) for expression in _expressions(schedule))
@@ -60,7 +60,7 @@ def latest_due(schedule: Schedule, after: datetime, until: datetime) -> datetime
     Raises RefusedError as `next_due` does.
     """
     after, until = _utc(after), _utc(until)
-    zone = ZoneInfo(schedule.time_zone)
+    zone = zone_of(schedule.time_zone)
     if schedule.frequency == "interval":
         found = [_latest_in_days(schedule, zone, until)]
     else:
@@ -70,7 +70,7 @@ def latest_due(schedule: Schedule, after: datetime, until: datetime) -> datetime
 
 def local_date(instant: datetime, zone: str) -> date:
     """The calendar date that the clocks of the IANA time zone `zone` show at an aware instant."""
-    return _utc(instant).astimezone(ZoneInfo(zone)).date()
+    return _utc(instant).astimezone(zone_of(zone)).date()
 
 
 def _utc(instant: datetime) -> datetime:
@@ -102,13 +102,13 @@ def _on_days(times: tuple[str, ...], days: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{moment} * * {','.join(days)}" for moment in times) if days else ()
 
 
-def _next_of(expression: str, zone: ZoneInfo, after: datetime) -> datetime | None:
+def _next_of(expression: str, zone: Zone, after: datetime) -> datetime | None:
     start = after.astimezone(zone).replace(tzinfo=None)
     dues = (_instant(wall, zone) for wall in _walls(expression, start))
     return next((due for due in dues if due > after), None)
 
 
-def _latest_of(expression: str, zone: ZoneInfo, until: datetime) -> datetime | None:
+def _latest_of(expression: str, zone: Zone, until: datetime) -> datetime | None:
     walls = _walls(expression, _highest_wall(until, zone) + _SECOND, reverse=True)
     dues = (_instant(wall, zone) for wall in walls)
     return next((due for due in dues if due <= until), None)
@@ -127,14 +127,14 @@ def _walls(expression: str, start: datetime, *, reverse: bool = False) -> Iterat
         raise RefusedError(f"schedule.expression: {reason}; {wanted}") from None
 
 
-def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
+def _instant(wall: datetime, zone: Zone) -> datetime:
     """The UTC instant of a naive wall time, by the rule at the top. Never decreases as `wall` grows."""
     first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     # In a gap the offset before the change (fold 0) yields the later instant of the two.
     return first if first <= second else _end_of_gap(second, first, zone)
 
 
-def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+def _end_of_gap(before: datetime, after: datetime, zone: Zone) -> datetime:
     """The second at which the zone's offset changes, in (before, after]."""
     old = before.astimezone(zone).utcoffset()
     while after - before > _SECOND:
@@ -146,7 +146,7 @@ def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     return after
 
 
-def _highest_wall(until: datetime, zone: ZoneInfo) -> datetime:
+def _highest_wall(until: datetime, zone: Zone) -> datetime:
     """A wall time, to the second, not below any whose first occurrence is at or before `until`.
 
     In the second pass of a repeated hour that is more than the clock shows: the first pass went on to the
@@ -158,7 +158,7 @@ def _highest_wall(until: datetime, zone: ZoneInfo) -> datetime:
     return local.replace(tzinfo=None) + since_first_pass
 
 
-def _next_in_days(schedule: Schedule, zone: ZoneInfo, after: datetime) -> datetime | None:
+def _next_in_days(schedule: Schedule, zone: Zone, after: datetime) -> datetime | None:
     step = timedelta(minutes=schedule.every_minutes)
     today = after.astimezone(zone).date()
     for start, end in _matching_days(schedule, zone, today, _DAY):
@@ -168,7 +168,7 @@ def _next_in_days(schedule: Schedule, zone: ZoneInfo, after: datetime) -> dateti
     return None
 
 
-def _latest_in_days(schedule: Schedule, zone: ZoneInfo, until: datetime) -> datetime | None:
+def _latest_in_days(schedule: Schedule, zone: Zone, until: datetime) -> datetime | None:
     step = timedelta(minutes=schedule.every_minutes)
     # Tomorrow may have begun already: clocks that go back over midnight show the old date once more.
     tomorrow = until.astimezone(zone).date() + _DAY
@@ -180,7 +180,7 @@ def _latest_in_days(schedule: Schedule, zone: ZoneInfo, until: datetime) -> date
 
 
 def _matching_days(
-    schedule: Schedule, zone: ZoneInfo, first: date, direction: timedelta
+    schedule: Schedule, zone: Zone, first: date, direction: timedelta
 ) -> Iterator[tuple[datetime, datetime]]:
     """First moment of each matching local day and of the next; equal where a zone left the day out."""
     for number in range(_INTERVAL_DAYS):
@@ -189,5 +189,5 @@ def _matching_days(
             yield _midnight(day, zone), _midnight(day + _DAY, zone)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def _midnight(day: date, zone: Zone) -> datetime:
     return _instant(datetime.combine(day, time()), zone)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from zoneinfo import ZoneInfo
 
+from schemas.zones import Zone, zone_of
 from worker.demo.messages import Post, event
 
 DAY = date(2026, 10, 6)
-ZONE = ZoneInfo("America/Chicago")
+ZONE = zone_of("America/Chicago")
 HOLIDAY = date(2026, 10, 12)
 
 
-def clock_time(text: str, zone: ZoneInfo = ZONE) -> datetime:
+def clock_time(text: str, zone: Zone = ZONE) -> datetime:
     """The moment of a local time `HH:MM` on the day of the demo."""
     return datetime.combine(DAY, time.fromisoformat(text), zone)
 
@@ -39,7 +39,7 @@ class School:
     school_id: str
     name: str
     sis_id: str
-    zone: ZoneInfo
+    zone: Zone
     tardies: int
     regular: tuple[Bell, ...]
     late_start: tuple[Bell, ...] = ()
@@ -77,7 +77,7 @@ PANHANDLE = School(
     school_id="0056",
     name="Panhandle High",
     sis_id="56",
-    zone=ZoneInfo("America/Denver"),
+    zone=zone_of("America/Denver"),
     tardies=60,
     regular=_bells("07:45-08:35", "08:40-09:30", "09:35-10:25", "10:30-11:20"),
 )

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, Select
 
+from schemas.zones import Zone, zone_of
 from worker.store.catalogue import Export
 from worker.store.tables import ENTRY_STATES
 
 PAGE = 2000  # rows fetched at once: what bounds the memory
 _MARGIN = timedelta(days=2)  # a local date is within a day of the UTC date; one more for good measure
-_UTC = ZoneInfo("UTC")
+_UTC = zone_of("UTC")
 
 Tell = Callable[[str, int], None]  # what is looked at, and how many rows of it have been
 
@@ -225,7 +225,7 @@ class Looking:
     scope: Scope
     now: datetime
     exports: Mapping[str, Export]
-    zones: Mapping[tuple[str, str], ZoneInfo]
+    zones: Mapping[tuple[str, str], Zone]
     findings: Findings
     tell: Tell
 

@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, and_, exists, or_, select, update
 
+from schemas.zones import Zone, find_zone
 from worker.core.references import EVERY_SCHOOL
 from worker.core.routing import Route, mismatch
 from worker.store.catalogue import active_routes
@@ -108,7 +108,7 @@ def has_data() -> Any:
     )
 
 
-def zones_of(connection: Connection, district_id: str) -> dict[str, ZoneInfo]:
+def zones_of(connection: Connection, district_id: str) -> dict[str, Zone]:
     """The time zones of the district's known schools."""
     c = reference_versions.c
     rows = connection.execute(
@@ -116,7 +116,8 @@ def zones_of(connection: Connection, district_id: str) -> dict[str, ZoneInfo]:
         .where(c.kind == "school", c.district_id == district_id, c.school_id != EVERY_SCHOOL)
         .order_by(c.version)
     )
-    return {school_id: ZoneInfo(json.loads(document)["time_zone"]) for school_id, document in rows}
+    zones = {school_id: find_zone(json.loads(document)["time_zone"]) for school_id, document in rows}
+    return {school_id: zone for school_id, zone in zones.items() if zone is not None}
 
 
 def _candidates(
@@ -159,7 +160,7 @@ def _candidates(
         after = page[-1].tardy_id
 
 
-def _belongs(route: Route, row: Row[Any], zones: dict[str, ZoneInfo]) -> bool:
+def _belongs(route: Route, row: Row[Any], zones: dict[str, Zone]) -> bool:
     return (
         mismatch(route, row.school_id, row.behavior_code, row.occurred_at, zones.get(row.school_id)) is None
     )

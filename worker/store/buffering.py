@@ -10,7 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, exists, func, select, update
 
+from schemas import reference
 from schemas.events import ReferenceItem, TardyVersion
+from schemas.payload import is_canonical
+from schemas.tardy import VOIDED, stored_hash
 from worker.store.backfill import backfill_school, rejudge_held
 from worker.store.catalogue import CatalogueCache, next_generation
 from worker.store.collapsing import wake_schools
@@ -95,10 +98,11 @@ def _insert_versions(connection: Connection, batch: Sequence[TardyVersion], now:
 
 
 def _other_content(connection: Connection, batch: Sequence[TardyVersion]) -> dict[Key, str]:
-    """The stored content hash of each version of the batch that is stored with another one."""
+    """What each version of the batch that is stored with another content hash has as its own."""
     given = recordset(connection, _KEY_COLUMNS)
     c = tardy_versions.c
-    statement = select(c.district_id, c.tardy_id, c.version, c.content_hash).join(
+    stored = (c.type, c.content_hash, c.document)
+    statement = select(c.district_id, c.tardy_id, c.version, *stored).join(
         given,
         and_(
             c.district_id == given.c.district_id,
@@ -117,7 +121,19 @@ def _other_content(connection: Connection, batch: Sequence[TardyVersion]) -> dic
         for t in batch
     ]
     found = connection.execute(statement, {"rows": as_parameter(connection, _KEY_COLUMNS, rows)})
-    return {(row[0], row[1], row[2]): row[3] for row in found}
+    hashes = {(row[0], row[1], row[2]): hash_of_stored(row[3], row[4], row[5]) for row in found}
+    return {key: hashed for key, hashed in hashes.items() if hashed is not None}
+
+
+def hash_of_stored(type: str, hashed: str, document: str | None) -> str | None:
+    """The content hash of a stored version, comparable with that of what comes now.
+
+    None: an earlier version of the program hashed the content as it was spelt, and it has been purged since:
+    nothing is left to compare with, and the first committed stays.
+    """
+    if is_canonical(hashed):
+        return hashed
+    return None if document is None else stored_hash(document, voided=type == VOIDED)
 
 
 def _move_heads(
@@ -292,11 +308,14 @@ def _same_item(item: ReferenceItem) -> Any:
 def _known_content(connection: Connection, item: ReferenceItem) -> str | None:
     c = reference_versions.c
     stored = connection.execute(
-        select(c.content_hash).where(_same_item(item), c.version == item.version)
-    ).scalar_one_or_none()
+        select(c.content_hash, c.document).where(_same_item(item), c.version == item.version)
+    ).one_or_none()
     if stored is None:
         return None
-    return "duplicate" if stored == item.content_hash else "conflict"
+    hashed = stored.content_hash
+    if not is_canonical(hashed):  # an earlier version of the program hashed what it knew
+        hashed = reference.stored_hash(item.kind, stored.document)
+    return "duplicate" if hashed == item.content_hash else "conflict"
 
 
 def _put_reference(connection: Connection, item: ReferenceItem, number: int, now: datetime) -> bool:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select, update
 
+from schemas.zones import Zone, find_zone
 from worker.core.definition import Definition, parse_definition
 from worker.core.references import EVERY_SCHOOL, References, build_references
 from worker.core.routing import Route, Router, route_of
@@ -50,7 +50,7 @@ class CatalogueCache:
 
     def __init__(self) -> None:
         self.router = Router()
-        self.zones: dict[tuple[str, str], ZoneInfo] = {}
+        self.zones: dict[tuple[str, str], Zone] = {}
         self._generation = -1
 
     def refresh(self, connection: Connection) -> None:
@@ -85,7 +85,11 @@ class CatalogueCache:
             )
         )
         for district_id, school_id, document in rows:
-            self.zones[(district_id, school_id)] = ZoneInfo(json.loads(document)["time_zone"])
+            zone = find_zone(json.loads(document)["time_zone"])
+            if zone is None:
+                self.zones.pop((district_id, school_id), None)
+            else:
+                self.zones[(district_id, school_id)] = zone
 
 
 def _routes(connection: Connection, condition: Any) -> Iterable[tuple[str, Route | None]]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import orjson
 from sqlalchemy import Connection, RowMapping, select
 
+from schemas.times import stored_instant
 from worker.core.collapse import NO_KEY, Rival, collapse_key, goes_before
 from worker.core.definition import Definition
 from worker.core.judging import Ends, Ready, Verdict, Waits, tardy_of
@@ -174,7 +175,7 @@ def _key_of(
 ) -> str:
     if document is None:
         return NO_KEY
-    occurred_at = datetime.fromisoformat(document["occurred_at"].upper())
+    occurred_at = stored_instant(document["occurred_at"])
     tardy = Tardy(place[0], place[1], document, occurred_at, references, definition.gap)
     try:
         return collapse_key(definition, tardy)

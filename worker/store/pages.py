@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, func, select, tuple_
 
+from schemas.tardy import VOIDED
+from schemas.times import stored_instant
 from worker.core.definition import Definition
 from worker.core.judging import Candidate, Delivered
 from worker.store.catalogue import load_definition
@@ -42,7 +44,7 @@ class _Version:
 
     @property
     def occurred_at(self) -> datetime | None:
-        return None if self.document is None else datetime.fromisoformat(self.document["occurred_at"].upper())
+        return None if self.document is None else stored_instant(self.document["occurred_at"])
 
 
 def pages(
@@ -164,7 +166,7 @@ def _versions(
 
 
 def _document(kind: str, text: str | None) -> Mapping[str, Any] | None:
-    if text is None or kind == "tardy.voided":
+    if text is None or kind == VOIDED:
         return None
     document: Mapping[str, Any] = orjson.loads(text)
     return document

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, exists, select
 
+from schemas.zones import Zone, zone_of
 from worker.core.definition import WEEKDAYS, Definition
 from worker.store.backfill import zones_of
 from worker.store.catalogue import Export, load_export
@@ -57,12 +57,12 @@ def _ended_days(connection: Connection, export: Export, now: datetime) -> Iterat
             yield day
 
 
-def _zones(connection: Connection, definition: Definition) -> set[ZoneInfo]:
+def _zones(connection: Connection, definition: Definition) -> set[Zone]:
     """Those of the definition's schools, or, where none is known, its schedule's."""
     known = zones_of(connection, definition.district_id)
     wanted = definition.schools
     found = {zone for school_id, zone in known.items() if wanted is None or school_id in wanted}
-    return found or {ZoneInfo(definition.schedule.time_zone)}
+    return found or {zone_of(definition.schedule.time_zone)}
 
 
 def _in_session(connection: Connection, definition: Definition, day: date) -> bool:

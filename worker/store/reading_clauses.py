@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from schemas.zones import Zone
 from worker.core.definition import Definition, FieldSpec
 from worker.core.judging import Candidate, Delivered, Ends, Verdict, Waits, judge, tardy_of
 from worker.core.references import References
@@ -47,9 +47,9 @@ class Case:
         return sent if sent is not None and sent.action != "void" else None
 
     @property
-    def zone(self) -> ZoneInfo:
+    def zone(self) -> Zone:
         school = self.references.schools.get(self.school_id)
-        return school.zone if school is not None else self.route.zone
+        return (school.zone if school is not None else None) or self.route.zone
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from schemas.events import TardyVersion
 from worker.core.judging import Candidate, Delivered, Ready, Waits, why_gone
 from worker.core.references import References
 from worker.store import definitions
+from worker.store.buffering import hash_of_stored
 from worker.store.catalogue import Export, ReferenceLoader, load_export
 from worker.store.contest import Contest
 from worker.store.pages import Buffered, sent_of
@@ -153,7 +154,7 @@ def _placed(connection: Connection, case: Case) -> Case:
 def _answer(case: Case, clauses: list[Clause], event: TardyVersion, known: _Known) -> Answer:
     if case.district_id != case.definition.district_id:
         return _unmatched(clauses)
-    if known.same is not None and known.same["content_hash"] != event.content_hash:
+    if known.same is not None and _content_of(known.same) not in (None, event.content_hash):
         said = f"version {event.version} is known with other content; the first one stays"
         return Answer("parked", said)
     stands = _already(known.entry)
@@ -172,6 +173,10 @@ def _answer(case: Case, clauses: list[Clause], event: TardyVersion, known: _Know
     if isinstance(verdict, Waits):
         return Answer("held", verdict.reason, verdict.code, verdict.action)
     return Answer(verdict.state, verdict.reason)
+
+
+def _content_of(stored: RowMapping) -> str | None:
+    return hash_of_stored(stored["type"], stored["content_hash"], stored["document"])
 
 
 def _unmatched(clauses: list[Clause]) -> Answer:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy import Connection, RowMapping, and_, select
 
+from schemas.zones import Zone, find_zone
 from worker.core.collapse import goes_before
 from worker.core.routing import mismatch
 from worker.store import decisions
@@ -50,7 +50,7 @@ class Trace:
     """
 
     head: RowMapping
-    zone: ZoneInfo | None
+    zone: Zone | None
     versions: Sequence[RowMapping]
     exports: Sequence[ExportTrace]
 
@@ -135,7 +135,7 @@ class _Reader:
         export_id: str,
         found: Sequence[RowMapping],
         head: RowMapping,
-        zone: ZoneInfo | None,
+        zone: Zone | None,
         decided: Sequence[RowMapping],
     ) -> ExportTrace:
         export = self._export(export_id)
@@ -193,7 +193,7 @@ def _entries(connection: Connection, district_id: str, tardy_id: str) -> Mapping
     return found
 
 
-def _zone(connection: Connection, district_id: str, school_id: str) -> ZoneInfo | None:
+def _zone(connection: Connection, district_id: str, school_id: str) -> Zone | None:
     c = reference_versions.c
     document = connection.execute(
         select(c.document)
@@ -201,10 +201,10 @@ def _zone(connection: Connection, district_id: str, school_id: str) -> ZoneInfo 
         .order_by(c.version.desc())
         .limit(1)
     ).scalar_one_or_none()
-    return None if document is None else ZoneInfo(json.loads(document)["time_zone"])
+    return None if document is None else find_zone(json.loads(document)["time_zone"])
 
 
-def _excluded_by(export: Export, head: RowMapping, zone: ZoneInfo | None) -> str | None:
+def _excluded_by(export: Export, head: RowMapping, zone: Zone | None) -> str | None:
     if not export.active:
         return "retired"
     clause = mismatch(export.route, head["school_id"], head["behavior_code"], head["occurred_at"], zone)

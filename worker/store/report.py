@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import chain
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, RowMapping, and_, or_, select
 
+from schemas.zones import Zone
 from worker.core.routing import mismatch
 from worker.store.audit_report import PAGE, Scope
 from worker.store.catalogue import CatalogueCache, Export, load_export
@@ -23,7 +23,7 @@ from worker.store.quiet import quiet_since
 from worker.store.runs import open_run
 from worker.store.tables import ENTRY_STATES, definitions, entries, runs, tardies, tardy_versions
 
-Zones = Mapping[tuple[str, str], ZoneInfo]
+Zones = Mapping[tuple[str, str], Zone]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +163,13 @@ def _statement(export: Export, *, documents: bool) -> Any:
     return statement.where(t.district_id == export.route.district_id)
 
 
-def _day(export: Export, row: Row[Any], zone: ZoneInfo | None) -> date | None:
+def _day(export: Export, row: Row[Any], zone: Zone | None) -> date | None:
     """The day of the tardy as it is now, at its school; else by the schedule's time zone."""
     moment = row.occurred_at or row.sort_at
     return moment.astimezone(zone or export.route.zone).date() if moment is not None else None
 
 
-def _belongs(export: Export, row: Row[Any], zone: ZoneInfo | None) -> bool:
+def _belongs(export: Export, row: Row[Any], zone: Zone | None) -> bool:
     if not export.active or row.voided:
         return False
     return mismatch(export.route, row.school_id, row.behavior_code, row.occurred_at, zone) is None
@@ -189,7 +189,7 @@ def _count(account: Account, row: Row[Any], *, belongs: bool) -> None:
         account.carried[row.run_id] += 1
 
 
-def _line(export: Export, row: Row[Any], zone: ZoneInfo, before: str | None) -> Line:
+def _line(export: Export, row: Row[Any], zone: Zone, before: str | None) -> Line:
     """The entry's line; a void without a student has the local id of the version `before`."""
     document = json.loads(row.document) if row.document is not None else {}
     student = document.get("student")

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, RowMapping, case, insert, select, update
 
 from schemas.filename import render_name
+from schemas.zones import zone_of
 from worker.core.definition import Definition
 from worker.store.catalogue import Export, hold_definition, load_definition, load_export
 from worker.store.claims import Claim, fenced, lease_end
@@ -169,7 +169,7 @@ def _name_file(connection: Connection, export: Export, run_id: str) -> None:
     name = render_name(
         export.definition.file.name,
         export=run["export_id"],
-        due=run["due_at"].astimezone(ZoneInfo(export.definition.schedule.time_zone)),
+        due=run["due_at"].astimezone(zone_of(export.definition.schedule.time_zone)),
         sequence=sequence,
         run=run_id,
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from schemas.zones import zone_of
 from worker.core.definition import Definition
 from worker.core.schedule import latest_due, local_date, next_due
 from worker.store.catalogue import Export
@@ -72,6 +72,4 @@ def _latest_in_session(
 
 
 def _midnight(export: Export, day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=ZoneInfo(export.definition.schedule.time_zone)).astimezone(
-        UTC
-    )
+    return datetime.combine(day, time(), tzinfo=zone_of(export.definition.schedule.time_zone)).astimezone(UTC)

@@ -8,6 +8,10 @@ from typing import Any
 from sqlalchemy import DateTime, Dialect, String
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from schemas.times import instant_text
+
+__all__ = ["Instant", "instant_text"]
+
 
 class Instant(TypeDecorator[datetime]):
     """An aware UTC datetime: `timestamptz` on PostgreSQL, sortable ISO text on SQLite."""
@@ -31,8 +35,3 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
-
-
-def instant_text(value: datetime) -> str:
-    """The one text form of an instant, accepted by both databases: `2026-11-23T15:30:00.000000Z`."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from schemas.zones import source
 from tests.builders import bell_schedule, code, definition, school, tardy, void
 from tests.unit.cli.workplace import Ended, Workplace
 from worker.clock import system_clock
@@ -225,9 +226,10 @@ def test_check_tells_each_thing_that_is_wrong_and_what_to_do(place: Workplace) -
     place.apply(definition(), definition("other", destination={"type": "directory", "path": missing}))
     ended = place.run("check", "--json")
     assert ended.status == 1
-    assert ended.errors == ["writeback: 1 thing wrong of 4: destination other"]
+    assert ended.errors == ["writeback: 1 thing wrong of 5: destination other"]
     found = json.loads(ended.out)
     assert [(one["what"], one["ok"]) for one in found] == [
+        ("time zones", True),
         ("broker", True),
         ("database", True),
         ("destination", True),
@@ -240,10 +242,17 @@ def test_check_tells_each_thing_that_is_wrong_and_what_to_do(place: Workplace) -
     assert list((place.folder / "mount").iterdir()) == []
 
 
+def test_check_and_version_name_the_zone_data(place: Workplace) -> None:
+    zones = json.loads(place.run("check", "--json").out)[0]
+    assert zones["detail"] == f"all come from {source()}"
+    assert place.ok("--version").out.strip().endswith(source())
+
+
 def test_check_tells_of_the_database_where_the_broker_is_gone(place: Workplace) -> None:
     ended = place.run("check", "--json", BROKER_URL="amqp://127.0.0.1:1//")
     assert ended.status == 1
     assert [(one["what"], one["ok"]) for one in json.loads(ended.out)] == [
+        ("time zones", True),
         ("broker", False),
         ("database", True),
     ]

@@ -20,12 +20,14 @@ TEXTS = [
     "25:00",
     "2026-11-23",
     "2026-11-23T08:00:00Z",
+    "2026-11-23T08:00:60Z",
+    "0001-11-23T08:00:00Z",
     "x" * 70,
     "x" * 2000,
     "a\x00",
 ]
 LEAVES = st.one_of(
-    st.sampled_from([None, True, False, 0, 1, -1, 5, 1440, 2**53, 0.5, *TEXTS]),
+    st.sampled_from([None, True, False, 0, 1, -1, 5, 5.0, 1440, 2**53, 0.5, *TEXTS]),
     st.text(max_size=5),
     st.integers(),
 )

@@ -11,7 +11,7 @@ import yaml
 
 from schemas.definition import DefinitionError, load
 from schemas.examples import DEFINITION
-from schemas.fields import Text
+from schemas.fields import Text, Whole
 from tests.unit.schemas.broken_definitions import BROKEN, COLUMN, ZONE, fixed_width, json_lines
 from tests.unit.schemas.builders import DESTINATIONS, GONE, DirectoryOptions, changed, definition
 
@@ -77,6 +77,25 @@ ACCEPTED = [
 @pytest.mark.parametrize("raw", ACCEPTED, ids=range(len(ACCEPTED)))
 def test_a_right_definition_loads_unchanged(raw: dict[str, Any]) -> None:
     assert load(raw, DESTINATIONS) == raw
+
+
+def test_null_in_an_optional_part_is_the_same_as_leaving_it_out() -> None:
+    nulls = {"district_id": None, "collapse": None, "guard": None, "backfill_from": None, "blackout": None}
+    raw = {**DEFINITION, **nulls, "destination": {**DEFINITION["destination"], "port": None}}
+    raw["schedule"] = {**DEFINITION["schedule"], "school_days_only": None}
+    raw["file"] = {**DEFINITION["file"], "encoding": None, "quoting": None}
+    raw["fields"] = [{**field, "map": None, "width": None, "pad": None} for field in DEFINITION["fields"]]
+    raw["fields"][4]["field"] = None
+    loaded = load(raw, {"directory": WithPort})
+    expected = {**DEFINITION, "schedule": {**DEFINITION["schedule"]}}
+    del expected["schedule"]["school_days_only"]
+    assert loaded == expected
+
+
+class WithPort(DirectoryOptions):
+    """As a destination with an option that may be left out."""
+
+    port = Whole(1, 65535)
 
 
 def test_a_single_time_and_a_single_weekday_become_lists() -> None:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from marshmallow import ValidationError
+from marshmallow import ValidationError, missing
 from marshmallow.validate import Range
 
 from schemas.fields import (
@@ -46,7 +46,9 @@ ACCEPTED: list[tuple[Strict, Any]] = [
     (Secret(), {"secret": "lincoln-sftp"}),
     (AllOrSome(Text()), "all"),
     (AllOrSome(Text()), ["all"]),
-    (Text(allow_none=True), None),
+    (Text(required=True, allow_none=True), None),
+    (Whole(1), 3.0),
+    (Whole(1), 3e0),
 ]
 
 
@@ -60,7 +62,7 @@ REFUSED: list[tuple[Strict, Any]] = [
     (Text(1, 3), "abcd"),
     (Text(), 5),
     (Text(), b"bytes"),
-    (Text(), None),
+    (Text(required=True), None),
     (Text(), "a\x00"),
     (Text(), "\ud800"),
     (Text(), "ä\x00"),
@@ -68,7 +70,9 @@ REFUSED: list[tuple[Strict, Any]] = [
     (Text(single_line=True), "a\x7f"),
     (Whole(1), 0),
     (Whole(1), LARGEST_INTEGER + 1),
-    (Whole(1), 1.0),
+    (Whole(1), 1.5),
+    (Whole(1), -0.0),
+    (Whole(1), 1e300),
     (Whole(1), True),
     (Whole(1), "1"),
     (Whole(1), math.inf),
@@ -77,10 +81,12 @@ REFUSED: list[tuple[Strict, Any]] = [
     (Number(0, 5), "2"),
     (Flag(), 1),
     (Flag(), "yes"),
-    (Flag(), None),
+    (Flag(required=True), None),
     (Choice("a"), "A"),
     (Choice("a"), ["a"]),
-    (Scalar(), None),
+    (Scalar(required=True), None),
+    (Items(Text()), [None]),
+    (AllOrSome(Text()), [None]),
     (Scalar(), []),
     (Scalar(), math.inf),
     (Scalar(), LARGEST_INTEGER + 1),
@@ -113,6 +119,15 @@ def test_anything_else_is_refused_without_being_repeated(field: Strict, value: A
     text = fault(field, value)
     assert "hunter2" not in text
     assert "abcd" not in text
+
+
+def test_null_in_an_optional_field_is_the_same_as_leaving_it_out() -> None:
+    assert Text().deserialize(None) is missing
+    assert Text(load_default="x").deserialize(None) == "x"
+
+
+def test_a_whole_number_loads_as_one_however_it_is_spelt() -> None:
+    assert type(Whole(1).check(5e0)) is int
 
 
 def test_the_place_of_a_wrong_item_is_told() -> None:
