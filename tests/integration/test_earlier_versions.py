@@ -113,7 +113,7 @@ def test_years_below_1000_are_put_right_by_the_migration(database_url: str) -> N
     with database.write() as connection:
         config = migrate._config()
         config.attributes["connection"] = connection
-        alembic.upgrade(config, "0003")
+        alembic.upgrade(config, "0004")
         _insert_of_old(connection)
     migrate.upgrade(database)
     with database.read() as connection:

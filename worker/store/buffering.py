@@ -128,12 +128,12 @@ def _other_content(connection: Connection, batch: Sequence[TardyVersion]) -> dic
 def hash_of_stored(type: str, hashed: str, document: str | None) -> str | None:
     """The content hash of a stored version, comparable with that of what comes now.
 
-    None: an earlier version of the program hashed the content as it was spelt, and it has been purged since:
-    nothing is left to compare with, and the first committed stays.
+    Made of the document, which another version of the program may have spelt otherwise. None: it has been purged,
+    and was hashed as it was spelt: nothing is left to compare with, and the first committed stays.
     """
-    if is_canonical(hashed):
-        return hashed
-    return None if document is None else stored_hash(document, voided=type == VOIDED)
+    if document is not None:
+        return stored_hash(document, voided=type == VOIDED)
+    return hashed if is_canonical(hashed) else None
 
 
 def _move_heads(
@@ -312,10 +312,9 @@ def _known_content(connection: Connection, item: ReferenceItem) -> str | None:
     ).one_or_none()
     if stored is None:
         return None
-    hashed = stored.content_hash
-    if not is_canonical(hashed):  # an earlier version of the program hashed what it knew
-        hashed = reference.stored_hash(item.kind, stored.document)
-    return "duplicate" if hashed == item.content_hash else "conflict"
+    if item.content_hash in (stored.content_hash, reference.stored_hash(item.kind, stored.document)):
+        return "duplicate"
+    return "conflict"
 
 
 def _put_reference(connection: Connection, item: ReferenceItem, number: int, now: datetime) -> bool:

@@ -1,14 +1,14 @@
 """Years below 1000, which earlier versions let in, were written without their leading zeros: SQLite then could not
 read them, PostgreSQL read them as other years
 
-Revision ID: 0004
-Revises: 0003
+Revision ID: 0005
+Revises: 0004
 """
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
