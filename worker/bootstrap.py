@@ -15,6 +15,7 @@ from worker.broker.registry import open_broker
 from worker.clock import Clock, system_clock
 from worker.flush import Flush
 from worker.flusher import Flusher
+from worker.heartbeat import Heartbeat
 from worker.housekeeping import Housekeeping
 from worker.instruments import Instruments
 from worker.intake import Intake
@@ -68,6 +69,10 @@ class Program:
         return Flusher(
             self.database, self.scheduler, self.flush, self.clock, self.instruments, worker=self.worker
         )
+
+    @cached_property
+    def heartbeat(self) -> Heartbeat:
+        return Heartbeat(self.database, self.instruments.pulse, worker=self.worker)
 
     @cached_property
     def housekeeping(self) -> Housekeeping:

@@ -111,6 +111,7 @@ class Service:
         loops: dict[str, Callable[[threading.Event], None]] = {}
         if "flusher" in self._roles:
             loops["flusher"] = self._program.flusher.run
+            loops["heartbeat"] = self._program.heartbeat.run
             loops["housekeeping"] = self._program.housekeeping.run
         if "consumer" in self._roles:
             loops["consumer"] = self._program.intake(self._program.flusher.wake).run

@@ -31,7 +31,9 @@ def check(program: Program, as_json: bool) -> None:
         emit_list({"what": one.what, "name": one.name, "ok": one.ok, "detail": one.detail} for one in found)
     else:
         rows = [(one.what, one.name, "ok" if one.ok else "wrong", one.detail) for one in found]
-        emit_table([Column("WHAT"), Column("NAME"), Column("STATE"), Column("DETAIL")], rows, empty="")
+        emit_table(
+            [Column("WHAT"), Column("NAME"), Column("STATE"), Column("DETAIL", prose=True)], rows, empty=""
+        )
     wrong = [f"{one.what} {one.name}" for one in found if not one.ok]
     if wrong:
         shown = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")

@@ -197,7 +197,7 @@ def fields(as_json: bool) -> None:
     if as_json:
         emit_list(known)
         return
-    columns = [Column("FIELD"), Column("KIND"), Column("NEEDS")]
+    columns = [Column("FIELD"), Column("KIND"), Column("NEEDS", prose=True)]
     rows = [(one["field"], one["kind"], ", ".join(_NEEDS[need] for need in one["needs"])) for one in known]
     emit_table(columns, rows, empty="")
 

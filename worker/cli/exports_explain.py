@@ -99,7 +99,7 @@ def _print(found: Explained, event: TardyVersion) -> None:
         _print_clause(clause, width)
     if found.columns:
         emit("")
-        columns = [Column("COLUMN"), Column("FIELD"), Column("VALUE")]
+        columns = [Column("COLUMN"), Column("FIELD"), Column("VALUE", prose=True)]
         emit_table(columns, [_line(one) for one in found.columns], empty="")
 
 

@@ -22,6 +22,7 @@ from worker.cli.output import (
     instant,
     when,
 )
+from worker.cli.zones import zone_of
 from worker.errors import RefusedError
 from worker.store import definitions, reading
 
@@ -37,7 +38,7 @@ def list_definitions(program: Program, *, retired: bool, as_json: bool) -> None:
     columns = [
         Column("EXPORT"),
         Column("STATE"),
-        Column("SCHEDULE"),
+        Column("SCHEDULE", prose=True),
         Column("NEXT RUN"),
         Column("LAST DELIVERED"),
         Column("OPEN RUN"),
@@ -67,13 +68,13 @@ def _shape(row: RowMapping, run: RowMapping | None) -> dict[str, Any]:
 
 
 def _line(row: RowMapping, run: RowMapping | None) -> tuple[object, ...]:
-    zone = row["document"]["schedule"]["time_zone"]
+    zone = zone_of(row["document"])
     return (
         row["export_id"],
         _state(row),
         _schedule(row["document"]["schedule"]),
-        when(row["next_due_at"], zone),
-        when(row["last_delivered_at"], zone),
+        when(row["next_due_at"], zone, seconds=False),
+        when(row["last_delivered_at"], zone, seconds=False),
         run["state"] if run else None,
     )
 
@@ -124,7 +125,7 @@ def show_definition(program: Program, export_id: str, *, as_yaml: bool, as_json:
         emit("")
         emit(dump(row["document"], ascii_only=False))
         emit("")
-        emit_table(*_history(revisions, actions), empty="")
+        emit_table(*_history(revisions, actions, zone_of(row["document"])), empty="")
 
 
 def _more(
@@ -150,7 +151,7 @@ def _picked(row: RowMapping, *names: str) -> dict[str, Any]:
 
 
 def _facts(row: RowMapping, run: RowMapping | None, states: Mapping[str, int]) -> list[tuple[str, object]]:
-    zone = row["document"]["schedule"]["time_zone"]
+    zone = zone_of(row["document"])
     pause = f"since {when(row['paused_at'], zone)} by {row['paused_by']}: {row['pause_reason']}"
     error = f": {run['error']}{what_to_do(run['state'], run['export_id'])}" if run and run["error"] else ""
     return [
@@ -172,15 +173,18 @@ def _for_a_person(states: Mapping[str, int]) -> bool:
 
 
 def _history(
-    revisions: Sequence[RowMapping], actions: Sequence[RowMapping]
+    revisions: Sequence[RowMapping], actions: Sequence[RowMapping], zone: str
 ) -> tuple[list[Column], list[tuple[object, ...]]]:
     """Saves are actions too; their revisions are what the actions' reasons name."""
     kept = [(one["saved_at"], "save", one["saved_by"], f"revision {one['revision']}") for one in revisions]
     kept += [
         (one["at"], one["action"], one["who"], one["reason"]) for one in actions if one["action"] != "save"
     ]
-    rows = [(when(at), action, by, reason) for at, action, by, reason in sorted(kept, key=lambda one: one[0])]
-    return [Column("WHEN"), Column("WHAT"), Column("WHO"), Column("WHY")], list(rows)
+    rows = [
+        (when(at, zone), action, by, reason)
+        for at, action, by, reason in sorted(kept, key=lambda one: one[0])
+    ]
+    return [Column("WHEN"), Column("WHAT"), Column("WHO"), Column("WHY", prose=True)], list(rows)
 
 
 def _emit_yaml(
@@ -190,5 +194,7 @@ def _emit_yaml(
         if value is not None:
             emit(f"# {name}: {plain(str(value))}")
     for one in revisions:
-        emit(f"# revision {one['revision']}: {when(one['saved_at'])} by {plain(one['saved_by'])}")
+        emit(
+            f"# revision {one['revision']}: {when(one['saved_at'], zone_of(document))} by {plain(one['saved_by'])}"
+        )
     emit(write_document(dict(document)).rstrip("\n"))

@@ -19,16 +19,16 @@ _GROUPS = [
     Column("EXPORT"),
     Column("COUNT", number=True),
     Column("ACTION"),
-    Column("GOES"),
+    Column("GOES", prose=True),
     Column("OLDEST"),
-    Column("REASON"),
+    Column("REASON", prose=True),
 ]
 _ENTRIES = [
-    Column("ID", whole=True),
+    Column("ID"),
     Column("ACTION"),
-    Column("GOES"),
+    Column("GOES", prose=True),
     Column("SINCE"),
-    Column("REASON"),
+    Column("REASON", prose=True),
 ]
 
 
@@ -89,12 +89,12 @@ def _reason(row: RowMapping) -> str:
 
 
 def _group(row: RowMapping, zones: Mapping[str, str], tell: Mapping[str, bool]) -> tuple[object, ...]:
-    oldest = when(row["oldest"], zones.get(row["export_id"], "UTC"))
+    oldest = when(row["oldest"], zones.get(row["export_id"], "UTC"), seconds=False)
     return (row["export_id"], row["count"], row["action"], _goes(row, tell), oldest, _reason(row))
 
 
 def _line(row: RowMapping, zones: Mapping[str, str], tell: Mapping[str, bool]) -> tuple[object, ...]:
-    since = when(row["buffered_at"], zones.get(row["export_id"], "UTC"))
+    since = when(row["buffered_at"], zones.get(row["export_id"], "UTC"), seconds=False)
     return (entry_id(row), row["action"], _goes(row, tell), since, _reason(row))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import RowMapping
 
 from worker.cli.output import when
@@ -18,7 +21,7 @@ def what_to_do(state: str, export_id: str) -> str:
     return ""
 
 
-def run_stands(run: RowMapping, zone: str = "UTC") -> str:
+def run_stands(run: RowMapping | Mapping[str, Any], zone: str = "UTC") -> str:
     """How an open run stands: its state, its error, the next attempt or what to do."""
     if run["error"] is None:
         return str(run["state"])

@@ -10,7 +10,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,8 @@ import click
 
 from schemas.shown import mask_passwords, plain
 from schemas.zones import zone_of
+from worker.cli.tables import Column as Column
+from worker.cli.tables import laid_out
 from worker.errors import RefusedError, WritebackError
 
 if TYPE_CHECKING:
@@ -30,28 +31,14 @@ _PIPED = 80  # columns of a paragraph that no terminal shows
 _WIDEST = 110
 _COMMAND = re.compile("`[^`]*`")
 _KEPT_BLANK = "\ue000"  # of private use: no text has it
+_ALARMING: dict[str, Any] = {"fg": "red", "bold": True}
+_WAITING: dict[str, Any] = {"fg": "yellow"}
+_FINE: dict[str, Any] = {"fg": "green"}
 _LIVELY = {
-    "failed": "bold red",
-    "guarded": "bold red",
-    "refused": "bold red",
-    "wrong": "bold red",
-    "waiting": "yellow",
-    "paused": "yellow",
-    "held": "yellow",
-    "delivered": "green",
-    "ok": "green",
+    **dict.fromkeys(("failed", "guarded", "refused", "wrong"), _ALARMING),
+    **dict.fromkeys(("waiting", "paused", "held"), _WAITING),
+    **dict.fromkeys(("delivered", "ok"), _FINE),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A table's column. `short`: on a terminal only so many characters of an id are shown (0: all). `whole`: what
-    is to be copied is never broken, however narrow the terminal."""
-
-    title: str
-    number: bool = False
-    short: int = 0
-    whole: bool = False
 
 
 class UnreadError(Exception):
@@ -136,7 +123,8 @@ def emit_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, e
     if not cells:
         emit(empty)
     elif on_terminal():
-        _rich_table(columns, cells)
+        for line in laid_out(columns, cells, _width(), _painted if _has_colours() else lambda text, _: text):
+            _echo(line)
     else:
         for line in _plain_lines(columns, cells):
             emit(line)
@@ -190,25 +178,15 @@ def _plain_lines(columns: Sequence[Column], cells: list[list[str]]) -> Iterator[
         yield "  ".join(padded).rstrip()
 
 
-def _rich_table(columns: Sequence[Column], cells: list[list[str]]) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _has_colours() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(
-            Text(column.title),
-            justify="right" if column.number else "left",
-            overflow="fold",
-            no_wrap=column.whole,
-        )
-    for line in cells:
-        shown = [
-            cell[: column.short] if column.short else cell for cell, column in zip(line, columns, strict=True)
-        ]
-        table.add_row(*(Text(cell, style=_LIVELY.get(cell, "")) for cell in shown))
-    console().print(table)
+
+def _painted(text: str, what: str) -> str:
+    """Titles are bold, states in the colour that says whether a person should look."""
+    if what == "head":
+        return click.style(text, bold=True)
+    return click.style(text, **_LIVELY[what]) if what in _LIVELY else text
 
 
 def console(*, err: bool = False) -> Console:
@@ -263,14 +241,18 @@ def instant(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def when(moment: datetime | None, zone: str = "UTC") -> str | None:
-    """A moment for a person, in the zone named: `2026-11-23 10:30 CST`, with its seconds if it has any."""
+def when(moment: datetime | None, zone: str = "UTC", *, seconds: bool = True) -> str | None:
+    """A moment for a person, in the zone named: `2026-11-23 10:30 CST`, with its seconds if it has any.
+
+    Of an export's things the zone is its schedule's; of what belongs to none it is UTC.
+    """
     if moment is None:
         return None
     local = moment.astimezone(zone_of(zone))
-    return local.strftime(
-        "%Y-%m-%d %H:%M:%S %Z" if local.second or local.microsecond else "%Y-%m-%d %H:%M %Z"
-    )
+    exact = seconds and (local.second or local.microsecond)
+    name = local.strftime("%Z")
+    named = f"UTC{name}" if name.startswith(("+", "-")) else name  # a zone without letters of its own
+    return f"{local:{'%Y-%m-%d %H:%M:%S' if exact else '%Y-%m-%d %H:%M'}} {named}"
 
 
 def lasting(span: timedelta) -> str:

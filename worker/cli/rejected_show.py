@@ -20,7 +20,13 @@ def list_parked(program: Program, codes: Sequence[str], limit: int, *, as_json: 
     if as_json:
         emit_list(_shape(one) for one in found)
         return
-    columns = [Column("ID"), Column("CODE"), Column("QUEUE"), Column("BYTES", number=True), Column("REASON")]
+    columns = [
+        Column("ID"),
+        Column("CODE"),
+        Column("QUEUE"),
+        Column("BYTES", number=True),
+        Column("REASON", prose=True),
+    ]
     rows = [(one.parked_id, one.code, one.queue, len(one.body), one.reason) for one in found]
     emit_table(columns, rows, empty="no message is parked")
 

@@ -13,6 +13,7 @@ from worker.cli.output import (
     counted,
     emit,
     emit_facts,
+    emit_line,
     emit_list,
     emit_table,
     instant,
@@ -118,7 +119,7 @@ def _run_shapes(account: Account) -> Iterator[dict[str, Any]]:
 def _print(account: Account) -> None:
     export = account.export
     zone = export.definition.schedule.time_zone
-    emit(f"{export.route.export_id} on {account.day:%A, %Y-%m-%d} ({zone}): {export.definition.name}")
+    emit_line(f"{export.route.export_id} on {account.day:%A, %Y-%m-%d} ({zone}): {export.definition.name}")
     emit("")
     emit_facts(list(_facts(account)))
     if account.runs:
@@ -129,7 +130,7 @@ def _print(account: Account) -> None:
         emit("")
         emit("For a person:")
         for line in todo:
-            emit(f"- {line}")
+            emit_line(f"- {line}")
 
 
 def _facts(account: Account) -> Iterator[tuple[str, object]]:
@@ -153,7 +154,7 @@ def _facts(account: Account) -> Iterator[tuple[str, object]]:
 
 _NAMES = {"sealed": "in a run"}
 _RUNS = [
-    Column("RUN", short=8),
+    Column("RUN"),
     Column("STATE"),
     Column("WHEN"),
     Column("ROWS", number=True),
@@ -167,5 +168,5 @@ def _run_line(account: Account, run: Any, zone: str) -> tuple[object, ...]:
     source = run["resend_of"] or run["run_id"]
     state = f"{run['state']}, once more" if run["resend_of"] else run["state"]
     time = when((run["finished_at"] or run["started_at"]).replace(microsecond=0), zone)
-    digest = run["sha256"][:12] if run["sha256"] else None
-    return (run["run_id"][:8], state, time, run["rows"], account.carried[source], run["file_name"], digest)
+    counts = (run["rows"], account.carried[source])
+    return (run["run_id"], state, time, *counts, run["file_name"], run["sha256"])

@@ -22,6 +22,7 @@ from worker.cli.output import (
     when,
 )
 from worker.cli.shapes import run_shape
+from worker.cli.zones import zone_of_export, zones_of_exports
 from worker.errors import RefusedError
 from worker.store import reading
 from worker.store.status import OPEN_STATES
@@ -35,11 +36,12 @@ def list_runs(
     with program.database.read() as connection:
         known_export(connection, export_id)
         rows = reading.list_runs(connection, export_id=export_id, states=states, limit=limit)
+        zones = zones_of_exports(connection)
     if as_json:
         emit_list(run_shape(row) for row in rows)
         return
     columns = [
-        Column("RUN", short=8),
+        Column("RUN"),
         Column("EXPORT"),
         Column("STATE"),
         Column("TRIGGER"),
@@ -48,7 +50,7 @@ def list_runs(
         Column("HELD", number=True),
         Column("FILE"),
     ]
-    emit_table(columns, [_line(row) for row in rows], empty="no runs")
+    emit_table(columns, [_line(row, zones[row["export_id"]]) for row in rows], empty="no runs")
     for row in rows:
         if row["error"] is not None:
             about = f"{row['run_id'][:8]} of {row['export_id']}"
@@ -63,7 +65,7 @@ def known_export(connection: Connection, export_id: str | None) -> None:
         )
 
 
-def _line(run: RowMapping) -> tuple[object, ...]:
+def _line(run: RowMapping, zone: str) -> tuple[object, ...]:
     trigger = "resend" if run["resend_of"] else run["trigger"]
     counts = (run["rows"], run["held_rows"])
     return (
@@ -71,7 +73,7 @@ def _line(run: RowMapping) -> tuple[object, ...]:
         run["export_id"],
         run["state"],
         trigger,
-        when(run["started_at"]),
+        when(run["started_at"], zone, seconds=False),
         *counts,
         run["file_name"],
     )
@@ -86,6 +88,7 @@ class Details:
     entries: Mapping[str, int]
     resent_by: Sequence[str]
     actions: Sequence[RowMapping]
+    zone: str
 
 
 def show_run(program: Program, beginning: str, *, as_json: bool) -> None:
@@ -99,6 +102,7 @@ def show_run(program: Program, beginning: str, *, as_json: bool) -> None:
             reading.entry_states(connection, run_id=run_id),
             reading.resends_of(connection, run_id),
             reading.audit(connection, run_id=run_id),
+            zone_of_export(connection, run["export_id"]),
         )
     if as_json:
         emit_object(_shape(details))
@@ -106,11 +110,14 @@ def show_run(program: Program, beginning: str, *, as_json: bool) -> None:
     emit_facts(_facts(details))
     if details.attempts:
         emit("")
-        emit_table(_ATTEMPT_COLUMNS, [_attempt_line(one) for one in details.attempts], empty="")
+        emit_table(_ATTEMPT_COLUMNS, [_attempt_line(one, details.zone) for one in details.attempts], empty="")
     if details.actions:
         emit("")
-        rows = [(when(one["at"]), one["action"], one["who"], one["reason"]) for one in details.actions]
-        emit_table([Column("WHEN"), Column("WHAT"), Column("WHO"), Column("WHY")], rows, empty="")
+        rows = [
+            (when(one["at"], details.zone), one["action"], one["who"], one["reason"])
+            for one in details.actions
+        ]
+        emit_table([Column("WHEN"), Column("WHAT"), Column("WHO"), Column("WHY", prose=True)], rows, empty="")
 
 
 def _shape(details: Details) -> dict[str, Any]:
@@ -129,7 +136,7 @@ def _shape(details: Details) -> dict[str, Any]:
 
 
 def _facts(details: Details) -> list[tuple[str, object]]:
-    run, approved = details.run, details.run["approved_revision"]
+    run, approved, zone = details.run, details.run["approved_revision"], details.zone
     open_and_left = run["finished_at"] is None and run["departed_attempt"] is not None
     left = "yes: its bytes are fixed" if open_and_left else None
     return [
@@ -137,15 +144,15 @@ def _facts(details: Details) -> list[tuple[str, object]]:
         ("export", f"{run['export_id']}, revision {run['revision']}"),
         ("state", run["state"]),
         ("error", f"{run['error']}{what_to_do(run['state'], run['export_id'])}" if run["error"] else None),
-        ("next attempt", when(run["next_attempt_at"])),
+        ("next attempt", when(run["next_attempt_at"], zone)),
         ("may have left", left),
         ("approved", f"under revision {approved}" if approved is not None else None),
         ("trigger", run["trigger"]),
         ("resends", run["resend_of"]),
         ("resent by", ", ".join(details.resent_by) or None),
-        ("due", when(run["due_at"])),
-        ("started", when(run["started_at"])),
-        ("finished", when(run["finished_at"])),
+        ("due", when(run["due_at"], zone)),
+        ("started", when(run["started_at"], zone)),
+        ("finished", when(run["finished_at"], zone)),
         ("rows", f"{run['rows']} (held {run['held_rows']}, refused {run['refused_rows']})"),
         ("entries", ", ".join(f"{count} {state}" for state, count in details.entries.items()) or None),
         ("file", run["file_name"]),
@@ -161,10 +168,10 @@ _ATTEMPT_COLUMNS = [
     Column("PHASE"),
     Column("OUTCOME"),
     Column("WORKER"),
-    Column("ERROR"),
+    Column("ERROR", prose=True),
 ]
 
 
-def _attempt_line(one: RowMapping) -> tuple[object, ...]:
-    times = (when(one["started_at"]), when(one["finished_at"]))
+def _attempt_line(one: RowMapping, zone: str) -> tuple[object, ...]:
+    times = (when(one["started_at"], zone), when(one["finished_at"], zone))
     return (one["number"], *times, one["phase"], one["outcome"], one["worker"], one["error"])

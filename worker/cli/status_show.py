@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from worker.bootstrap import Program
 from worker.broker.ports import QueueDepth
+from worker.cli.installation import installation
 from worker.cli.leaving import what_to_do
 from worker.cli.output import (
     Column,
@@ -21,41 +23,80 @@ from worker.cli.output import (
     lasting,
     when,
 )
+from worker.cli.status_waiting import (
+    ParkedCount,
+    WaitingRunNow,
+    count_parked,
+    nobody_works,
+    parked_text,
+    run_now_lines,
+    run_now_shape,
+    run_nows,
+)
+from worker.cli.zones import zones_of_exports
 from worker.errors import WritebackError
-from worker.store import definitions
 from worker.store.quiet import quiet_since
 from worker.store.status import ExportStatus, OpenRun, Status, take_status
+from worker.store.workers import AtWork, at_work
 
 _LOOK_BACK = timedelta(days=7)  # for quiet days
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """All that `status` shows; `broken` is why the broker did not answer."""
+
+    now: datetime
+    installation: str
+    depths: Sequence[QueueDepth]
+    broken: str | None
+    parked: ParkedCount
+    status: Status
+    working: AtWork
+    run_nows: Sequence[WaitingRunNow]
+    quiet: Sequence[tuple[str, date]]
+    zones: Mapping[str, str]
+
+
 def show_status(program: Program, *, as_json: bool) -> None:
     """Prints how things stand. Raises WritebackError once all is printed, where the broker does not answer."""
-    depths, broken = _depths(program)
-    with program.database.read() as connection:
-        status = take_status(connection, program.clock())
-        quiet = quiet_since(connection, (program.clock() - _LOOK_BACK).date())
-        zones = {
-            row["export_id"]: row["document"]["schedule"]["time_zone"]
-            for row in definitions.every(connection, retired=True)
-        }
+    shown = _take(program)
     if as_json:
-        emit_object(_shape(depths, broken, status, quiet))
+        emit_object(_shape(shown))
     else:
-        _print(program.clock(), depths, status, zones)
-        for export_id, day in quiet:
-            emit_line(
-                f"{export_id}: not one tardy on {day}, a day in session: is the behavior system publishing?"
-            )
-    if broken is not None:
-        raise WritebackError(broken)
+        _print(shown)
+    if shown.broken is not None:
+        raise WritebackError(shown.broken)
 
 
-def _depths(program: Program) -> tuple[list[QueueDepth], str | None]:
+def _take(program: Program) -> Shown:
+    depths, parked, broken = _queues(program)
+    now = program.clock()
+    with program.database.read() as connection:
+        status = take_status(connection, now)
+        zones = zones_of_exports(connection)
+        working = at_work(connection)
+        return Shown(
+            now,
+            installation(program),
+            depths,
+            broken,
+            parked,
+            status,
+            working,
+            run_nows(connection, status, working, zones, now),
+            quiet_since(connection, (now - _LOOK_BACK).date()),
+            zones,
+        )
+
+
+def _queues(program: Program) -> tuple[list[QueueDepth], ParkedCount, str | None]:
     try:
-        return program.broker.operator().depths(), None
+        operator = program.broker.operator()
+        depths = operator.depths()
+        return depths, count_parked(operator, depths), None
     except WritebackError as error:
-        return [], str(error)
+        return [], ParkedCount(0, 0, {}), str(error)
 
 
 def _oldest(exports: Iterable[ExportStatus]) -> datetime | None:
@@ -63,11 +104,15 @@ def _oldest(exports: Iterable[ExportStatus]) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _shape(
-    depths: Sequence[QueueDepth], broken: str | None, status: Status, quiet: Sequence[tuple[str, date]]
-) -> dict[str, Any]:
-    exports = status.exports
+def _shape(shown: Shown) -> dict[str, Any]:
+    status, exports = shown.status, shown.status.exports
     return {
+        "installation": shown.installation,
+        "workers": {
+            "consumers": shown.working.consumers,
+            "flushers": shown.working.flushers,
+            "last_heard_of_at": instant(shown.working.last_heard_of_at),
+        },
         "queues": [
             {
                 "queue": one.queue,
@@ -75,9 +120,11 @@ def _shape(
                 "unacknowledged": one.unacknowledged,
                 "consumers": one.consumers,
             }
-            for one in depths
+            for one in shown.depths
         ],
-        "broker_error": broken,
+        "broker_error": shown.broken,
+        "parked": {"total": shown.parked.total, "codes": dict(shown.parked.codes)},
+        "run_nows": [run_now_shape(one) for one in shown.run_nows],
         "buffered": sum(one.buffer.buffered for one in exports),
         "held": sum(one.buffer.held for one in exports),
         "sealed": sum(one.buffer.sealed for one in exports),
@@ -85,7 +132,7 @@ def _shape(
         "oldest_buffered_at": instant(_oldest(exports)),
         "events_in_hand": status.events_in_hand,
         "unpublished_outcomes": status.unpublished_outcomes,
-        "quiet_days": [{"export_id": export_id, "day": day.isoformat()} for export_id, day in quiet],
+        "quiet_days": [{"export_id": export_id, "day": day.isoformat()} for export_id, day in shown.quiet],
         "exports": [_export_shape(one) for one in exports],
     }
 
@@ -128,8 +175,13 @@ def _state(one: ExportStatus) -> str:
     return "paused" if one.paused else "active"
 
 
-def _print(now: datetime, depths: Sequence[QueueDepth], status: Status, zones: dict[str, str]) -> None:
-    _print_queues(depths)
+def _print(shown: Shown) -> None:
+    if (alarm := nobody_works(shown.working, shown.now)) is not None:
+        emit_line(alarm)
+    emit_line(shown.installation)
+    emit("")
+    _print_queues(shown.depths)
+    now, status = shown.now, shown.status
     exports = status.exports
     oldest = _oldest(exports)
     waiting = sum(one.buffer.buffered for one in exports)
@@ -144,6 +196,7 @@ def _print(now: datetime, depths: Sequence[QueueDepth], status: Status, zones: d
                 "in hand",
                 f"{status.events_in_hand} events taken and not stored yet" if status.events_in_hand else None,
             ),
+            ("parked", parked_text(shown.parked)),
             (
                 "outcomes",
                 f"{status.unpublished_outcomes} wait for the broker" if status.unpublished_outcomes else None,
@@ -151,10 +204,18 @@ def _print(now: datetime, depths: Sequence[QueueDepth], status: Status, zones: d
         ]
     )
     emit("")
-    rows = [_line(one, zones.get(one.export_id, "UTC")) for one in exports]
+    rows = [_line(one, shown.zones.get(one.export_id, "UTC")) for one in exports]
     emit_table(_COLUMNS, rows, empty="no exports; `writeback exports apply FILE` saves one")
-    for line in _troubles(exports):
+    for line in _to_see_to(shown):
         emit_line(line)
+
+
+def _to_see_to(shown: Shown) -> Iterator[str]:
+    """What a person should look at, one line each."""
+    yield from _troubles(shown.status.exports, shown.zones)
+    yield from run_now_lines(shown.run_nows, shown.zones)
+    for export_id, day in shown.quiet:
+        yield f"{export_id}: not one tardy on {day}, a day in session: is the behavior system publishing?"
 
 
 def _print_queues(depths: Sequence[QueueDepth]) -> None:
@@ -195,18 +256,18 @@ _COLUMNS = [
 
 def _line(one: ExportStatus, zone: str) -> tuple[object, ...]:
     run = f"{one.open_run.state}, {counted(one.open_run.rows, 'row')}" if one.open_run else None
-    following = when(one.next_due_at, zone) or (one.frequency if one.active else None)
-    times = (following, when(one.last_delivered_at, zone))
+    following = when(one.next_due_at, zone, seconds=False) or (one.frequency if one.active else None)
+    times = (following, when(one.last_delivered_at, zone, seconds=False))
     return (one.export_id, _state(one), *times, one.buffer.buffered, one.buffer.held, run)
 
 
-def _troubles(exports: Sequence[ExportStatus]) -> Iterator[str]:
-    """What a person should look at, one line each."""
+def _troubles(exports: Sequence[ExportStatus], zones: Mapping[str, str]) -> Iterator[str]:
     for one in exports:
+        zone = zones.get(one.export_id, "UTC")
         if one.paused:
-            yield f"{one.export_id} is paused since {when(one.paused_at)} by {one.paused_by}: {one.pause_reason}"
+            yield f"{one.export_id} is paused since {when(one.paused_at, zone)} by {one.paused_by}: {one.pause_reason}"
         run = one.open_run
         if run is not None and run.error is not None:
-            following = f"; next attempt {when(run.next_attempt_at)}" if run.next_attempt_at else ""
+            following = f"; next attempt {when(run.next_attempt_at, zone)}" if run.next_attempt_at else ""
             following += what_to_do(run.state, one.export_id)
             yield f"{one.export_id}: run {run.run_id[:8]} is {run.state}: {run.error}{following}"

@@ -307,6 +307,13 @@ consumers = Table(
     Column("in_hand", Integer, nullable=False),  # events received and not acknowledged, at the last heartbeat
 )
 
+flushers = Table(
+    "flushers",
+    metadata,
+    Column("worker", String(300), primary_key=True),
+    Column("heartbeat_at", Instant, nullable=False),
+)
+
 actions = Table(
     "actions",
     metadata,

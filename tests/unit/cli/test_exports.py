@@ -173,6 +173,10 @@ def test_status_tells_what_waits_what_is_held_and_what_is_wrong(place: Workplace
     )
     told = place.ok("status", "--json").json
     assert told.keys() == {
+        "installation",
+        "workers",
+        "parked",
+        "run_nows",
         "queues",
         "broker_error",
         "buffered",

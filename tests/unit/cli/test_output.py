@@ -13,7 +13,7 @@ MOMENT = datetime(2026, 10, 6, 17, 0, 0, 125000, tzinfo=UTC)
 
 
 def test_a_piped_table_shows_every_value_whole_in_aligned_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    columns = [Column("ID", short=8), Column("ROWS", number=True), Column("WHY")]
+    columns = [Column("ID"), Column("ROWS", number=True), Column("WHY", prose=True)]
     emit_table(columns, [("a" * 32, 7, "long " * 40), ("b", None, "x\n\x1b[31m")], empty="none")
     first, second, third = capsys.readouterr().out.splitlines()
     assert first == "ID" + " " * 32 + "ROWS  WHY"
