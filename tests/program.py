@@ -13,6 +13,7 @@ from sqlalchemy import RowMapping, func, select
 
 from schemas.events import ReferenceItem, TardyVersion
 from tests.builders import NOON, as_command, as_event, rows_in
+from worker import __version__
 from worker.commands import Answer, carry_out
 from worker.flush import Flush
 from worker.instruments import Instruments
@@ -29,16 +30,25 @@ from worker.store.tables import runs as runs_table
 class SteppedProgram:
     """The program without its loops and without a broker: each step is a call."""
 
-    def __init__(self, database_url: str, home: Path, now: datetime = NOON) -> None:
+    def __init__(
+        self, database_url: str, home: Path, now: datetime = NOON, *, version: str = __version__
+    ) -> None:
+        self.version = version
         self.now = now
         self.home = home
         self.database = Database(database_url, self.database_clock)
         migrate.upgrade(self.database)
         self.instruments = Instruments()
         self.cache = CatalogueCache()
-        self.scheduler = Scheduler(self.database, self.clock, self.instruments)
+        self.scheduler = Scheduler(self.database, self.clock, self.instruments, version=version)
         self.flush = Flush(
-            self.database, home, lambda name: name, self.clock, self.instruments, short_retries=1
+            self.database,
+            home,
+            lambda name: name,
+            self.clock,
+            self.instruments,
+            short_retries=1,
+            version=version,
         )
 
     def clock(self) -> datetime:

@@ -77,7 +77,7 @@ class Program:
     @cached_property
     def housekeeping(self) -> Housekeeping:
         retain = timedelta(days=self.settings.retain_days)
-        return Housekeeping(self.database, self.flush, self.clock, retain)
+        return Housekeeping(self.database, self.flush, self.clock, retain, self.instruments)
 
     @cached_property
     def outbox(self) -> Outbox:

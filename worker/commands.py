@@ -17,7 +17,7 @@ from worker.actions.entries import decide_entries
 from worker.actions.runs import abandon_run, approve_run, resend_run
 from worker.destinations.registry import DESTINATIONS
 from worker.errors import RefusedError
-from worker.store import definitions, outcomes, requests, runs
+from worker.store import asides, definitions, outcomes, requests, runs
 from worker.store.decisions import Decision
 from worker.store.engine import own_catalogue
 from worker.store.outcomes import CommandKey
@@ -116,6 +116,7 @@ def _save(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list
             f"export {document['export_id']} is paused; save it without run_now, or resume it first"
         )
     definitions.save(connection, document, who=asked.who, now=asked.now, version=data.get("version"))
+    asides.release(connection, "export", document["export_id"])
     if data.get("run_now", False):
         _request(connection, asked, document["export_id"])
     return [document["export_id"]]
@@ -141,6 +142,7 @@ def _run_now(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> l
 
 def _request(connection: Connection, asked: Asked, export_id: str) -> None:
     requests.request_by_command(connection, export_id, asked.key, asked.now)
+    asides.release(connection, "export", export_id)
     definitions.retry_open_run(connection, export_id)
 
 
@@ -166,13 +168,15 @@ def _delete(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> li
         runs.tell_of_run(connection, retired.run_id, "run.cancelled", asked.now)
     for request in retired.requests:
         runs.cancel_requested(connection, retired.export, request, asked.now)
+    asides.release(connection, "export", data["export_id"])
     return [data["export_id"]]
 
 
 def _retry(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
     if definitions.active(connection, data["export_id"])["paused_at"] is not None:
         raise RefusedError(f"export {data['export_id']} is paused; resume it first")
-    if not definitions.retry_open_run(connection, data["export_id"]):
+    stood_aside = asides.release(connection, "export", data["export_id"])
+    if not definitions.retry_open_run(connection, data["export_id"]) and not stood_aside:
         run = runs.open_run(connection, data["export_id"])
         if run is not None and run["state"] == "guarded":
             raise RefusedError(

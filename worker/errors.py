@@ -19,6 +19,10 @@ class UnavailableError(WritebackError):
     """The broker or the database does not answer: wait and try again, nothing is lost."""
 
 
+class UnreadableError(WritebackError):
+    """What is stored belongs to another version of the program: this one leaves it to a worker that knows it."""
+
+
 class DeliveryError(WritebackError):
     """A delivery did not succeed; the subclass says what happens next."""
 

@@ -1,4 +1,5 @@
-"""Every place where a worker may die between two arrows, in one list; tests kill it at each.
+"""Every place where a worker may die between two arrows, in one list, and the parts of its work where it may meet a
+defect; tests kill it, or have it fail, at each.
 
 In production `reached` does nothing: it is armed by the environment variables below, which tests alone set.
 """
@@ -14,6 +15,9 @@ from enum import StrEnum
 # Each is NAME or NAME:N, the Nth time the place is reached.
 VARIABLE = "WRITEBACK_TEST_KILL_AT"
 STOP_VARIABLE = "WRITEBACK_TEST_STOP_AT"
+# NAME, NAME:N, NAME@THING or NAME:N@THING: an error each time (N: the Nth time alone) that the place is reached (for
+# this export).
+RAISE_VARIABLE = "WRITEBACK_TEST_RAISE_AT"
 _SIGNALS = {VARIABLE: signal.SIGKILL, STOP_VARIABLE: signal.SIGSTOP}
 
 
@@ -56,44 +60,100 @@ class Arrow(StrEnum):
     OUTBOX_COMMITTED = "outbox.committed"
 
 
-def _nothing(_arrow: Arrow) -> None:
+class Part(StrEnum):
+    """Parts of the work beside the arrows where a defect may be met: of one entry or row, and of each loop and task."""
+
+    ENTRY_READ = "entry.read"
+    ENTRY_JUDGED = "entry.judged"
+    ROW_RENDERED = "row.rendered"
+    TICK = "tick"
+    LEASES = "leases"
+    OUTBOX = "outbox"
+    OUTCOME = "outcome"
+    HOUSEKEEPING = "housekeeping"
+    SWEEP = "sweep"
+    FORGET = "forget"
+    QUIET = "quiet"
+    PURGE = "purge"
+    PURGE_PAGE = "purge.page"
+    CONSUMER = "consumer"
+    COUNT = "count"
+
+
+Place = Arrow | Part
+Hook = Callable[[Place, str | None], None]
+
+
+class PlannedError(Exception):
+    """What a test plans for a place: a defect like any other."""
+
+
+def _nothing(_place: Place, _thing: str | None) -> None:
     return None
 
 
-_hook: Callable[[Arrow], None] = _nothing
+_hook: Hook = _nothing
 
 
-def reached(arrow: Arrow) -> None:
-    """The program stands at this place."""
-    _hook(arrow)
+def reached(place: Place, thing: str | None = None) -> None:
+    """The program stands at this place, in the work for this export (or tardy, run, outcome), where it is for one."""
+    _hook(place, thing)
 
 
 def arm(hook: Callable[[Arrow], None] | None) -> None:
-    """Has `hook` called at each place; None: nothing happens again."""
+    """Has `hook` called at each arrow; None: nothing happens again."""
+
+    def at_arrows(place: Place, _thing: str | None) -> None:
+        if hook is not None and isinstance(place, Arrow):
+            hook(place)
+
+    arm_each(None if hook is None else at_arrows)
+
+
+def arm_each(hook: Hook | None) -> None:
+    """Has `hook` called at each place, with the export or other thing that is worked on there."""
     global _hook
     _hook = hook or _nothing
 
 
 def arm_from(environment: Mapping[str, str]) -> None:
-    """Has the process send itself SIGKILL or SIGSTOP where the environment says so."""
+    """Has the process send itself SIGKILL or SIGSTOP, or meet an error, where the environment says so."""
     hooks = []
     for variable, number in _SIGNALS.items():
         name, _, times = environment.get(variable, "").partition(":")
         if name:
             hooks.append(_signal_at(Arrow(name), int(times or 1), number))
+    if wanted := environment.get(RAISE_VARIABLE):
+        hooks.append(raise_at(wanted))
 
-    def every_hook(arrow: Arrow) -> None:
+    def every_hook(place: Place, thing: str | None) -> None:
         for hook in hooks:
-            hook(arrow)
+            hook(place, thing)
 
-    arm(every_hook if hooks else None)
+    arm_each(every_hook if hooks else None)
 
 
-def _signal_at(wanted: Arrow, times: int, number: signal.Signals) -> Callable[[Arrow], None]:
+def raise_at(wanted: str) -> Hook:
+    """A hook that raises PlannedError as RAISE_VARIABLE says."""
+    where, _, only = wanted.partition("@")
+    name, _, times = where.partition(":")
+    place: Place = Arrow(name) if name in list(Arrow) else Part(name)
     reached_so_far = itertools.count(1)
 
-    def hook(arrow: Arrow) -> None:
-        if arrow is wanted and next(reached_so_far) == times:
+    def hook(at: Place, thing: str | None) -> None:
+        if at is not place or (only and thing != only):
+            return
+        if not times or next(reached_so_far) == int(times):
+            raise PlannedError(f"as planned at {wanted}")
+
+    return hook
+
+
+def _signal_at(wanted: Arrow, times: int, number: signal.Signals) -> Hook:
+    reached_so_far = itertools.count(1)
+
+    def hook(place: Place, _thing: str | None) -> None:
+        if place is wanted and next(reached_so_far) == times:
             # To this very thread: SIGSTOP sent to the process may reach another first, and this one goes on.
             signal.pthread_kill(threading.get_ident(), number)
 

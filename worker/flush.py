@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import structlog
 from sqlalchemy import Connection, RowMapping
+from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from worker import __version__, defects
 from worker.clock import Clock
 from worker.core.definition import Definition
-from worker.core.formats import render
+from worker.core.formats import FORMATS, render
+from worker.core.judging import Waits
 from worker.core.retry import next_attempt_delay
 from worker.destinations.ports import FileDestination, Uploaded
-from worker.destinations.registry import DESTINATIONS
+from worker.destinations.registry import DESTINATIONS, require_known
 from worker.errors import (
     DestinationError,
     RefusedError,
     StaleLeaseError,
     TransientError,
     UnavailableError,
+    UnreadableError,
 )
-from worker.failpoints import Arrow, reached
+from worker.failpoints import Arrow, Part, reached
 from worker.instruments import Instruments
 from worker.store import claims, receipts, runs
-from worker.store.catalogue import load_definition, load_export
+from worker.store.catalogue import load_definition
 from worker.store.claims import Claim, FileFacts
 from worker.store.engine import Database, share_catalogue
+from worker.store.sealing import Place
 
 log = structlog.get_logger("flush")
 
@@ -79,6 +83,7 @@ class Flush:
         instruments: Instruments,
         *,
         short_retries: int = 3,
+        version: str = __version__,
     ) -> None:
         self._database = database
         self._home = home
@@ -86,9 +91,10 @@ class Flush:
         self._clock = clock
         self._instruments = instruments
         self._short_retries = short_retries
+        self._version = version[:32]
 
     def attempt(self, claim: Claim) -> None:
-        """One attempt of a run, settled whatever happens. Raises nothing but programming errors of its own."""
+        """One attempt of a run, settled whatever happens. Raises what keeps it from being settled, nothing else."""
         bound = log.bind(run=claim.run_id, export=claim.export_id, attempt=claim.attempt)
         try:
             self._deliver(claim)
@@ -96,12 +102,12 @@ class Flush:
             bound.warning(_STALE)
         except UnavailableError as error:
             bound.warning(_LEFT, reason=str(error))
-        except TransientError as error:
+        except (TransientError, DestinationError) as error:
             self._settle_error(claim, error, bound)
-        except DestinationError as error:
-            self._settle_error(claim, error, bound)
+        except UnreadableError as error:
+            self._settle_error(claim, TransientError(str(error)), bound)
         except Exception as error:  # noqa: BLE001 - whatever it is, the process lives and the run says so
-            self._settle_bug(claim, error, bound)
+            self._settle_bug(claim, error)
         else:
             self._count(claim)
 
@@ -124,7 +130,31 @@ class Flush:
                     self._sweep(claim, run)
                     return
                 run = self._hold(claim)
-        self._send(claim, run)
+        try:
+            self._send(claim, run)
+        except UnrenderedError as found:
+            if self._are_fixed(run):
+                raise
+            self._send_without(claim, run, found)
+
+    @staticmethod
+    def _are_fixed(run: RowMapping) -> bool:
+        """Whether the run's bytes are: once something may have left, and for a resend."""
+        return run["departed_attempt"] is not None or run["resend_of"] is not None
+
+    def _send_without(self, claim: Claim, run: RowMapping, found: UnrenderedError) -> None:
+        """Holds the rows that cannot be rendered, and sends what is left: nothing of the run has left yet."""
+        reference = defects.noted("render", found.error, run=claim.run_id, lines=list(found.lines)[:20])
+        held = self._held_rows(claim, found, reference)
+        if self._reseal(claim, held):
+            self._send(claim, self._hold(claim))
+        else:
+            self._sweep(claim, run)
+
+    def _held_rows(self, claim: Claim, found: UnrenderedError, reference: str) -> Mapping[Place, Waits]:
+        waits = Waits("defect", f"its row could not be written: {defects.told(reference)}")
+        with self._database.read() as connection:
+            return dict.fromkeys(runs.places_of(connection, claim.run_id, found.lines), waits)
 
     def _hold(self, claim: Claim) -> RowMapping:
         with self._database.write() as connection:
@@ -137,14 +167,14 @@ class Flush:
         with self._database.read() as connection:
             return claims.is_outdated(connection, claim, run)
 
-    def _reseal(self, claim: Claim) -> bool:
+    def _reseal(self, claim: Claim, held: Mapping[Place, Waits] | None = None) -> bool:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
                 share_catalogue(connection)
-                left = runs.reseal(connection, claim, self._clock())
+                left = runs.reseal(connection, claim, self._clock(), held or {})
                 runs.note_sealed(connection, claim.run_id)
-                reached(Arrow.RESEAL_BEFORE_COMMIT)
-        reached(Arrow.RESEAL_COMMITTED)
+                reached(Arrow.RESEAL_BEFORE_COMMIT, claim.export_id)
+        reached(Arrow.RESEAL_COMMITTED, claim.export_id)
         return left
 
     def _send(self, claim: Claim, run: RowMapping) -> None:
@@ -164,7 +194,7 @@ class Flush:
             raise
         self._depart(claim, destination, names, uploaded)
         destination.publish(names.part, names.file, replace=replace)
-        reached(Arrow.RENAME_DONE)
+        reached(Arrow.RENAME_DONE, claim.export_id)
         self._settle(claim, run)
 
     def _refuse_uncollected(self, destination: FileDestination, name: str, replace: bool) -> None:
@@ -184,16 +214,15 @@ class Flush:
         )
         for attempt in retries:
             with attempt, self._database.read() as connection:
-                reached(Arrow.UPLOAD_BEFORE)
-                chunks = render(_rows(connection, run), pinned.fields, pinned.file)
-                uploaded = destination.upload(names.part, _passing(chunks), mark=names.mark)
-        reached(Arrow.UPLOAD_DONE)
+                reached(Arrow.UPLOAD_BEFORE, run["export_id"])
+                chunks = _rendered(connection, run, pinned)
+                uploaded = destination.upload(names.part, _passing(chunks, run["export_id"]), mark=names.mark)
+        reached(Arrow.UPLOAD_DONE, run["export_id"])
         return uploaded
 
     def _check_bytes(self, run: RowMapping, uploaded: Uploaded) -> None:
         """Once something may have left, or for a resend, the bytes are fixed."""
-        fixed = run["departed_attempt"] is not None or run["resend_of"] is not None
-        if fixed and uploaded.sha256 != run["sha256"]:
+        if self._are_fixed(run) and uploaded.sha256 != run["sha256"]:
             raise RuntimeError("the file was rendered differently from the one that may have been sent")
 
     def _depart(self, claim: Claim, destination: FileDestination, names: Names, uploaded: Uploaded) -> None:
@@ -203,11 +232,11 @@ class Flush:
             with self._database.write() as connection:
                 facts = FileFacts(uploaded.sha256, uploaded.bytes)
                 claims.depart(connection, claim, facts)
-                reached(Arrow.DEPART_BEFORE_COMMIT)
+                reached(Arrow.DEPART_BEFORE_COMMIT, claim.export_id)
         except StaleLeaseError:
             destination.discard([names.part, names.mark])
             raise
-        reached(Arrow.DEPART_COMMITTED)
+        reached(Arrow.DEPART_COMMITTED, claim.export_id)
 
     def _fence(self, claim: Claim, run: RowMapping) -> bool:
         """Makes sure that no earlier attempt can still rename; True: none of them had."""
@@ -223,17 +252,17 @@ class Flush:
         ]
         # Oldest first: files only ever move to a later attempt's name, so no move slips past this search.
         searched = [first.part, *(names.fenced for names in later)]
-        reached(Arrow.FENCE_BEFORE)
+        reached(Arrow.FENCE_BEFORE, claim.export_id)
         found = destination.fence(searched, Names(run["file_name"], claim.token).fenced, mark=first.mark)
-        reached(Arrow.FENCE_DONE)
+        reached(Arrow.FENCE_DONE, claim.export_id)
         return found
 
     def _settle(self, claim: Claim, run: RowMapping) -> None:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
                 receipts.settle_delivered(connection, claim, self._clock())
-                reached(Arrow.SETTLE_BEFORE_COMMIT)
-        reached(Arrow.SETTLE_COMMITTED)
+                reached(Arrow.SETTLE_BEFORE_COMMIT, claim.export_id)
+        reached(Arrow.SETTLE_COMMITTED, claim.export_id)
         self._sweep(claim, run)
 
     def _sweep_interrupted(self, claim: Claim, run: RowMapping) -> None:
@@ -248,20 +277,32 @@ class Flush:
     def _sweep(self, claim: Claim, run: RowMapping) -> None:
         """The run is closed: removes what its attempts left behind, and those of the run before, whose worker may
         have died before it came to this. What cannot be done now is left to `sweep_closed`."""
-        with suppress(UnavailableError):
+        try:
             self._sweep_run(run["export_id"], run["run_id"], run["file_name"])
             with self._database.read() as connection:
                 before = claims.unswept(connection, claim.export_id, limit=1)
             for closed in before:
                 self._sweep_run(closed["export_id"], closed["run_id"], closed["file_name"])
+        except UnavailableError:
+            return
+        except Exception as error:  # noqa: BLE001 - the run itself is settled
+            defects.noted("sweep", error, run=claim.run_id, export=claim.export_id)
+
+    def unswept(self, besides: Collection[str] = ()) -> list[RowMapping]:
+        """Closed runs that nobody has swept, but for these. Raises UnavailableError."""
+        with self._database.read() as connection:
+            return claims.unswept(connection, besides=besides)
 
     def sweep_closed(self) -> None:
-        """The same for every closed run that nobody has swept. Raises UnavailableError."""
-        with self._database.read() as connection:
-            closed = claims.unswept(connection)
-        for run in closed:
-            is_old = self._clock() - run["finished_at"] > _GIVEN_UP
-            self._sweep_run(run["export_id"], run["run_id"], run["file_name"], give_up=is_old)
+        """Sweeps every closed run that nobody has swept. Raises UnavailableError."""
+        for run in self.unswept():
+            self.sweep_one(run)
+
+    def sweep_one(self, run: RowMapping) -> None:
+        """Removes what attempts on a closed run left behind. Raises UnavailableError."""
+        reached(Part.SWEEP, run["export_id"])
+        is_old = self._clock() - run["finished_at"] > _GIVEN_UP
+        self._sweep_run(run["export_id"], run["run_id"], run["file_name"], give_up=is_old)
 
     def _sweep_run(self, export_id: str, run_id: str, file_name: str, *, give_up: bool = False) -> None:
         with self._database.read() as connection:
@@ -308,13 +349,16 @@ class Flush:
         ):
             bound.warning("the run waits", reason=str(error), seconds=round(delay.total_seconds()))
 
-    def _settle_bug(self, claim: Claim, error: Exception, bound: Any) -> None:
-        reference = uuid4().hex[:12]
-        bound.error("an error of the program", reference=reference, exc_info=safe_traceback(error))
+    def _settle_bug(self, claim: Claim, error: Exception) -> None:
+        """The run fails; another version of the program tries it again by itself."""
+        reference = defects.noted("attempt", error, run=claim.run_id, export=claim.export_id)
         text = f"an error of the program, not of the destination; look for reference {reference} in the log"
-        self._try_settle(
-            claim, lambda connection: receipts.settle_failed(connection, claim, text, self._clock()), bound
-        )
+        now, version = self._clock(), self._version
+
+        def settle(connection: Connection) -> None:
+            receipts.settle_failed(connection, claim, text, now, defect_version=version)
+
+        self._try_settle(claim, settle, log.bind(run=claim.run_id, export=claim.export_id))
 
     def _try_settle(self, claim: Claim, settle: Callable[[Connection], None], bound: Any) -> bool:
         """Settles and counts; False where the database is down or the run is another's: the lease's end does it."""
@@ -328,24 +372,31 @@ class Flush:
         except UnavailableError as error:
             bound.warning(_LEFT, reason=str(error))
             return False
-        reached(Arrow.WAIT_COMMITTED)
+        reached(Arrow.WAIT_COMMITTED, claim.export_id)
         self._count(claim)
         return True
 
     def _count(self, claim: Claim) -> None:
+        """A count that is lost, with the database or by a defect, is no more than that: the run is settled."""
         try:
-            with self._database.read() as connection:
-                run = runs.get(connection, claim.run_id)
-                export = load_export(connection, claim.export_id)
+            reached(Part.COUNT, claim.export_id)
+            self._count_run(claim)
         except UnavailableError:
-            return  # a count lost with the database; the run itself is not
-        assert run is not None and export is not None
+            return
+        except Exception as error:  # noqa: BLE001 - the run itself is settled
+            defects.noted("count", error, run=claim.run_id, export=claim.export_id)
+
+    def _count_run(self, claim: Claim) -> None:
+        with self._database.read() as connection:
+            run = runs.get(connection, claim.run_id)
+            kind = claims.definition_of(connection, claim).destination["type"]
+        assert run is not None
         outcome = run["state"]
         if outcome == "delivered":
             log.info(
                 "delivered", run=claim.run_id, export=claim.export_id, file=run["file_name"], rows=run["rows"]
             )
-        self._instruments.attempts.labels(export.definition.destination["type"], outcome).inc()
+        self._instruments.attempts.labels(kind, outcome).inc()
         self._instruments.runs.labels(claim.export_id, run["trigger"], outcome).inc()
         if outcome == "delivered":
             self._instruments.rows.labels(claim.export_id, "delivered").inc(run["rows"])
@@ -375,17 +426,69 @@ class Flush:
         return released
 
 
-def _rows(connection: Connection, run: RowMapping) -> Iterator[list[Any]]:
-    return (orjson.loads(values) for values in runs.lines(connection, run))
+class UnrenderedError(Exception):
+    """Rows of a run that cannot be rendered: their lines, and what the first of them met."""
+
+    def __init__(self, lines: Sequence[int], error: Exception) -> None:
+        super().__init__(f"{len(lines)} rows of the run could not be rendered")
+        self.lines = lines
+        self.error = error
 
 
-def _passing(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def require_readable(connection: Connection, claim: Claim) -> None:
+    """Raises UnreadableError where this version does not know all of what the run's definition asks for."""
+    require_known(claims.definition_of(connection, claim).destination)
+    run = runs.get(connection, claim.run_id)
+    assert run is not None
+    runs.pinned(connection, run)
+
+
+def _rendered(connection: Connection, run: RowMapping, pinned: Definition) -> Iterator[bytes]:
+    """The file's bytes. Raises UnrenderedError, which names every row that cannot be rendered."""
+    rows = _Rows(connection, run)
+    try:
+        yield from render(rows, pinned.fields, pinned.file)
+    except DBAPIError:
+        raise
+    except Exception as error:
+        if rows.line == 0:
+            raise  # the header
+        lines = _broken_lines(connection, run, pinned) or [rows.line]
+        raise UnrenderedError(lines, error) from error
+
+
+class _Rows:
+    """The run's rows as they are asked for; `line` is the last that was."""
+
+    def __init__(self, connection: Connection, run: RowMapping) -> None:
+        self._connection = connection
+        self._run = run
+        self.line = 0
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        for values in runs.lines(self._connection, self._run):
+            self.line += 1
+            yield _row(values)
+
+
+def _row(values: str) -> list[Any]:
+    reached(Part.ROW_RENDERED, values)
+    row: list[Any] = orjson.loads(values)
+    return row
+
+
+def _broken_lines(connection: Connection, run: RowMapping, pinned: Definition) -> list[int]:
+    """Each row rendered by itself."""
+    form, broken = FORMATS[pinned.file.format], []
+    for line, values in enumerate(runs.lines(connection, run), start=1):
+        try:
+            form.row(_row(values), pinned.fields, pinned.file)
+        except Exception:  # noqa: BLE001 - whatever it is, this row meets it
+            broken.append(line)
+    return broken
+
+
+def _passing(chunks: Iterable[bytes], export_id: str) -> Iterator[bytes]:
     for chunk in chunks:
         yield chunk
-        reached(Arrow.UPLOAD_HALF)
-
-
-def safe_traceback(error: BaseException) -> tuple[type[BaseException], BaseException, Any]:
-    """The error for the log without its message: a library's text may quote a row's values."""
-    bare = RuntimeError(type(error).__name__)
-    return (RuntimeError, bare, error.__traceback__)
+        reached(Arrow.UPLOAD_HALF, export_id)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from functools import partial
 
-import structlog
-
+from worker import __version__
 from worker.clock import Clock
-from worker.errors import UnavailableError
-from worker.failpoints import Arrow, reached
-from worker.flush import Flush
+from worker.failpoints import Arrow, Part, reached
+from worker.flush import Flush, require_readable
 from worker.instruments import Instruments
+from worker.isolation import STOPS_RUNS
+from worker.loops import Loop
 from worker.scheduler import Scheduler
 from worker.store import claims
 from worker.store.claims import Claim
 from worker.store.engine import Database
 
-log = structlog.get_logger("flusher")
-
 _TICK = 0.5  # seconds between two looks when nothing is going on
 _RENEW = 10.0  # seconds between two renewals of leases (a lease lasts 30)
-_LONGEST_PAUSE = 15.0
 GRACE = 25.0  # seconds for attempts under way when told to stop (contract: exit within 30)
 
 
@@ -38,6 +36,7 @@ class Flusher:
         *,
         worker: str,
         side_by_side: int = 4,
+        version: str = __version__,
     ) -> None:
         self._database = database
         self._scheduler = scheduler
@@ -46,6 +45,8 @@ class Flusher:
         self._instruments = instruments
         self._worker = worker
         self._side_by_side = side_by_side
+        self._version = version
+        self._exports = scheduler.exports
         self._woken = threading.Event()
         self._under_way: dict[Future[None], Claim] = {}
         self._lock = threading.Lock()
@@ -56,54 +57,56 @@ class Flusher:
 
     def run(self, stop: threading.Event) -> None:
         """Works until told to stop, then finishes what is in hand (GRACE seconds at the most)."""
-        self._instruments.pulse.expect("flusher", within=120)
         ended = threading.Event()
         renewing = threading.Thread(target=self._keep_leases, args=(ended,), name="leases", daemon=True)
         renewing.start()
         pool = ThreadPoolExecutor(self._side_by_side, thread_name_prefix="flush")
         try:
-            self._loop(stop, pool)
+            loop = Loop("flusher", self._instruments.pulse, within=120)
+            loop.run(lambda: self.look(pool), stop, self._woken)
             wait(list(self._under_way), timeout=GRACE)
         finally:
             ended.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            self._instruments.pulse.stopped("flusher")
 
-    def _loop(self, stop: threading.Event, pool: ThreadPoolExecutor) -> None:
-        failures = 0
-        while not stop.is_set():
-            self._woken.clear()
-            pause = _TICK
-            try:
-                busy = self._scheduler.tick()
-                busy |= self._start_attempts(pool)
-                failures = 0
-                pause = 0 if busy else _TICK
-            except UnavailableError as error:
-                failures += 1
-                pause = min(_LONGEST_PAUSE, 0.25 * 2 ** min(failures, 10))
-                log.warning("the database is waited for", reason=str(error), seconds=pause)
-            self._instruments.pulse.beat("flusher")
-            if pause:
-                self._woken.wait(pause)
+    def look(self, pool: Executor) -> float:
+        """One tick, and attempts at what can be claimed, whatever became of the tick; the seconds till the next."""
+        self._woken.clear()
+        busy = False
+        try:
+            busy = self._scheduler.tick()
+        finally:
+            busy |= self._start_attempts(pool)
+            self._exports.end()
+        return 0 if busy else _TICK
 
-    def _start_attempts(self, pool: ThreadPoolExecutor) -> bool:
+    def _start_attempts(self, pool: Executor) -> bool:
         """Fills free places with claimed runs; True: one was started, so there may be more to do."""
         started = False
+        besides = set(self._exports.passed_over(*STOPS_RUNS))
         while len(self._held()) < self._side_by_side:
             with self._database.read() as connection:
-                if not claims.any_claimable(connection):
-                    return started
-            with self._database.write() as connection:
-                claim = claims.claim_next(connection, self._worker)
-            if claim is None:
+                export_id = claims.next_claimable(connection, besides, self._version)
+            if export_id is None:
                 return started
-            reached(Arrow.CLAIM_COMMITTED)
-            self._start(pool, claim)
-            started = True
+            besides.add(export_id)
+            claim = self._exports.apart(export_id, "claim", partial(self._claim, export_id))
+            if claim is not None:
+                self._start(pool, claim)
+                started = True
         return started
 
-    def _start(self, pool: ThreadPoolExecutor, claim: Claim) -> None:
+    def _claim(self, export_id: str) -> Claim | None:
+        """The right to work on the export's run; None: somebody else has it. Raises UnreadableError."""
+        with self._database.write() as connection:
+            claim = claims.claim_next(connection, self._worker, export_id=export_id, version=self._version)
+            if claim is not None:
+                require_readable(connection, claim)
+        if claim is not None:
+            reached(Arrow.CLAIM_COMMITTED, export_id)
+        return claim
+
+    def _start(self, pool: Executor, claim: Claim) -> None:
         future = pool.submit(self._flush.attempt, claim)
         with self._lock:
             self._under_way[future] = claim
@@ -111,9 +114,9 @@ class Flusher:
 
     def _ended(self, future: Future[None]) -> None:
         with self._lock:
-            self._under_way.pop(future, None)
-        if not future.cancelled() and (error := future.exception()) is not None:
-            log.error("an attempt broke off", error=type(error).__name__)
+            claim = self._under_way.pop(future, None)
+        if claim is not None and not future.cancelled() and (error := future.exception()) is not None:
+            self._exports.set_aside(claim.export_id, "settle", error)
         self.wake()
 
     def _held(self) -> list[Claim]:
@@ -122,10 +125,20 @@ class Flusher:
 
     def _keep_leases(self, ended: threading.Event) -> None:
         """Renews leases, apart from the loop, so that a long tick or a slow destination loses none."""
-        while not ended.wait(_RENEW):
+        pulse = self._instruments.pulse
+        loop = Loop("leases", pulse, within=60, longest=_RENEW / 2, waiting="leases could not be renewed")
+        loop.run(self._renew, ended)
+
+    def _renew(self) -> float:
+        """Each lease by itself: one that cannot be renewed costs no other run its own."""
+        broken = None
+        for claim in self._held():
             try:
-                if held := self._held():
-                    with self._database.write() as connection:
-                        claims.renew(connection, held)
-            except UnavailableError as error:
-                log.warning("leases could not be renewed", reason=str(error))
+                reached(Part.LEASES, claim.export_id)
+                with self._database.write() as connection:
+                    claims.renew(connection, claim)
+            except Exception as error:  # noqa: BLE001 - the other leases are renewed first
+                broken = broken or error
+        if broken is not None:
+            raise broken
+        return _RENEW

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from worker import defects
+
 RUN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _TOLD_OUTCOMES = ("delivered", "waiting", "failed")
 
@@ -28,6 +30,7 @@ class Instruments:
             buckets=RUN_SECONDS,
             registry=self.registry,
         )
+        self.registry.register(defects.COUNTER)
         self.pulse = Pulse()
 
     def know(self, export_id: str, frequency: str) -> None:
@@ -52,9 +55,11 @@ class Pulse:
         self._beats[loop] = (time.monotonic(), within)
 
     def beat(self, loop: str) -> None:
-        """The loop made progress (waiting for a server that is down counts: it tries again)."""
-        _, within = self._beats[loop]
-        self._beats[loop] = (time.monotonic(), within)
+        """The loop made progress (waiting for a server that is down counts: it tries again); no effect where no
+        such loop runs."""
+        if loop in self._beats:
+            _, within = self._beats[loop]
+            self._beats[loop] = (time.monotonic(), within)
 
     def stopped(self, loop: str) -> None:
         """The loop ended in order."""

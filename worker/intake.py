@@ -21,8 +21,9 @@ from worker.broker.ports import Broker, Consumer, Delivery, Publisher, Rejection
 from worker.clock import Clock
 from worker.commands import carry_out, refuse
 from worker.errors import UnavailableError
-from worker.failpoints import Arrow, reached
+from worker.failpoints import Arrow, Part, reached
 from worker.instruments import Instruments
+from worker.loops import Loop
 from worker.store import requests
 from worker.store.buffering import buffer_tardies, save_references
 from worker.store.catalogue import CatalogueCache
@@ -85,22 +86,30 @@ class Intake:
         self._failures = 0
 
     def run(self, stop: threading.Event) -> None:
-        """Consumes until told to stop; a broker or database that is gone is waited for.
+        """Consumes until told to stop; a broker or database that is gone is waited for, and no defect ends it.
 
         Raises ConfigurationError where waiting would not help.
         """
-        self._instruments.pulse.expect("consumer", within=120)
-        while not stop.is_set():
-            try:
-                self._session(stop)
-            except UnavailableError as error:
-                self._failures += 1
-                pause = min(_LONGEST_PAUSE, 0.25 * 2 ** min(self._failures, 10))
-                log.warning("not consuming; trying again", reason=str(error), seconds=pause)
-                self._instruments.pulse.beat("consumer")
-                stop.wait(pause)
+        loop = Loop(
+            "consumer",
+            self._instruments.pulse,
+            within=120,
+            longest=_LONGEST_PAUSE,
+            waiting="not consuming; trying again",
+        )
+        loop.run(lambda: self._attend(stop, loop), stop)
         self._delist()
-        self._instruments.pulse.stopped("consumer")
+
+    def _attend(self, stop: threading.Event, loop: Loop) -> float:
+        try:
+            reached(Part.CONSUMER)
+            self._session(stop)
+        except Exception:
+            if self._failures == 0:
+                loop.well()  # it had worked since the last one
+            self._failures += 1
+            raise
+        return 0
 
     def _session(self, stop: threading.Event) -> None:
         """One connection's life. Whatever was not acknowledged at its end goes back to the queue, once."""

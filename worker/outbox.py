@@ -6,11 +6,13 @@ import threading
 
 import structlog
 
+from worker import __version__
 from worker.broker.ports import OUTCOMES_EXCHANGE, Broker, Outgoing, Publisher
 from worker.clock import Clock
-from worker.errors import UnavailableError
-from worker.failpoints import Arrow, reached
+from worker.failpoints import Arrow, Part, reached
 from worker.instruments import Instruments
+from worker.isolation import Isolation
+from worker.loops import Loop
 from worker.store import outcomes
 from worker.store.engine import Database
 from worker.store.outcomes import Unpublished
@@ -25,50 +27,70 @@ _LONGEST_PAUSE = 30.0
 class Outbox:
     """Tells what is in the outbox. A broker that is gone is waited for: nothing else depends on this loop."""
 
-    def __init__(self, database: Database, broker: Broker, clock: Clock, instruments: Instruments) -> None:
+    def __init__(
+        self,
+        database: Database,
+        broker: Broker,
+        clock: Clock,
+        instruments: Instruments,
+        *,
+        version: str = __version__,
+    ) -> None:
         self._database = database
         self._broker = broker
         self._clock = clock
         self._instruments = instruments
+        self._outcomes = Isolation(database, clock, "outcome", version=version)
 
     def run(self, stop: threading.Event) -> None:
         """Publishes until told to stop."""
-        self._instruments.pulse.expect("outbox", within=180)
         publisher = self._broker.publisher()
-        failures = 0
-        while not stop.is_set():
-            pause = _IDLE
-            try:
-                if self.publish_some(publisher):
-                    pause = 0
-                failures = 0
-            except UnavailableError as error:
-                failures += 1
-                pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(failures, 10))
-                log.warning("outcomes wait", reason=str(error), seconds=pause)
-            self._instruments.pulse.beat("outbox")
-            stop.wait(pause)
-        publisher.close()
-        self._instruments.pulse.stopped("outbox")
+        loop = Loop(
+            "outbox",
+            self._instruments.pulse,
+            within=180,
+            longest=_LONGEST_PAUSE,
+            waiting="outcomes wait",
+        )
+        try:
+            loop.run(lambda: self._look(publisher), stop)
+        finally:
+            publisher.close()
+
+    def _look(self, publisher: Publisher) -> float:
+        reached(Part.OUTBOX)
+        return 0 if self.publish_some(publisher) else _IDLE
 
     def publish_some(self, publisher: Publisher) -> int:
-        """Publishes the oldest outcomes; returns how many. Raises UnavailableError."""
+        """Publishes the oldest outcomes; returns how many. One that meets a defect stands aside. Raises
+        UnavailableError."""
         with self._database.read() as connection:
             if not outcomes.any_unpublished(connection):
                 return 0
+        self._outcomes.begin()
         with self._database.write() as connection:
-            waiting = outcomes.claim_unpublished(connection, _BATCH)
+            besides = [int(thing) for thing in self._outcomes.passed_over()]
+            waiting = outcomes.claim_unpublished(connection, _BATCH, besides=besides)
         reached(Arrow.OUTBOX_CLAIMED)
         told: list[int] = []
         try:
             for outcome in waiting:
-                _publish(publisher, outcome)
-                reached(Arrow.OUTBOX_PUBLISHED)
-                told.append(outcome.outbox_id)
+                if self._tell(publisher, outcome):
+                    told.append(outcome.outbox_id)
         finally:
             self._note(told, [outcome.outbox_id for outcome in waiting if outcome.outbox_id not in set(told)])
+        self._outcomes.end()
         reached(Arrow.OUTBOX_COMMITTED)
         return len(told)
+
+    def _tell(self, publisher: Publisher, outcome: Unpublished) -> bool:
+        def publish() -> bool:
+            reached(Part.OUTCOME, outcome.type)
+            _publish(publisher, outcome)
+            reached(Arrow.OUTBOX_PUBLISHED)
+            return True
+
+        return bool(self._outcomes.apart(str(outcome.outbox_id), "tell", publish))
 
     def _note(self, told: list[int], untold: list[int]) -> None:
         with self._database.write() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -10,10 +10,13 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import Connection
 
+from worker import __version__
 from worker.clock import Clock
 from worker.core.schedule import local_date
-from worker.failpoints import Arrow, reached
+from worker.errors import ConfigurationError, UnavailableError
+from worker.failpoints import Arrow, Part, reached
 from worker.instruments import Instruments
+from worker.isolation import STOPS_RUNS, Isolation
 from worker.store import requests, runs, sealing
 from worker.store.catalogue import load_export
 from worker.store.engine import Database, share_catalogue
@@ -27,62 +30,94 @@ _BATCH = 100  # exports looked at in one tick; the rest follows in the next, at 
 
 
 class Scheduler:
-    """Given the clock's now, finds what has to happen and writes it down. Any number may run side by side."""
+    """Given the clock's now, finds what has to happen and writes it down. Any number may run side by side.
 
-    def __init__(self, database: Database, clock: Clock, instruments: Instruments) -> None:
+    Each export's part is done apart: one that meets a defect stands aside, and its place is another's.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, instruments: Instruments, *, version: str = __version__
+    ) -> None:
         self._database = database
         self._clock = clock
         self._instruments = instruments
+        self.exports = Isolation(database, clock, "export", version=version, ping=database.ping)
 
     def tick(self) -> bool:
-        """One look at everything; True: something was done, so look again soon."""
+        """One look at everything; True: something was done, so look again soon.
+
+        A step that breaks off altogether keeps none of the others from being taken; its error is raised then.
+        """
         now = self._clock()
-        busy = self._write_due_times(now)
-        busy |= self._judge(now)
-        busy |= self._request_continuous(now)
-        busy |= self._seal()
+        self.exports.begin()
+        busy, broken = False, None
+        for step in (self._write_due_times, self._judge, self._request_continuous, self._seal):
+            try:
+                reached(Part.TICK)
+                busy |= step(now)
+            except (UnavailableError, ConfigurationError):
+                raise
+            except Exception as error:  # noqa: BLE001 - the next step is taken first
+                broken = broken or error
+        self.exports.end(*STOPS_RUNS)
+        if broken is not None:
+            raise broken
         return busy
+
+    def _each(self, step: str, export_ids: Iterable[str], work: Callable[[str], T]) -> list[T | None]:
+        done = []
+        for export_id in export_ids:
+            done.append(self.exports.apart(export_id, step, partial(work, export_id)))
+            self._instruments.pulse.beat("flusher")
+        return done
 
     def _write_due_times(self, now: datetime) -> bool:
         with self._database.read() as connection:
-            due = requests.due_definitions(connection, now, _BATCH)
-        for export_id in due:
+            due = requests.due_definitions(connection, now, _BATCH, besides=self.exports.passed_over())
+
+        def write(export_id: str) -> bool:
             self._transaction(partial(_write_due, export_id=export_id, now=now))
-            reached(Arrow.SLOT_COMMITTED)
-        return bool(due)
+            reached(Arrow.SLOT_COMMITTED, export_id)
+            return True
+
+        return any(self._each("due", due, write))
 
     def _judge(self, now: datetime) -> bool:
         with self._database.read() as connection:
-            waiting = sealing.exports_with_unjudged(connection, _BATCH)
-        judged = 0
-        for export_id in waiting:
-            judged += self._transaction(partial(_judge_page, export_id=export_id, now=now), shared=True)
-            reached(Arrow.JUDGE_COMMITTED)
-        return judged > 0
+            waiting = sealing.exports_with_unjudged(connection, _BATCH, besides=self.exports.passed_over())
+
+        def judge(export_id: str) -> int:
+            judged = self._transaction(partial(_judge_page, export_id=export_id, now=now), shared=True)
+            reached(Arrow.JUDGE_COMMITTED, export_id)
+            return judged
+
+        return any(self._each("judge", waiting, judge))
 
     def _request_continuous(self, now: datetime) -> bool:
         with self._database.read() as connection:
-            candidates = requests.continuous_candidates(connection)
-            full = [export_id for export_id in candidates if _is_full(connection, export_id, now)]
-        asked = 0
-        for export_id in full:
-            asked += self._transaction(partial(_request_if_full, export_id=export_id, now=now))
-            reached(Arrow.CONTINUOUS_COMMITTED)
-        return asked > 0
+            candidates = requests.continuous_candidates(connection, besides=self.exports.passed_over())
 
-    def _seal(self) -> bool:
+        def ask(export_id: str) -> bool:
+            with self._database.read() as connection:
+                full = _is_full(connection, export_id, now)
+            if not full:
+                return False
+            asked = self._transaction(partial(_request_if_full, export_id=export_id, now=now))
+            reached(Arrow.CONTINUOUS_COMMITTED, export_id)
+            return asked
+
+        return any(self._each("continuous", candidates, ask))
+
+    def _seal(self, _now: datetime) -> bool:
         with self._database.read() as connection:
-            waiting = requests.sealable(connection, _BATCH)
-        sealed = 0
-        for export_id in waiting:
-            sealed += self._seal_one(export_id)
-        return sealed > 0
+            waiting = requests.sealable(connection, _BATCH, besides=self.exports.passed_over())
+        return any(self._each("seal", waiting, self._seal_one))
 
     def _seal_one(self, export_id: str) -> bool:
         run_id = self._transaction(partial(_seal_next, export_id=export_id, clock=self._clock), shared=True)
         if run_id is None:
             return False
-        reached(Arrow.SEAL_COMMITTED)
+        reached(Arrow.SEAL_COMMITTED, export_id)
         with self._database.read() as connection:
             run = runs.get(connection, run_id)
         assert run is not None
@@ -112,7 +147,7 @@ def _write_due(connection: Connection, export_id: str, now: datetime) -> None:
     due = export is not None and export.row["next_due_at"] is not None and export.row["next_due_at"] <= now
     if export is not None and due and export.active and not export.paused:
         write_due_slot(connection, export, now)
-        reached(Arrow.SLOT_BEFORE_COMMIT)
+        reached(Arrow.SLOT_BEFORE_COMMIT, export_id)
 
 
 def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:
@@ -122,7 +157,7 @@ def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:
     if export is None or not export.active:
         return 0
     judged = sealing.judge_unjudged(connection, export.definition, export.route, now)
-    reached(Arrow.JUDGE_BEFORE_COMMIT)
+    reached(Arrow.JUDGE_BEFORE_COMMIT, export_id)
     return judged
 
 
@@ -130,7 +165,7 @@ def _seal_next(connection: Connection, export_id: str, clock: Clock) -> str | No
     run_id = runs.seal_next(connection, export_id, clock())
     if run_id is not None:
         runs.note_sealed(connection, run_id)
-        reached(Arrow.SEAL_BEFORE_COMMIT)
+        reached(Arrow.SEAL_BEFORE_COMMIT, export_id)
     return run_id
 
 

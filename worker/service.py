@@ -10,7 +10,7 @@ from types import FrameType
 
 import structlog
 
-from worker import __version__, failpoints
+from worker import __version__, defects, failpoints
 from worker.bootstrap import Program
 from worker.errors import ConfigurationError, UnavailableError, WritebackError
 from worker.ops.server import OpsServer
@@ -22,6 +22,7 @@ ROLES = ("consumer", "flusher")
 # Seconds: the kernel may give a signal to any thread (SIGCONT and SIGTERM in a row do that), and Python looks at it
 # only when the main thread wakes.
 _LOOK = 0.5
+_BEGIN_AGAIN = 5.0  # seconds until a loop that broke off is begun again
 _LAST_WAIT = 28.0  # seconds for all threads to end after SIGTERM (contract: exit within 30)
 
 
@@ -124,18 +125,16 @@ class Service:
         return thread
 
     def _guarded(self, name: str, work: Callable[[threading.Event], None]) -> None:
-        """A loop that ends by an error ends the process: a supervisor starts a whole one."""
-        try:
-            work(self._stop)
-        except WritebackError as error:
-            self._error = error
-            self._end()
-        except Exception as error:
-            log.exception("a loop broke off", loop=name)
-            self._error = WritebackError(
-                f"the {name} broke off ({type(error).__name__}); the log tells where"
-            )
-            self._end()
+        """Only a setting that is wrong ends the process; a loop that broke off all the same is begun again."""
+        while not self._stop.is_set():
+            try:
+                work(self._stop)
+            except ConfigurationError as error:
+                self._error = error
+                self._end()
+            except BaseException as error:  # noqa: BLE001 - whatever ended it, its work has to go on
+                defects.noted(name, error)
+                self._stop.wait(_BEGIN_AGAIN)
 
     def _start_ops(self) -> OpsServer | None:
         address = self._program.settings.ops_address

@@ -162,7 +162,7 @@ def test_a_run_that_waits_is_tried_again_after_its_delay_whoever_looks(
         run = runs.open_run(connection, "daily")
         assert run is not None and run["state"] == "waiting"
         assert run["next_attempt_at"] > read_time(connection)
-        assert not claims.any_claimable(connection)
+        assert claims.next_claimable(connection) is None
 
 
 def test_fresh_runs_go_before_those_that_have_failed_before_on_either_database(

@@ -251,7 +251,8 @@ def test_the_leases_of_other_runs_are_kept_while_one_is_being_sealed_anew(
         claims.hold(sealing, held[0])
         program.pass_time(seconds=20)
         with program.database.write() as keeping:
-            claims.renew(keeping, held)
+            for claim in held:
+                claims.renew(keeping, claim)
     leases = {run["run_id"]: run["lease_until"] for each in ("a", "b") for run in program.runs(each)}
     assert leases[held[1].run_id] - leases[held[0].run_id] == timedelta(seconds=20)
     program.database.close()

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
+from worker import __version__
 from worker.core.definition import Definition
 from worker.errors import StaleLeaseError
 from worker.store.catalogue import load_definition
 from worker.store.instants import database_time, read_time
+from worker.store.rows import but_for
 from worker.store.tables import attempts, definitions, runs
 
 LEASE = timedelta(seconds=30)  # renewed every 10 s; a dead worker's run is free after this
+
+# From the third attempt on that ended with its process, a run waits beyond the end of its lease.
+_FREE_DEATHS = 2
+_AFTER_DEATHS = tuple((deaths, timedelta(minutes=2 ** (deaths - 3))) for deaths in (3, 4, 5, 6, 7))
+_LONGEST_AFTER_DEATHS = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,34 +56,65 @@ class FileFacts:
     bytes: int
 
 
-def any_claimable(connection: Connection) -> bool:
-    """Whether there is a run to claim: a look that takes no lock."""
-    return connection.execute(_claimable(connection)).first() is not None
+def next_claimable(
+    connection: Connection, besides: Collection[str] = (), version: str = __version__
+) -> str | None:
+    """The export whose run is to be claimed next, but for these, or None: a look that takes no lock."""
+    statement = _claimable(connection, version).where(*but_for(runs.c.export_id, besides)).limit(1)
+    row = connection.execute(statement).first()
+    return None if row is None else row.export_id
 
 
-def claim_next(connection: Connection, worker: str) -> Claim | None:
-    """Claims a run that may be worked on now, or None. A paused export's runs wait."""
-    row = (
-        connection.execute(_claimable(connection).with_for_update(of=runs, skip_locked=True))
-        .mappings()
-        .one_or_none()
-    )
+def claim_next(
+    connection: Connection, worker: str, *, export_id: str | None = None, version: str = __version__
+) -> Claim | None:
+    """Claims a run (of this export) that may be worked on now, or None. A paused export's runs wait."""
+    statement = _claimable(connection, version).limit(1).with_for_update(of=runs, skip_locked=True)
+    if export_id is not None:
+        statement = statement.where(runs.c.export_id == export_id)
+    row = connection.execute(statement).mappings().one_or_none()
     return None if row is None else take(connection, row, worker)
 
 
-def _claimable(connection: Connection) -> Select[Any]:
+def _claimable(connection: Connection, version: str) -> Select[Any]:
     now, fresh = database_time(connection), runs.c.state == "sealed"
     due = or_(fresh, and_(runs.c.state == "waiting", runs.c.next_attempt_at <= now))
-    orphaned = and_(runs.c.state == "delivering", runs.c.lease_until < now)
+    orphaned = and_(runs.c.state == "delivering", runs.c.lease_until < now, _not_deadly(connection))
+    failed = and_(runs.c.state == "failed", _failed_by_another(version))
     # Fresh runs first, on either database: those that have failed before may well take their time once more.
     first = (runs.c.next_attempt_at.nulls_first(), runs.c.started_at, runs.c.run_id)
     return (
         select(runs.c.run_id, runs.c.export_id, runs.c.attempts)
         .join(definitions, definitions.c.export_id == runs.c.export_id)
-        .where(runs.c.finished_at.is_(None), definitions.c.paused_at.is_(None), or_(due, orphaned))
+        .where(runs.c.finished_at.is_(None), definitions.c.paused_at.is_(None), or_(due, orphaned, failed))
         .order_by(*first)
-        .limit(1)
     )
+
+
+def _not_deadly(connection: Connection) -> Any:
+    """SQL: the run's workers have not died over it time and again, or it is long enough ago: what kills a process
+    leaves no other word of itself, and all else that the process did dies with it."""
+    died = (
+        select(func.count())
+        .where(attempts.c.run_id == runs.c.run_id, attempts.c.outcome.is_(None))
+        .scalar_subquery()
+    )
+
+    def ended(ago: timedelta) -> Any:
+        return runs.c.lease_until < database_time(connection, -ago)
+
+    paused = (and_(died <= deaths, ended(pause)) for deaths, pause in _AFTER_DEATHS)
+    return or_(died <= _FREE_DEATHS, ended(_LONGEST_AFTER_DEATHS), *paused)
+
+
+def _failed_by_another(version: str) -> Any:
+    """SQL: the run's last attempt failed by a defect of the program, and none of this version has met one there."""
+    last, mine = attempts.alias("last"), attempts.alias("mine")
+    by_a_defect = exists().where(
+        last.c.run_id == runs.c.run_id, last.c.number == runs.c.attempts, last.c.defect_version.is_not(None)
+    )
+    by_this = exists().where(mine.c.run_id == runs.c.run_id, mine.c.defect_version == version[:32])
+    return and_(by_a_defect, ~by_this)
 
 
 def take(connection: Connection, run: RowMapping, worker: str) -> Claim:
@@ -98,17 +148,14 @@ def take(connection: Connection, run: RowMapping, worker: str) -> Claim:
     return claim
 
 
-def renew(connection: Connection, claims: Sequence[Claim]) -> None:
-    """Extends the leases that are still the caller's.
+def renew(connection: Connection, claim: Claim) -> None:
+    """Extends the lease if it is still the caller's.
 
     A run whose row is held is being sealed anew or settled, which may take minutes: it is passed over, so that
     the others do not wait for it (its lease begins anew with that transaction's end).
     """
-    for claim in claims:
-        free = select(runs.c.run_id).where(_mine(claim)).with_for_update(skip_locked=True)
-        connection.execute(
-            update(runs).where(runs.c.run_id.in_(free)).values(lease_until=lease_end(connection))
-        )
+    free = select(runs.c.run_id).where(_mine(claim)).with_for_update(skip_locked=True)
+    connection.execute(update(runs).where(runs.c.run_id.in_(free)).values(lease_until=lease_end(connection)))
 
 
 def lease_end(connection: Connection) -> ColumnElement[Any]:
@@ -168,14 +215,21 @@ def attempts_of(connection: Connection, run_id: str) -> list[RowMapping]:
     return list(connection.execute(statement).mappings())
 
 
-def unswept(connection: Connection, export_id: str | None = None, limit: int = 100) -> list[RowMapping]:
-    """Closed runs (of one export) that may have left something behind: their worker died before it removed that, or
-    the destination could not be reached."""
+def unswept(
+    connection: Connection,
+    export_id: str | None = None,
+    limit: int = 100,
+    *,
+    besides: Collection[str] = (),
+) -> list[RowMapping]:
+    """Closed runs (of one export), but for these, that may have left something behind: their worker died before it
+    removed that, or the destination could not be reached."""
     wanted = [
         runs.c.finished_at.is_not(None),
         runs.c.file_name.is_not(None),
         ~runs.c.swept,
         runs.c.attempts > 0,
+        *but_for(runs.c.run_id, besides),
     ]
     if export_id is not None:
         wanted.append(runs.c.export_id == export_id)

@@ -19,7 +19,7 @@ from worker.core.references import References
 from worker.core.rows import Tardy, Unwritable
 from worker.store.catalogue import ReferenceLoader, load_export
 from worker.store.collapsing import Place, delivered_page, known_keys, rivals_of
-from worker.store.pages import Buffered
+from worker.store.pages import Buffered, broken
 from worker.store.rows import update_given
 from worker.store.tables import definitions, entries, tardies
 
@@ -78,7 +78,7 @@ class Contest:
         self._rivals = rivals_of(self._connection, self._definition.export_id, keys, self._passed)
 
     def _standing(self, one: Buffered, references: References) -> Standing:
-        if one.candidate.document is None:
+        if one.problem is not None or one.candidate.document is None:
             return Standing(NO_KEY)
         try:
             return Standing(
@@ -87,6 +87,8 @@ class Contest:
         except Unwritable as problem:
             reason = f"whether it is the only one of its day or period can't be told: {problem}"
             return Standing(NO_KEY, problem=Waits(problem.code, reason))
+        except Exception as error:  # noqa: BLE001 - the page's other entries compete
+            return Standing(NO_KEY, problem=broken(error, one.entry))
 
     def place(self, one: Buffered) -> Standing:
         """Where an entry of the page stands. Ask in file order: what goes before it has then been noted."""

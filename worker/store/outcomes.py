@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, or_, select, up
 from schemas.commands import Command
 from schemas.outcomes import outcome_envelope
 from worker.store.instants import database_time
-from worker.store.rows import insert_into, inserted
+from worker.store.rows import but_for, insert_into, inserted
 from worker.store.tables import commands, outbox
 
 REMEMBERED = timedelta(days=400)  # contract: commands are idempotent by (source, id) for this long
@@ -126,8 +126,11 @@ def any_unpublished(connection: Connection) -> bool:
     return bool(connection.execute(select(exists().where(outbox.c.published_at.is_(None)))).scalar_one())
 
 
-def claim_unpublished(connection: Connection, limit: int) -> list[Unpublished]:
-    """The oldest outcomes that the broker has not confirmed, claimed for a while so that one worker tells them.
+def claim_unpublished(
+    connection: Connection, limit: int, *, besides: Collection[int] = ()
+) -> list[Unpublished]:
+    """The oldest outcomes that the broker has not confirmed, but for these, claimed for a while so that one worker
+    tells them.
 
     Those of one command are told in their order: one that comes after an outcome that another worker has in hand
     is left for later.
@@ -135,7 +138,7 @@ def claim_unpublished(connection: Connection, limit: int) -> list[Unpublished]:
     free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < database_time(connection))
     chosen = (
         select(outbox.c.outbox_id)
-        .where(outbox.c.published_at.is_(None), free)
+        .where(outbox.c.published_at.is_(None), free, *but_for(outbox.c.outbox_id, besides))
         .order_by(outbox.c.outbox_id)
         .limit(limit)
         .with_for_update(skip_locked=True)

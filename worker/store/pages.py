@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -17,8 +18,11 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, func, se
 
 from schemas.tardy import VOIDED
 from schemas.times import stored_instant
+from worker import defects
 from worker.core.definition import Definition
-from worker.core.judging import Candidate, Delivered
+from worker.core.judging import Candidate, Delivered, Waits
+from worker.errors import UnreadableError
+from worker.failpoints import Part, reached
 from worker.store.catalogue import load_definition
 from worker.store.tables import IS_UNSEALED, entries, runs, tardies, tardy_versions
 
@@ -28,19 +32,29 @@ _FILE_ORDER = ("sort_at", "tardy_id", "version", "ordinal")
 
 @dataclass(frozen=True, slots=True)
 class Buffered:
-    """An unsealed entry, ready to be judged."""
+    """An unsealed entry, ready to be judged; or, with a `problem`, one of which something cannot be read."""
 
     entry: RowMapping
     candidate: Candidate
     delivered: Delivered | None
+    problem: Waits | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Version:
-    """A version's document, None for a void or where it has been purged; and when it arrived."""
+    """A version's stored text, None for a void or where it has been purged; and when it arrived. It is read when it
+    is needed: one that cannot be read is one entry's trouble."""
 
-    document: Mapping[str, Any] | None
+    text: str | None
     received_at: datetime | None = None
+
+    @cached_property
+    def document(self) -> Mapping[str, Any] | None:
+        if self.text is None:
+            return None
+        document: Mapping[str, Any] = orjson.loads(self.text)
+        document["school_id"]
+        return document
 
     @property
     def occurred_at(self) -> datetime | None:
@@ -116,28 +130,49 @@ def _with_tardies(
     nothing = _Version(None)
     found = []
     for row in page:
-        tardy_id, version = row["tardy_id"], versions.get((row["tardy_id"], row["version"]), nothing)
-        head = heads[tardy_id]
-        candidate = Candidate(
-            tardy_id,
-            row["version"],
-            head["version"],
-            head["voided"],
-            version.document,
-            version.occurred_at,
-            received_at=version.received_at or head["first_received_at"],
-            first_received_at=head["first_received_at"],
-            released=row["released"],
-        )
-        before = sent.get(tardy_id)
-        delivered = None
-        if before is not None:
-            seen_to = seen.get(tardy_id, 0) > before["version"]
-            delivered = _delivered(
-                before, versions.get((tardy_id, before["version"]), nothing), layouts, seen_to=seen_to
-            )
-        found.append(Buffered(row, candidate, delivered))
+        try:
+            reached(Part.ENTRY_READ, row["tardy_id"])
+            version = versions.get((row["tardy_id"], row["version"]), nothing)
+            candidate = _candidate(row, heads[row["tardy_id"]], version)
+            before = sent.get(row["tardy_id"])
+            delivered = None
+            if before is not None:
+                seen_to = seen.get(row["tardy_id"], 0) > before["version"]
+                as_sent = versions.get((row["tardy_id"], before["version"]), nothing)
+                delivered = _delivered(before, as_sent, layouts, seen_to=seen_to)
+        except UnreadableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the page's other entries are judged
+            found.append(Buffered(row, _unread(row), None, broken(error, row)))
+        else:
+            found.append(Buffered(row, candidate, delivered))
     return found
+
+
+def broken(error: Exception, entry: RowMapping) -> Waits:
+    """What becomes of an entry over which the program met an error of its own."""
+    which = {name: entry[name] for name in ("export_id", "district_id", "tardy_id", "version")}
+    return Waits("defect", defects.told(defects.noted("judge", error, **which)))
+
+
+def _candidate(row: RowMapping, head: RowMapping, version: _Version) -> Candidate:
+    return Candidate(
+        row["tardy_id"],
+        row["version"],
+        head["version"],
+        head["voided"],
+        version.document,
+        version.occurred_at,
+        received_at=version.received_at or head["first_received_at"],
+        first_received_at=head["first_received_at"],
+        released=row["released"],
+    )
+
+
+def _unread(row: RowMapping) -> Candidate:
+    """An entry of which no more is known than that it is there."""
+    at = row["buffered_at"]
+    return Candidate(row["tardy_id"], row["version"], row["version"], False, None, None, at, at)
 
 
 def _heads(connection: Connection, district_id: str, tardy_ids: Sequence[str]) -> dict[str, RowMapping]:
@@ -160,16 +195,9 @@ def _versions(
         )
     )
     return {
-        (row.tardy_id, row.version): _Version(_document(row.type, row.document), row.received_at)
+        (row.tardy_id, row.version): _Version(None if row.type == VOIDED else row.document, row.received_at)
         for row in rows
     }
-
-
-def _document(kind: str, text: str | None) -> Mapping[str, Any] | None:
-    if text is None or kind == VOIDED:
-        return None
-    document: Mapping[str, Any] = orjson.loads(text)
-    return document
 
 
 def _last_delivered(

@@ -21,17 +21,29 @@ _LOOK_BACK = 3  # days: a worker that was down tells of them late
 _SCHOOL_WEEK = WEEKDAYS[:5]
 
 
+def active_exports(connection: Connection) -> list[str]:
+    """The exports that may have quiet days."""
+    active = select(definitions.c.export_id).where(definitions.c.state == "active")
+    return list(connection.execute(active.order_by(definitions.c.export_id)).scalars())
+
+
 def note_quiet_days(connection: Connection, now: datetime) -> list[tuple[str, date]]:
     """Notes the quiet days that have ended and nobody has noted yet; returns (export, local day) of each."""
     found = []
-    active = select(definitions.c.export_id).where(definitions.c.state == "active")
-    for export_id in connection.execute(active.order_by(definitions.c.export_id)).scalars().all():
-        export = load_export(connection, export_id)
-        assert export is not None
-        for day in _ended_days(connection, export, now):
-            if is_quiet(connection, export, day) and _note(connection, export_id, day, now):
-                found.append((export_id, day))
+    for export_id in active_exports(connection):
+        found += [(export_id, day) for day in note_quiet_days_of(connection, export_id, now)]
     return found
+
+
+def note_quiet_days_of(connection: Connection, export_id: str, now: datetime) -> list[date]:
+    """The same of one export."""
+    export = load_export(connection, export_id)
+    if export is None or not export.active:
+        return []
+    ended = list(_ended_days(connection, export, now))
+    return [
+        day for day in ended if is_quiet(connection, export, day) and _note(connection, export_id, day, now)
+    ]
 
 
 def is_quiet(connection: Connection, export: Export, day: date) -> bool:

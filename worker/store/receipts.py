@@ -62,8 +62,11 @@ def settle_waiting(connection: Connection, claim: Claim, error: str, delay: time
     tell_of_run(connection, claim.run_id, "run.waiting", now)
 
 
-def settle_failed(connection: Connection, claim: Claim, error: str, now: datetime) -> None:
-    """A person must act; the run keeps its entries and the export stops sending. Raises StaleLeaseError."""
+def settle_failed(
+    connection: Connection, claim: Claim, error: str, now: datetime, *, defect_version: str | None = None
+) -> None:
+    """A person must act, or, after a defect of this version of the program, another version; the run keeps its
+    entries and the export stops sending. Raises StaleLeaseError."""
     fenced(
         connection,
         claim,
@@ -73,7 +76,7 @@ def settle_failed(connection: Connection, claim: Claim, error: str, now: datetim
         lease_token=None,
         lease_until=None,
     )
-    _finish_attempt(connection, claim, "failed", error, now)
+    _finish_attempt(connection, claim, "failed", error, now, defect_version=defect_version)
     tell_of_run(connection, claim.run_id, "run.failed", now)
 
 
@@ -92,10 +95,16 @@ def settle_abandoned(
 
 
 def _finish_attempt(
-    connection: Connection, claim: Claim, outcome: str, error: str | None, now: datetime
+    connection: Connection,
+    claim: Claim,
+    outcome: str,
+    error: str | None,
+    now: datetime,
+    *,
+    defect_version: str | None = None,
 ) -> None:
     connection.execute(
         update(attempts)
         .where(attempts.c.run_id == claim.run_id, attempts.c.number == claim.attempt)
-        .values(outcome=outcome, error=error, finished_at=now)
+        .values(outcome=outcome, error=error, finished_at=now, defect_version=defect_version)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -12,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func
 from worker.store.catalogue import next_barrier
 from worker.store.instants import database_time
 from worker.store.outcomes import CommandKey
-from worker.store.rows import insert_into, inserted
+from worker.store.rows import but_for, insert_into, inserted
 from worker.store.tables import consumers, definitions, entries, reference_versions, run_requests, runs
 from worker.store.types import instant_text
 
@@ -89,8 +90,10 @@ def has_pending(connection: Connection, export_id: str, trigger: str | None = No
     return bool(connection.execute(select(exists().where(*wanted))).scalar_one())
 
 
-def due_definitions(connection: Connection, now: datetime, limit: int) -> list[str]:
-    """Active exports, not paused, whose due time has come."""
+def due_definitions(
+    connection: Connection, now: datetime, limit: int, *, besides: Collection[str] = ()
+) -> list[str]:
+    """Active exports, not paused, whose due time has come, but for these."""
     return list(
         connection.execute(
             select(definitions.c.export_id)
@@ -98,6 +101,7 @@ def due_definitions(connection: Connection, now: datetime, limit: int) -> list[s
                 definitions.c.state == "active",
                 definitions.c.paused_at.is_(None),
                 definitions.c.next_due_at <= now,
+                *but_for(definitions.c.export_id, besides),
             )
             .order_by(definitions.c.next_due_at)
             .limit(limit)
@@ -141,8 +145,11 @@ def _out_of_session(connection: Connection, district_id: str, day: date) -> froz
     return frozenset(school_id for school_id, value in in_session.items() if not value)
 
 
-def continuous_candidates(connection: Connection, export_id: str | None = None) -> list[str]:
-    """Continuous exports (or this one, if it is) with something ready, not paused, no open run, no run asked for."""
+def continuous_candidates(
+    connection: Connection, export_id: str | None = None, *, besides: Collection[str] = ()
+) -> list[str]:
+    """Continuous exports (or this one, if it is) with something ready, not paused, no open run, no run asked for;
+    but for these."""
     ready = exists().where(
         entries.c.export_id == definitions.c.export_id, entries.c.state == "buffered", entries.c.judged
     )
@@ -160,6 +167,7 @@ def continuous_candidates(connection: Connection, export_id: str | None = None) 
                 ~busy,
                 ~asked,
                 *([definitions.c.export_id == export_id] if export_id is not None else []),
+                *but_for(definitions.c.export_id, besides),
             )
         ).scalars()
     )
@@ -179,8 +187,8 @@ def filled(connection: Connection, export_id: str, limit: int) -> Filled:
     return Filled(count, oldest)
 
 
-def sealable(connection: Connection, limit: int) -> list[str]:
-    """Exports with a run asked for, active, not paused, without an open run."""
+def sealable(connection: Connection, limit: int, *, besides: Collection[str] = ()) -> list[str]:
+    """Exports with a run asked for, active, not paused, without an open run; but for these."""
     busy = exists().where(runs.c.export_id == run_requests.c.export_id, runs.c.finished_at.is_(None))
     return list(
         connection.execute(
@@ -191,6 +199,7 @@ def sealable(connection: Connection, limit: int) -> list[str]:
                 definitions.c.state == "active",
                 definitions.c.paused_at.is_(None),
                 ~busy,
+                *but_for(definitions.c.export_id, besides),
             )
             .group_by(run_requests.c.export_id)
             .order_by(func.min(run_requests.c.request_id))

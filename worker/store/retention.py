@@ -10,6 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, literal, or_, select, text, tuple_
 
+from worker import defects
+from worker.errors import UnavailableError
+from worker.failpoints import Part, reached
 from worker.store.engine import Database, share_catalogue
 from worker.store.retention_empty import Emptied, Tardy, Version, among, empty
 from worker.store.tables import definitions, entries, runs, tardies, tardy_versions
@@ -44,7 +47,7 @@ def purge(database: Database, edge: datetime, now: datetime, pause: Callable[[],
     count, emptied = 0, Emptied()
     last: Row[Any] | None = None
     while True:
-        page = _purge_page(database, edge, now, last)
+        page = _next_page(database, edge, now, last)
         if page is None:
             return Purged(count, emptied, finished=True)
         count, emptied, last = count + page.tardies, emptied + page.emptied, page.last
@@ -52,20 +55,47 @@ def purge(database: Database, edge: datetime, now: datetime, pause: Callable[[],
             return Purged(count, emptied)
 
 
-def _purge_page(database: Database, edge: datetime, now: datetime, last: Row[Any] | None) -> _Page | None:
+def _next_page(database: Database, edge: datetime, now: datetime, last: Row[Any] | None) -> _Page | None:
+    """The next page, or, where it meets a defect, its first version alone; one that meets it even so is passed over:
+    it keeps its data, and nobody else does."""
+    try:
+        return _purge_page(database, edge, now, last, PAGE)
+    except UnavailableError:
+        raise
+    except Exception:  # noqa: BLE001 - the version that meets it is found below
+        with database.read() as connection:
+            first = _oldest_kept(connection, edge, last, 1)
+    if not first:
+        return None
+    try:
+        return _purge_page(database, edge, now, last, 1)
+    except UnavailableError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the others are purged
+        defects.noted("purge", error, district=first[0].district_id, tardy=first[0].tardy_id)
+        return _Page(0, Emptied(), first[0])
+
+
+def _purge_page(
+    database: Database, edge: datetime, now: datetime, last: Row[Any] | None, limit: int
+) -> _Page | None:
     for attempt in database.retrying():
         with attempt, database.write() as connection:
             share_catalogue(connection)
-            found = _oldest_kept(connection, edge, last)
+            found = _oldest_kept(connection, edge, last, limit)
+            for row in found:
+                reached(Part.PURGE_PAGE, row.tardy_id)
             chosen = _free(connection, _over(connection, found, edge))
             emptied = empty(connection, _versions_of(connection, chosen), now)
     return _Page(len(chosen), emptied, found[-1]) if found else None
 
 
-def _oldest_kept(connection: Connection, edge: datetime, last: Row[Any] | None) -> Sequence[Row[Any]]:
+def _oldest_kept(
+    connection: Connection, edge: datetime, last: Row[Any] | None, limit: int
+) -> Sequence[Row[Any]]:
     """Versions received before the edge whose data is still there, by when they were received."""
     place = [tardy_versions.c[name] for name in _PLACE]
-    statement = select(*place).where(_KEPT, tardy_versions.c.received_at < edge).order_by(*place).limit(PAGE)
+    statement = select(*place).where(_KEPT, tardy_versions.c.received_at < edge).order_by(*place).limit(limit)
     if last is not None:
         here = (literal(value, column.type) for value, column in zip(last, place, strict=True))
         statement = statement.where(tuple_(*place) > tuple_(*here))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -92,6 +92,11 @@ def update_given(
             for row in rows
         ],
     )
+
+
+def but_for(column: Column[Any], things: Collection[Any]) -> list[ColumnElement[bool]]:
+    """SQL: what leaves these things out; no condition where there are none."""
+    return [column.not_in(sorted(things))] if things else []
 
 
 def one_of(first: Column[Any], second: Column[Any], keys: Iterable[tuple[Any, ...]]) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -12,13 +12,14 @@ from sqlalchemy import Connection, RowMapping, case, insert, select, update
 from schemas.filename import render_name
 from schemas.zones import zone_of
 from worker.core.definition import Definition
+from worker.core.judging import Waits
 from worker.store.catalogue import Export, hold_definition, load_definition, load_export
 from worker.store.claims import Claim, fenced, lease_end
 from worker.store.definitions import note, release_entries
 from worker.store.instants import database_time
 from worker.store.outcomes import CommandKey, tell
 from worker.store.requests import close_request, next_request
-from worker.store.sealing import fill_run
+from worker.store.sealing import Place, fill_run
 from worker.store.settling import cancel_if_retired
 from worker.store.tables import attempts, definitions, entries, runs
 
@@ -87,9 +88,15 @@ def _insert_run(
     )
 
 
-def _fill(connection: Connection, export: Export, run_id: str, now: datetime) -> bool:
+def _fill(
+    connection: Connection,
+    export: Export,
+    run_id: str,
+    now: datetime,
+    held: Mapping[Place, Waits] | None = None,
+) -> bool:
     """Seals the buffer into the run; False: there was nothing to send and the run is closed."""
-    filling = fill_run(connection, export.definition, export.route, run_id, now)
+    filling = fill_run(connection, export.definition, export.route, run_id, now, held or {})
     values: dict[str, Any] = {
         "rows": filling.rows,
         "held_rows": filling.held,
@@ -245,8 +252,11 @@ def note_sealed(connection: Connection, run_id: str) -> None:
     )
 
 
-def reseal(connection: Connection, claim: Claim, now: datetime) -> bool:
-    """Seals a run of which nothing can have left once more: current revision, current versions, what came since.
+def reseal(
+    connection: Connection, claim: Claim, now: datetime, held: Mapping[Place, Waits] | None = None
+) -> bool:
+    """Seals a run of which nothing can have left once more: current revision, current versions, what came since;
+    without the entries that are to be `held`.
 
     False: nothing is to be sent now, the run is closed or waits for a person. Raises StaleLeaseError. The caller
     shares the catalogue.
@@ -261,7 +271,7 @@ def reseal(connection: Connection, claim: Claim, now: datetime) -> bool:
         cancel_if_retired(connection, claim.export_id, now)
         tell_of_run(connection, claim.run_id, "run.cancelled", now)
         return False
-    if not _fill(connection, export, claim.run_id, now):
+    if not _fill(connection, export, claim.run_id, now, held):
         return False
     connection.execute(
         update(attempts)
@@ -306,6 +316,16 @@ def lines(connection: Connection, run: RowMapping, page: int = 2000) -> Iterator
             return
         yield from (values for _, values in rows)
         last = rows[-1].line
+
+
+def places_of(connection: Connection, run_id: str, lines: Sequence[int]) -> list[Place]:
+    """The entries that are these lines of the run."""
+    c, found = entries.c, []
+    for start in range(0, len(lines), 500):
+        some = c.line.in_(lines[start : start + 500])
+        rows = connection.execute(select(c.tardy_id, c.version, c.ordinal).where(c.run_id == run_id, some))
+        found += [(row.tardy_id, row.version, row.ordinal) for row in rows]
+    return found
 
 
 def pinned(connection: Connection, run: RowMapping) -> Definition:

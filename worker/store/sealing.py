@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,18 +10,25 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping, exists, func, select
 
+from worker.core.collapse import NO_KEY
 from worker.core.definition import Definition
 from worker.core.judging import Ends, Ready, Verdict, Waits, judge
+from worker.core.references import References
 from worker.core.routing import Route
+from worker.failpoints import Part, reached
 from worker.store.catalogue import ReferenceLoader
 from worker.store.collapsing import wake
 from worker.store.contest import Contest, freed_keys
-from worker.store.pages import Buffered, in_open_run, pages
-from worker.store.rows import update_given
+from worker.store.pages import Buffered, broken, in_open_run, pages
+from worker.store.rows import but_for, update_given
 from worker.store.tables import definitions, entries
 from worker.store.types import instant_text
 
+Place = tuple[str, int, int]
+"""An entry of an export: tardy, version, ordinal."""
+
 _ENTRY_KEY = ("district_id", "tardy_id", "version", "ordinal")
+_NOTHING_HELD: Mapping[Place, Waits] = {}
 _VERDICT = ("state", "reason_code", "reason", "action", "run_id", "line", "row_values", "settled_at")
 
 
@@ -43,15 +50,20 @@ class Judged:
 
 
 def fill_run(
-    connection: Connection, definition: Definition, route: Route, run_id: str, now: datetime
+    connection: Connection,
+    definition: Definition,
+    route: Route,
+    run_id: str,
+    now: datetime,
+    held: Mapping[Place, Waits] = _NOTHING_HELD,
 ) -> Filling:
     """Judges everything unsealed, in file order, and seals what is ready as the run's lines 1, 2, 3 …
 
-    The caller shares the catalogue and holds the definition's row: where it collapses, two who judge at once
-    could each let one go.
+    `held`: entries whose verdict is known already; they are not judged. The caller shares the catalogue and holds
+    the definition's row: where it collapses, two who judge at once could each let one go.
     """
     lines = 0
-    for page in _judged_pages(connection, definition, route, lock=True):
+    for page in _judged_pages(connection, definition, route, lock=True, held=held):
         rows = []
         for judged in page:
             sealed = isinstance(judged.verdict, Ready)
@@ -81,8 +93,8 @@ def preview_rows(connection: Connection, definition: Definition, route: Route) -
         yield from page
 
 
-def exports_with_unjudged(connection: Connection, limit: int) -> list[str]:
-    """Active exports that have entries nobody has judged yet."""
+def exports_with_unjudged(connection: Connection, limit: int, *, besides: Collection[str] = ()) -> list[str]:
+    """Active exports that have entries nobody has judged yet; but for these."""
     unjudged = exists().where(
         entries.c.export_id == definitions.c.export_id,
         ~entries.c.judged,
@@ -90,7 +102,9 @@ def exports_with_unjudged(connection: Connection, limit: int) -> list[str]:
     )
     return list(
         connection.execute(
-            select(definitions.c.export_id).where(definitions.c.state == "active", unjudged).limit(limit)
+            select(definitions.c.export_id)
+            .where(definitions.c.state == "active", unjudged, *but_for(definitions.c.export_id, besides))
+            .limit(limit)
         ).scalars()
     )
 
@@ -105,7 +119,13 @@ def count_held(connection: Connection, export_id: str) -> int:
 
 
 def _judged_pages(
-    connection: Connection, definition: Definition, route: Route, *, lock: bool, unjudged: bool = False
+    connection: Connection,
+    definition: Definition,
+    route: Route,
+    *,
+    lock: bool,
+    unjudged: bool = False,
+    held: Mapping[Place, Waits] = _NOTHING_HELD,
 ) -> Iterator[list[Judged]]:
     loader = ReferenceLoader(connection, definition.district_id)
     contest = Contest(connection, definition, stored=lock, goes=not unjudged)
@@ -117,22 +137,48 @@ def _judged_pages(
         for one in page:
             if definition.row_limit is not None and ready >= definition.row_limit and not unjudged:
                 break
-            place = contest.place(one)
-            verdict = judge(
-                definition,
-                route,
-                one.candidate,
-                references,
-                one.delivered,
-                line=ready + 1,
-                behind=place.behind,
-                unplaced=place.problem,
+            known = one.problem or held.get(_place(one))
+            verdict, key = (
+                (known, NO_KEY)
+                if known is not None
+                else _verdict(definition, route, one, references, contest, ready + 1)
             )
             ready += isinstance(verdict, Ready)
-            judged.append(Judged(one.entry, verdict, contest.note(one, place, verdict)))
+            judged.append(Judged(one.entry, verdict, key))
         yield judged
         if len(judged) < len(page):
             return
+
+
+def _verdict(
+    definition: Definition,
+    route: Route,
+    one: Buffered,
+    references: References,
+    contest: Contest,
+    line: int,
+) -> tuple[Verdict, str | None]:
+    """The entry's verdict and what it competes for; a defect met over it holds it alone."""
+    try:
+        reached(Part.ENTRY_JUDGED, one.entry["tardy_id"])
+        place = contest.place(one)
+        verdict = judge(
+            definition,
+            route,
+            one.candidate,
+            references,
+            one.delivered,
+            line=line,
+            behind=place.behind,
+            unplaced=place.problem,
+        )
+        return verdict, contest.note(one, place, verdict)
+    except Exception as error:  # noqa: BLE001 - the other entries are judged
+        return broken(error, one.entry), NO_KEY
+
+
+def _place(one: Buffered) -> Place:
+    return (one.entry["tardy_id"], one.entry["version"], one.entry["ordinal"])
 
 
 def _schools(page: Sequence[Buffered]) -> set[str]:

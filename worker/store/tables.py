@@ -265,6 +265,7 @@ attempts = Table(
     Column("finished_at", Instant),
     Column("outcome", String(16)),  # delivered | waiting | failed
     Column("error", Text),
+    Column("defect_version", String(32)),  # of the program that failed it by an error of its own
 )
 
 commands = Table(
@@ -350,6 +351,20 @@ quiet_days = Table(
     Column("export_id", String(KEY), primary_key=True),
     Column("day", Date, primary_key=True),  # local, of the schedule's zone: in session, and no tardy at all
     Column("noticed_at", Instant, nullable=False),
+)
+
+asides = Table(
+    "asides",
+    metadata,
+    Column("version", String(32), primary_key=True),  # of the program whose workers pass it over
+    Column("kind", String(16), primary_key=True),  # export | outcome | task
+    Column("thing", String(128), primary_key=True),
+    Column("step", String(32), nullable=False),
+    Column("reference", String(32), nullable=False),
+    Column("error", Text, nullable=False),  # its class; of what this version cannot read, what that is
+    Column("since", Instant, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("again_at", Instant, nullable=False),
 )
 
 ENTRY_STATES = (
