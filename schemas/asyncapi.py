@@ -30,7 +30,7 @@ _QUEUES = {
     },
     "writeback.commands": {
         "arguments": {**_QUORUM, "x-single-active-consumer": True},
-        "bindings": {"writeback.commands": ["export.*"]},
+        "bindings": {"writeback.commands": ["export.*", "code.*", "run.*", "entry.*"]},
     },
     "writeback.rejected": {
         "arguments": {"x-queue-type": "quorum"},

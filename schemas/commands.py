@@ -1,6 +1,7 @@
 """What other services ask for, by type. To add a command: a schema and a line in `COMMAND_TYPES`.
 
-What the contract leaves open: a pause and a resume may give their reason (1 to 500 characters).
+What the contract leaves open: a pause and a resume may give their reason (1 to 500 characters); `code.map` and
+`code.unmap` have to.
 """
 
 from __future__ import annotations
@@ -129,6 +130,45 @@ class EntryDecisionSchema(StrictSchema):
     reason = Text(1, 500, required=True, about="Why; it is kept with who and when.")
 
 
+class UnmapSchema(StrictSchema):
+    """The data of `code.unmap`: a behavior code of one school, or of every school."""
+
+    district_id = identifier(load_default=DEFAULT_DISTRICT)
+    code = identifier(required=True, about="It need not be known yet.")
+    school_id = identifier(about="Absent or null: every school. A school's own goes first.")
+    reason = Text(1, 500, required=True, about="Why; it is kept with who and when.")
+
+
+class MapSchema(UnmapSchema):
+    """The data of `code.map`: what the SIS calls the code, or that its tardies are never sent."""
+
+    external_reference_code = Text(1, 256, about="The SIS's own code, exactly.")
+    never_send = Flag(load_default=False)
+    json_extra = {  # noqa: RUF012 -- read only
+        "oneOf": [
+            {
+                "required": ["external_reference_code"],
+                "properties": {
+                    "external_reference_code": {"type": "string"},
+                    "never_send": {"enum": [False, None]},
+                },
+            },
+            {
+                "required": ["never_send"],
+                "properties": {
+                    "external_reference_code": {"type": "null"},
+                    "never_send": {"const": True},
+                },
+            },
+        ]
+    }
+
+    def rules(self, data: Mapping[str, Any]) -> Problems:
+        if (data.get("external_reference_code") is None) == data["never_send"]:
+            return {}
+        return {"_schema": ["give exactly one of external_reference_code and never_send: true"]}
+
+
 COMMAND_TYPES: dict[str, StrictSchema] = {
     "export.save": SaveSchema(),
     "export.run_now": RunNowSchema(),
@@ -142,6 +182,8 @@ COMMAND_TYPES: dict[str, StrictSchema] = {
     "entry.release": EntryDecisionSchema(),
     "entry.dismiss": EntryDecisionSchema(),
     "entry.undo": EntryDecisionSchema(),
+    "code.map": MapSchema(),
+    "code.unmap": UnmapSchema(),
 }
 
 
@@ -154,6 +196,6 @@ def load_command(envelope: Envelope) -> Command:
             "unknown-type", f'no command has the type "{shown(envelope.type)}"; known: {known}'
         )
     data = load_data(schema, envelope)
-    if "school_id" in data:
+    if data.get("school_id") is not None:
         data.setdefault("district_id", DEFAULT_DISTRICT)
     return Command(envelope.type, envelope.id, envelope.source, data)

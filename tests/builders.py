@@ -156,7 +156,8 @@ def as_command(message: Mapping[str, Any]) -> Command:
 
 def outgoing(message: Mapping[str, Any], **properties: Any) -> Outgoing:
     """The message ready to publish, on the exchange where its type belongs."""
-    exchange = COMMANDS_EXCHANGE if message["type"].startswith("export.") else EVENTS_EXCHANGE
+    asked = message["type"].startswith(("export.", "code.", "run.", "entry."))
+    exchange = COMMANDS_EXCHANGE if asked else EVENTS_EXCHANGE
     body = json.dumps(message).encode()
     return Outgoing(exchange=exchange, routing_key=message["type"], body=body, **properties)
 

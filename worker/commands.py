@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from schemas.commands import Command
 from schemas.definition import DefinitionError
 from schemas.definition import load as load_document
+from worker.actions.codes import map_code, unmap_code
 from worker.actions.entries import decide_entries
 from worker.actions.runs import abandon_run, approve_run, resend_run
 from worker.destinations.registry import DESTINATIONS
@@ -21,6 +22,7 @@ from worker.store import asides, definitions, outcomes, requests, runs
 from worker.store.decisions import Decision
 from worker.store.engine import own_catalogue
 from worker.store.outcomes import CommandKey
+from worker.views.spoken_codes import CodePlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,21 @@ def _decide(decision: Decision, connection: Connection, asked: Asked, data: Mapp
     return sorted({row["export_id"] for row in rows})
 
 
+def _map(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    reference = None if data.get("never_send") else data["external_reference_code"]
+    spoken = map_code(connection, _code(data), reference, who=asked.who, reason=data["reason"], now=asked.now)
+    return list(spoken.export_ids)
+
+
+def _unmap(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
+    spoken = unmap_code(connection, _code(data), who=asked.who, reason=data["reason"], now=asked.now)
+    return list(spoken.export_ids)
+
+
+def _code(data: Mapping[str, Any]) -> CodePlace:
+    return CodePlace(data.get("district_id", "default"), data["code"], data.get("school_id"))
+
+
 HANDLERS: dict[str, Handler] = {
     "export.save": _save,
     "export.run_now": _run_now,
@@ -228,4 +245,6 @@ HANDLERS: dict[str, Handler] = {
     "entry.release": partial(_decide, "release"),
     "entry.dismiss": partial(_decide, "dismiss"),
     "entry.undo": partial(_decide, "undo"),
+    "code.map": _map,
+    "code.unmap": _unmap,
 }

@@ -65,10 +65,11 @@ QUEUES = (
     Queue(COMMANDS_QUEUE, {**_INTAKE_ARGUMENTS, "x-single-active-consumer": True}),
 )
 EVENT_PATTERNS = ("tardy.*", "behavior_code.*", "bell_schedule.*", "school.*", "school_day.*")
+COMMAND_PATTERNS = ("export.*", "code.*", "run.*", "entry.*")
 BINDINGS = (
     Binding(REJECTED_QUEUE, REJECTED_EXCHANGE),
     *(Binding(EVENTS_QUEUE, EVENTS_EXCHANGE, pattern) for pattern in EVENT_PATTERNS),
-    Binding(COMMANDS_QUEUE, COMMANDS_EXCHANGE, "export.*"),
+    *(Binding(COMMANDS_QUEUE, COMMANDS_EXCHANGE, pattern) for pattern in COMMAND_PATTERNS),
 )
 
 

@@ -12,6 +12,7 @@ from worker import __version__
 from worker.cli.app import Cli
 from worker.cli.audit import audit
 from worker.cli.check import check
+from worker.cli.codes import codes
 from worker.cli.db import db
 from worker.cli.demo import demo
 from worker.cli.env_file import env_file_of, take_env_file
@@ -19,6 +20,7 @@ from worker.cli.exports import exports
 from worker.cli.held import held
 from worker.cli.output import note
 from worker.cli.publish import publish
+from worker.cli.reference_data import bells, days, schools
 from worker.cli.rejected import rejected
 from worker.cli.report import report
 from worker.cli.run import run
@@ -55,6 +57,10 @@ cli.add_command(exports)
 cli.add_command(runs)
 cli.add_command(trace)
 cli.add_command(held)
+cli.add_command(codes)
+cli.add_command(schools)
+cli.add_command(bells)
+cli.add_command(days)
 cli.add_command(rejected)
 cli.add_command(publish)
 cli.add_command(check)

@@ -84,7 +84,7 @@ def _print_accounts(days: Sequence[Day], *, by_day: bool) -> None:
         Column("MATCHING", number=True),
         Column("FORMER", number=True),
         Column("OTHERS", number=True),
-        *(Column(state.upper(), number=True) for state in states),
+        *(Column(state.upper().replace("_", " "), number=True) for state in states),
         Column("ADDS UP"),
     ]
     emit_table(columns, [_line(one, states, by_day=by_day) for one in accounts], empty="no entries")

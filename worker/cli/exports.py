@@ -101,9 +101,9 @@ def explain(program: Program, export_id: str, file: str, as_json: bool) -> None:
     included.
 
     JSON: export_id, revision, district_id, tardy_id, version, goes, state (goes, held, collapsed, ignored,
-    cancelled, superseded, unmatched, parked; or what its entry is already: sealed, delivered, dismissed, refused),
-    action, reason_code, reason, leaves, next_run_at, clauses (clause, passes (null: not asked), detail), columns
-    (header, field, value, problem).
+    cancelled, superseded, not_required, unmatched, parked; or what its entry is already: sealed, delivered,
+    dismissed, refused), action, reason_code, reason, leaves, next_run_at, clauses (clause, passes (null: not asked),
+    detail), columns (header, field, value, problem).
     """
     from worker.cli.exports_explain import explain_event
 

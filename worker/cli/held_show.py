@@ -15,6 +15,7 @@ from worker.core.judging import BY_POLICY, by_hand
 from worker.store import definitions, reading
 
 _EMPTY = "nothing is held"
+_REFERENCE_DATA = ("code-", "school-", "period-")  # codes of reasons that reference data puts right
 _GROUPS = [
     Column("EXPORT"),
     Column("COUNT", number=True),
@@ -51,6 +52,10 @@ def show_held(program: Program, export_id: str | None, *, one_by_one: bool, as_j
         emit_table(_GROUPS, (_group(row, zones, tell) for row in groups), empty=_EMPTY)
         if groups:
             note("`writeback held list --entries` shows each with its ID, as release and dismiss take it")
+        if any((row["reason_code"] or "").startswith(_REFERENCE_DATA) for row in groups):
+            note(
+                "`writeback codes list`, `schools list` and `bells list` show what is known and what is missing"
+            )
 
 
 def _entries(program: Program, export_id: str | None) -> Iterator[RowMapping]:

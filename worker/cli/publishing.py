@@ -15,6 +15,7 @@ import orjson
 
 from worker.bootstrap import Program
 from worker.broker.ports import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Outgoing
+from worker.broker.topology import queue_for
 from worker.cli.output import counted, emit, note, progress
 from worker.errors import RefusedError, WritebackError
 
@@ -38,7 +39,7 @@ def publish_file(program: Program, file: str, *, raw: bool) -> None:
     if lost:
         raise WritebackError(
             f"{counted(lost, 'message')} of {len(lines)} went to no queue: no queue takes that type (tardy.*,"
-            " behavior_code.*, bell_schedule.*, school.*, school_day.*, export.*)"
+            " behavior_code.*, bell_schedule.*, school.*, school_day.*, export.*, code.*, run.*, entry.*)"
         )
 
 
@@ -161,6 +162,6 @@ def _fits(name: str) -> bool:
 
 def _outgoing(line: bytes, document: dict[str, Any]) -> Outgoing:
     kind, message_id = document["type"], document.get("id")
-    exchange = COMMANDS_EXCHANGE if kind.startswith("export.") else EVENTS_EXCHANGE
+    exchange = COMMANDS_EXCHANGE if queue_for(COMMANDS_EXCHANGE, kind) else EVENTS_EXCHANGE
     named = isinstance(message_id, str) and message_id and _fits(message_id)
     return Outgoing(exchange, kind, line, message_id=message_id if named else None)

@@ -152,7 +152,7 @@ def _facts(account: Account) -> Iterator[tuple[str, object]]:
     yield "quiet", "a school day without a single tardy: is it true?" if account.quiet else None
 
 
-_NAMES = {"sealed": "in a run"}
+_NAMES = {"sealed": "in a run", "not_required": "not required"}
 _RUNS = [
     Column("RUN"),
     Column("STATE"),

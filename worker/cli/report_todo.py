@@ -10,10 +10,14 @@ from worker.store.report import Account
 
 _DECIDE = "`writeback held release` sends, `writeback held dismiss` ends it (`writeback held list --entries`)"
 _PUT_RIGHT = "put it right in the behavior system, and it goes by itself"
+_MAP = "put it right in the behavior system or by `writeback codes map`, and it goes by itself"
+_MAPPABLE = ("code-unknown", "code-reference-missing")
 
 
 def what_to_do(code: str) -> str:
     """What a person does about entries held for this reason."""
+    if code in _MAPPABLE:
+        return _MAP
     return _DECIDE if code in BY_POLICY or code == "purged" else _PUT_RIGHT
 
 

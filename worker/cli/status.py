@@ -27,8 +27,9 @@ def status(program: Program, as_json: bool) -> None:
 
     JSON: installation, workers (consumers, flushers, last_heard_of_at), queues (queue, ready, unacknowledged,
     consumers), broker_error, parked (total, codes: of the oldest 200 how many by code), run_nows (export_id, since,
-    waits_for), buffered, held, sealed, refused, oldest_buffered_at, events_in_hand, unpublished_outcomes, quiet_days
-    (export_id, day), exports (export_id, district_id, state, frequency, buffered, held, sealed, refused,
+    waits_for), buffered, held, sealed, refused, not_required, oldest_buffered_at, events_in_hand,
+    unpublished_outcomes, quiet_days (export_id, day), exports (export_id, district_id, state, frequency, buffered,
+    held, sealed, refused, not_required,
     oldest_buffered_at, next_run_at, last_delivered_at, pause (at, by, reason) or null, open_run (run_id, state,
     trigger, rows, attempts, error, next_attempt_at, started_at) or null).
     """

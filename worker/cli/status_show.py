@@ -129,6 +129,7 @@ def _shape(shown: Shown) -> dict[str, Any]:
         "held": sum(one.buffer.held for one in exports),
         "sealed": sum(one.buffer.sealed for one in exports),
         "refused": sum(one.buffer.refused for one in exports),
+        "not_required": sum(one.buffer.not_required for one in exports),
         "oldest_buffered_at": instant(_oldest(exports)),
         "events_in_hand": status.events_in_hand,
         "unpublished_outcomes": status.unpublished_outcomes,
@@ -148,6 +149,7 @@ def _export_shape(one: ExportStatus) -> dict[str, Any]:
         "held": one.buffer.held,
         "sealed": one.buffer.sealed,
         "refused": one.buffer.refused,
+        "not_required": one.buffer.not_required,
         "oldest_buffered_at": instant(one.buffer.oldest_buffered_at),
         "next_run_at": instant(one.next_due_at),
         "last_delivered_at": instant(one.last_delivered_at),
@@ -186,12 +188,14 @@ def _print(shown: Shown) -> None:
     oldest = _oldest(exports)
     waiting = sum(one.buffer.buffered for one in exports)
     refused = sum(one.buffer.refused for one in exports)
+    spared = sum(one.buffer.not_required for one in exports)
     since = f", the oldest for {lasting(now - oldest)}" if oldest is not None else ""
     emit_facts(
         [
             ("buffered", f"{waiting}{since}"),
             ("held", _held_text(exports)),
             ("refused", f"{refused} by the SIS (`writeback held list` says why)" if refused else None),
+            ("not required", f"{spared} (`writeback codes list` says why)" if spared else None),
             (
                 "in hand",
                 f"{status.events_in_hand} events taken and not stored yet" if status.events_in_hand else None,

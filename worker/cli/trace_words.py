@@ -29,6 +29,8 @@ def summary(one: ExportTrace) -> str:
         return _refused(last)
     if state == "collapsed":
         return _collapsed(one, last)
+    if state == "not_required":
+        return f"not required: {last['reason']}; `writeback codes list` shows who and why"
     if state in _ENDED:
         return f"{state}: {_why_ended(one, last)}"
     if not one.export.active:
@@ -94,7 +96,8 @@ def _what_frees(one: ExportTrace, entry: RowMapping) -> str:
     if entry["reason_code"] == "purged":
         return f"it can only be dismissed: {dismiss}"
     if entry["reason_code"] not in BY_POLICY:
-        return "it goes by itself once that is put right"
+        mapped = " (`writeback codes map` can)" if (entry["reason_code"] or "").startswith("code-") else ""
+        return f"it goes by itself once that is put right{mapped}"
     instead = by_hand(entry["action"], tells_action=one.export.definition.tells_action)
     if instead is not None:
         return f"{instead}, then {dismiss}"

@@ -73,9 +73,9 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Nothing of it is to be sent: `cancelled`, `superseded`, `ignored` or `collapsed`, and why."""
+    """Nothing of it is to be sent: `cancelled`, `superseded`, `ignored`, `collapsed` or `not_required`, and why."""
 
-    state: Literal["cancelled", "superseded", "ignored", "collapsed"]
+    state: Literal["cancelled", "superseded", "ignored", "collapsed", "not_required"]
     reason: str
 
 
@@ -114,6 +114,10 @@ def judge(
         return Ends("cancelled", "its data has been purged")
     there = None if in_sis is None or in_sis.seen_to else in_sis
     gone = why_gone(route, candidate, references, there)
+    if gone is None and (never := never_sent(candidate, references)) is not None:
+        if there is None or not _sent_before_its_code_changed(there, references):
+            return Ends("not_required", never)
+        gone = never
     if gone is None:
         if there is None:
             if behind is not None:
@@ -140,6 +144,25 @@ def why_gone(
     if in_sis is not None and in_sis.document is not None and _left_out(route, in_sis, references):
         return None  # narrowing a definition voids nothing: only a tardy that itself has changed leaves it
     return f"the definition's {clause} does not match it"
+
+
+def never_sent(candidate: Candidate, references: References) -> str | None:
+    """Why the administrator's word keeps the version out of the SIS, or None."""
+    if candidate.document is None:
+        return None
+    school_id, code = candidate.document["school_id"], candidate.document["behavior_code"]
+    if not references.never_sends(school_id, code):
+        return None
+    return f"behavior code {code} is never sent for school {school_id}: an administrator has said so"
+
+
+def _sent_before_its_code_changed(in_sis: Delivered, references: References) -> bool:
+    """Whether what the SIS has bears a code that is sent: then the tardy itself has changed since, and what was sent
+    is taken back. An administrator's word alone takes nothing back."""
+    document = in_sis.document
+    return document is not None and not references.never_sends(
+        document["school_id"], document["behavior_code"]
+    )
 
 
 def _clause(

@@ -37,16 +37,46 @@ class BehaviorCode:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeMapping:
+    """The administrator's own word on a code: what the SIS calls it, or (None) that it is never sent."""
+
+    external_reference_code: str | None
+
+    @property
+    def never_send(self) -> bool:
+        return self.external_reference_code is None
+
+
+@dataclass(frozen=True, slots=True)
 class References:
-    """What is known of one district. Codes are keyed by (school or EVERY_SCHOOL, code)."""
+    """What is known of one district. Codes and mappings are keyed by (school or EVERY_SCHOOL, code)."""
 
     schools: Mapping[str, School] = field(default_factory=dict)
     codes: Mapping[tuple[str, str], BehaviorCode] = field(default_factory=dict)
     bell_schedules: Mapping[str, tuple[BellSchedule, ...]] = field(default_factory=dict)
+    mappings: Mapping[tuple[str, str], CodeMapping] = field(default_factory=dict)
 
     def code(self, school_id: str, code: str) -> BehaviorCode | None:
-        """The school's own entry, else the general one."""
+        """What the behavior system says of the code: the school's own entry, else the general one."""
         return self.codes.get((school_id, code)) or self.codes.get((EVERY_SCHOOL, code))
+
+    def mapping(self, school_id: str, code: str) -> CodeMapping | None:
+        """The administrator's word: on the school's own code, else on the general one."""
+        return self.mappings.get((school_id, code)) or self.mappings.get((EVERY_SCHOOL, code))
+
+    def never_sends(self, school_id: str, code: str) -> bool:
+        """Whether the administrator has said that the code is never sent."""
+        mapping = self.mapping(school_id, code)
+        return mapping is not None and mapping.never_send
+
+    def code_reference(self, school_id: str, code: str) -> str | None:
+        """What the SIS calls the code. The administrator's word, whichever school it is for, goes before what the
+        behavior system publishes; in both the school's own before every school's. None: nobody has said."""
+        mapping = self.mapping(school_id, code)
+        if mapping is not None and not mapping.never_send:
+            return mapping.external_reference_code
+        published = self.code(school_id, code)
+        return published.external_reference_code if published is not None else None
 
 
 def build_references(documents: Iterable[tuple[str, str, Mapping[str, Any]]]) -> References:

@@ -11,7 +11,7 @@ from typing import Any
 from schemas.catalogue import find_field
 from schemas.times import stored_instant
 from schemas.zones import source as zone_source
-from worker.core.bells import Period, find_period, matching_periods, period_beside, schedule_of
+from worker.core.bells import BellSchedule, Period, find_period, matching_periods, period_beside, schedule_of
 from worker.core.definition import Definition, FieldSpec, Gap
 from worker.core.formats import FORMATS
 from worker.core.references import BehaviorCode, References, School
@@ -52,9 +52,7 @@ class Tardy:
         school_id = self.document["school_id"]
         school = self.references.schools.get(school_id)
         if school is None:
-            raise Unwritable(
-                "school-unknown", f"school {school_id} is not known (no school.saved has arrived)"
-            )
+            raise Unwritable("school-unknown", school_not_known(school_id))
         return school
 
     @cached_property
@@ -71,16 +69,22 @@ class Tardy:
         code, school_id = self.document["behavior_code"], self.document["school_id"]
         behavior = self.references.code(school_id, code)
         if behavior is None:
-            raise Unwritable("code-unknown", f"behavior code {code} is not known for school {school_id}")
+            raise Unwritable("code-unknown", code_not_known(code, school_id))
         return behavior
+
+    @cached_property
+    def bells(self) -> BellSchedule:
+        """The bell schedule that the school follows on that day."""
+        school_id = self.school.school_id
+        schedule = schedule_of(self.references.bell_schedules.get(school_id, ()), self.local.date())
+        if isinstance(schedule, str):
+            raise Unwritable("period-missing", f"{no_bells(school_id)}{schedule}")
+        return schedule
 
     @cached_property
     def period(self) -> Period:
         """The period in the school's bell schedule of that day, by the tardy's own name for it, else by time."""
-        local, school_id = self.local, self.school.school_id
-        schedule = schedule_of(self.references.bell_schedules.get(school_id, ()), local.date())
-        if isinstance(schedule, str):
-            raise Unwritable("period-missing", f"school {school_id}: {schedule}")
+        local, schedule = self.local, self.bells
         name, clock = self.document.get("period"), local.time().replace(tzinfo=None)
         period = find_period(schedule, clock, name)
         if period is None and not matching_periods(schedule, clock, name) and not name:
@@ -89,9 +93,8 @@ class Tardy:
             how = "has no period of that name" if name else "has no period at that time"
             if self.gap != "hold" and not name:
                 how += f", and no {self.gap} one that day"
-            raise Unwritable(
-                "period-missing", f"bell schedule {schedule.bell_schedule_id} of school {school_id} {how}"
-            )
+            where = bells_named(schedule.bell_schedule_id, self.school.school_id)
+            raise Unwritable("period-missing", f"{where} {how}")
         return period
 
     @property
@@ -100,25 +103,50 @@ class Tardy:
         return self.document.get("period") or self.period.name
 
 
+def code_not_known(code: str, school_id: str) -> str:
+    """The reason of a row that waits for `behavior_code.saved`, or for the administrator's word."""
+    return f"behavior code {code} is not known for school {school_id}"
+
+
+def code_lacks_reference(code: str, school_id: str) -> str:
+    """The reason of a row that waits for its code's External Reference Code."""
+    return f"behavior code {code} has no External Reference Code for school {school_id}"
+
+
+def school_not_known(school_id: str) -> str:
+    """The reason of a row that waits for `school.saved`."""
+    return f"school {school_id} is not known (no school.saved has arrived)"
+
+
+def no_bells(school_id: str) -> str:
+    """How the reason of a row begins that waits for a bell schedule which applies to its day."""
+    return f"school {school_id}: "
+
+
+def bells_named(bell_schedule_id: str, school_id: str) -> str:
+    """How the reason of a row names the bell schedule that lacks its period."""
+    return f"bell schedule {bell_schedule_id} of school {school_id}"
+
+
+def period_lacks_reference(name: str, bell_schedule_id: str, school_id: str) -> str:
+    """The reason of a row that waits for its period's External Reference Code."""
+    return f"period {name} in {bells_named(bell_schedule_id, school_id)} has no External Reference Code"
+
+
 def _period_reference(tardy: Tardy) -> str:
-    code = tardy.period.external_reference_code
-    if not code:
-        raise Unwritable(
-            "period-reference-missing",
-            f"a period of school {tardy.school.school_id} has no External Reference Code in its bell schedule",
-        )
-    return code
+    period = tardy.period
+    if not period.external_reference_code:
+        reason = period_lacks_reference(period.name, tardy.bells.bell_schedule_id, tardy.school.school_id)
+        raise Unwritable("period-reference-missing", reason)
+    return period.external_reference_code
 
 
 def _behavior_reference(tardy: Tardy) -> str:
-    code = tardy.behavior.external_reference_code
-    if not code:
-        raise Unwritable(
-            "code-reference-missing",
-            f"behavior code {tardy.behavior.code} has no External Reference Code"
-            f" for school {tardy.document['school_id']}",
-        )
-    return code
+    code, school_id = tardy.document["behavior_code"], tardy.document["school_id"]
+    reference = tardy.references.code_reference(school_id, code)
+    if not reference:
+        raise Unwritable("code-reference-missing", code_lacks_reference(tardy.behavior.code, school_id))
+    return reference
 
 
 def _recorded_at(tardy: Tardy) -> datetime | None:

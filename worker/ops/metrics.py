@@ -14,7 +14,7 @@ from worker.clock import Clock
 from worker.instruments import Instruments
 from worker.ops.probe import Probe
 from worker.store.engine import Database
-from worker.store.status import LIVE_STATES, OPEN_STATES, ExportStatus, Status, take_status
+from worker.store.status import COUNTED_STATES, OPEN_STATES, ExportStatus, Status, take_status
 
 Families = dict[str, GaugeMetricFamily]
 
@@ -28,7 +28,10 @@ _GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "broker_up": ("1 if the broker told its queues' depth, else 0.", ()),
     "database_up": ("1 if the database told how things stand, else 0.", ()),
-    "buffer_entries": ("Entries that have not ended, by state.", ("export", "state")),
+    "buffer_entries": (
+        "Entries that have not ended, and what is not required, by state.",
+        ("export", "state"),
+    ),
     "buffer_oldest_seconds": ("Age of the oldest buffered entry, 0 if there is none.", ("export",)),
     "next_run_timestamp_seconds": ("When the schedule runs next.", ("export",)),
     "last_delivered_timestamp_seconds": ("When a run was last delivered.", ("export",)),
@@ -143,7 +146,7 @@ def _families(*names: str) -> Families:
 
 
 def _add_buffer_and_run(families: Families, export: ExportStatus, now: datetime) -> None:
-    for state in LIVE_STATES:
+    for state in COUNTED_STATES:
         families["buffer_entries"].add_metric((export.export_id, state), getattr(export.buffer, state))
     oldest = export.buffer.oldest_buffered_at
     age = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())

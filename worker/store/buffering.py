@@ -14,7 +14,7 @@ from schemas import reference
 from schemas.events import ReferenceItem, TardyVersion
 from schemas.payload import is_canonical
 from schemas.tardy import VOIDED, stored_hash
-from worker.store.backfill import backfill_school, rejudge_held
+from worker.store.backfill import Code, backfill_school, rejudge_held, wake_not_required
 from worker.store.catalogue import CatalogueCache, next_generation
 from worker.store.collapsing import wake_schools
 from worker.store.contest import rekey_schools
@@ -261,7 +261,7 @@ def _supersede_older(connection: Connection, corrected: Sequence[TardyVersion], 
     c = entries.c
     by_tardy = one_of(c.district_id, c.tardy_id, [(t.district_id, t.tardy_id) for t in corrected])
     older = c.version < _head_version()
-    replaced = c.state.in_((*UNSEALED, "collapsed"))
+    replaced = c.state.in_((*UNSEALED, "collapsed", "not_required"))
     connection.execute(update(entries).where(by_tardy, older, replaced).values(**values))
 
 
@@ -276,6 +276,7 @@ def save_references(connection: Connection, items: Sequence[ReferenceItem], now:
     number: int | None = None
     districts = set[str]()
     schools: dict[str, set[str]] = defaultdict(set)  # by district: those whose days or periods have changed
+    codes: dict[str, set[Code]] = defaultdict(set)
     for item in items:
         result = _known_content(connection, item)
         if result is None:
@@ -285,6 +286,8 @@ def save_references(connection: Connection, items: Sequence[ReferenceItem], now:
                 districts.add(item.district_id)
                 if item.kind in ("school", "bell_schedule"):
                     schools[item.district_id].add(item.school_id)
+                if item.kind == "behavior_code":
+                    codes[item.district_id].add((item.school_id, item.item_id))
                 if item.kind == "school":
                     backfill_school(connection, item.district_id, item.school_id, now)
         results.append(result or "new")
@@ -292,6 +295,7 @@ def save_references(connection: Connection, items: Sequence[ReferenceItem], now:
         rejudge_held(connection, district_id)
         rekey_schools(connection, district_id, schools[district_id], now)
         wake_schools(connection, district_id, schools[district_id])
+        wake_not_required(connection, district_id, sorted(codes[district_id]))
     return Buffered(results)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select, update
@@ -13,6 +13,7 @@ from schemas.zones import Zone, find_zone
 from worker.core.definition import Definition, parse_definition
 from worker.core.references import EVERY_SCHOOL, References, build_references
 from worker.core.routing import Route, Router, route_of
+from worker.store.mappings import load_mappings
 from worker.store.tables import catalogue, definition_revisions, definitions, reference_versions
 
 
@@ -155,7 +156,8 @@ def load_references(connection: Connection, district_id: str, school_ids: Collec
         .subquery()
     )
     rows = connection.execute(select(newest).where(newest.c.rank == 1))
-    return build_references((row.kind, row.school_id, json.loads(row.document)) for row in rows)
+    published = build_references((row.kind, row.school_id, json.loads(row.document)) for row in rows)
+    return replace(published, mappings=load_mappings(connection, district_id, school_ids))
 
 
 class ReferenceLoader:
@@ -176,6 +178,7 @@ class ReferenceLoader:
                 {**self.references.schools, **more.schools},
                 {**self.references.codes, **more.codes},
                 {**self.references.bell_schedules, **more.bell_schedules},
+                {**self.references.mappings, **more.mappings},
             )
             self._known |= missing | {EVERY_SCHOOL}
         return self.references

@@ -125,8 +125,8 @@ def wake_after_delivery(connection: Connection, run: RowMapping) -> None:
 
 
 def wake_schools(connection: Connection, district_id: str, school_ids: Collection[str]) -> None:
-    """A school's days or periods are others now: has what is collapsed there, or ignored because its row read the
-    same, judged again."""
+    """A school's days or periods are others now: has what is collapsed there, ignored because its row read the
+    same, or not required judged again."""
     if not school_ids:
         return
     there: Any = exists().where(
@@ -139,7 +139,7 @@ def wake_schools(connection: Connection, district_id: str, school_ids: Collectio
     )
     d = definitions.c
     exports = select(d.export_id).where(d.district_id == district_id, d.state == "active")
-    asleep = (entries.c.export_id.in_(exports), entries.c.state.in_(("collapsed", "ignored")))
+    asleep = (entries.c.export_id.in_(exports), entries.c.state.in_(("collapsed", "ignored", "not_required")))
     connection.execute(update(entries).where(*asleep, there, has_data()).values(**JUDGED_AGAIN))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from schemas.zones import Zone
 from worker.core.definition import Definition, FieldSpec
-from worker.core.judging import Candidate, Delivered, Ends, Verdict, Waits, judge, tardy_of
+from worker.core.judging import Candidate, Delivered, Ends, Verdict, Waits, judge, never_sent, tardy_of
 from worker.core.references import References
 from worker.core.routing import Route, mismatch
 from worker.core.rows import Unwritable, Value, build_row
@@ -77,7 +77,14 @@ def clauses_of(case: Case) -> list[Clause]:
     if not district.passes:
         return [district]
     matching = [_schools(case), _codes(case), _first_day(case)]
-    row = [_collapse(case), _closes_at(case), _max_age(case), *_columns(case), *_corrections(case)]
+    row = [
+        _never_send(case),
+        _collapse(case),
+        _closes_at(case),
+        _max_age(case),
+        *_columns(case),
+        *_corrections(case),
+    ]
     return [district, *matching, _version(case), _voided(case), *row]
 
 
@@ -119,7 +126,9 @@ def _asked(case: Case, **kept: Any) -> Verdict:
     newest = replace(case.candidate, head_version=case.candidate.version)
     sent = case.delivered
     earlier = sent if sent is not None and sent.version < newest.version else None
-    return judge(bare, everything, newest, case.references, earlier, line=1)
+    sent_codes = {place: word for place, word in case.references.mappings.items() if not word.never_send}
+    references = replace(case.references, mappings=sent_codes)
+    return judge(bare, everything, newest, references, earlier, line=1)
 
 
 def _has_data(case: Case) -> bool:
@@ -181,6 +190,13 @@ def _voided(case: Case) -> Clause:
     if case.in_sis is None:
         return Clause("voided", False, "it is, and nothing of it is in the SIS")
     return Clause("voided", True, f"it is: it takes version {case.in_sis.version} back, which is in the SIS")
+
+
+def _never_send(case: Case) -> Clause:
+    never = never_sent(case.candidate, case.references)
+    if never is not None:
+        return Clause("never_send", False, never)
+    return Clause("never_send", None, "no administrator has said so of its code")
 
 
 def _collapse(case: Case) -> Clause:

@@ -28,7 +28,7 @@ Version = tuple[str, str, int]
 """District, tardy and version."""
 
 PURGED = "its data has been purged"
-_WAITING = ("buffered", "held", "collapsed")
+_WAITING = ("buffered", "held", "collapsed", "not_required")
 _CHUNK = 500  # keys in one statement
 
 

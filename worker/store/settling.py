@@ -37,7 +37,10 @@ def _judge_newer_again(connection: Connection, run_id: str) -> None:
     found = connection.execute(
         select(*(newer.c[name] for name in _KEY))
         .join(sent, and_(same_tardy, newer.c.version > sent.c.version))
-        .where(sent.c.run_id == run_id, newer.c.state.in_(("buffered", "held", "cancelled", "ignored")))
+        .where(
+            sent.c.run_id == run_id,
+            newer.c.state.in_(("buffered", "held", "cancelled", "ignored", "not_required")),
+        )
     ).mappings()
     rows = [
         {name: row[name] for name in _KEY} | _AFRESH for row in found

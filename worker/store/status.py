@@ -13,6 +13,7 @@ from worker.store.requests import events_in_hand
 from worker.store.tables import definitions, entries, outbox, runs
 
 LIVE_STATES = ("buffered", "held", "sealed", "refused")
+COUNTED_STATES = (*LIVE_STATES, "not_required")
 OPEN_STATES = ("sealed", "delivering", "waiting", "guarded", "failed")
 
 
@@ -37,13 +38,15 @@ class OpenRun:
 class Buffer:
     """An export's entries that have not ended, by state, and since when the oldest buffered one waits.
 
-    `refused`: by the SIS, and nobody has decided yet what becomes of them.
+    `refused`: by the SIS, and nobody has decided yet what becomes of them. `not_required`: an administrator has said
+    that their codes are never sent; nothing waits for them, but one day they may be asked for again.
     """
 
     buffered: int = 0
     held: int = 0
     sealed: int = 0
     refused: int = 0
+    not_required: int = 0
     oldest_buffered_at: datetime | None = None
 
     @property
@@ -127,10 +130,23 @@ def _buffers(connection: Connection) -> dict[str, Buffer]:
         counts.setdefault(export_id, {})[state] = count
         if state == "buffered":
             oldest[export_id] = buffered_at
+    for export_id, count in _not_required(connection):
+        counts.setdefault(export_id, {})["not_required"] = count
     return {
         export_id: Buffer(**of_states, oldest_buffered_at=oldest.get(export_id))
         for export_id, of_states in counts.items()
     }
+
+
+def _not_required(connection: Connection) -> list[tuple[str, int]]:
+    """Counted by themselves, from the index alone: there may be as many of them as of what was delivered."""
+    rows = connection.execute(
+        select(entries.c.export_id, func.count())
+        .join(definitions, definitions.c.export_id == entries.c.export_id)
+        .where(entries.c.state == "not_required")
+        .group_by(entries.c.export_id)
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def _open_runs(connection: Connection) -> Mapping[str, OpenRun]:

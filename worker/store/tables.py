@@ -34,6 +34,7 @@ IS_UNSEALED = text("entries.state IN ('buffered', 'held')")
 _IN_A_RUN = text("run_id IS NOT NULL")
 _KEPT = text("document IS NOT NULL")
 _COMPETING = text("collapse_key IS NOT NULL")
+_IN_FORCE = text("ended_at IS NULL")
 
 catalogue = Table(
     "catalogue",
@@ -58,6 +59,33 @@ reference_versions = Table(
     Column("received_at", Instant, nullable=False),
     Index("ix_reference_versions_generation", "generation"),
     Index("ix_reference_versions_school", "district_id", "school_id", "kind"),
+)
+
+code_mappings = Table(
+    "code_mappings",
+    metadata,
+    Column("mapping_id", _Number, primary_key=True),
+    Column("district_id", String(ID), nullable=False),
+    Column("school_id", String(ID), nullable=False),  # "": every school
+    Column("code", String(ID), nullable=False),
+    Column("external_reference_code", Text),  # None: never sent
+    Column("mapped_at", Instant, nullable=False),
+    Column("mapped_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    # When, by whom and why it was unmapped, or replaced by another word; None: in force.
+    Column("ended_at", Instant),
+    Column("ended_by", Text),
+    Column("end_reason", Text),
+    # One word on a code of a school at a time.
+    Index(
+        "ux_code_mappings_in_force",
+        "district_id",
+        "school_id",
+        "code",
+        unique=True,
+        sqlite_where=_IN_FORCE,
+        postgresql_where=_IN_FORCE,
+    ),
 )
 
 tardy_versions = Table(
@@ -378,5 +406,6 @@ ENTRY_STATES = (
     "ignored",
     "dismissed",
     "collapsed",
+    "not_required",
 )
 UNSEALED = ("buffered", "held")

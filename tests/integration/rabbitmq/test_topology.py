@@ -46,7 +46,10 @@ def test_the_topology_is_the_contracts_and_preparing_again_changes_nothing(
             ("behavior", "writeback.events", f"{kind}.*")
             for kind in ("tardy", "behavior_code", "bell_schedule", "school", "school_day")
         ),
-        ("writeback.commands", "writeback.commands", "export.*"),
+        *(
+            ("writeback.commands", "writeback.commands", f"{kind}.*")
+            for kind in ("export", "code", "run", "entry")
+        ),
         ("writeback.rejected", "writeback.rejected", ""),
     }
 

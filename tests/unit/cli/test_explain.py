@@ -78,6 +78,7 @@ def test_a_tardy_that_would_go_is_shown_as_its_row(place: Workplace) -> None:
         "backfill_from",
         "version",
         "voided",
+        "never_send",
         "collapse",
         "closes_at",
         "max_age_days",
@@ -153,7 +154,7 @@ def test_where_a_tardy_has_no_place_among_the_others_it_is_held_and_says_so(plac
     place.receive(bell_schedule())
     found = explained(place, tardy("t-9", occurred_at="2026-10-06T12:07:00-05:00"))
     assert (found["state"], found["reason_code"], failing(found)) == ("held", "period-missing", ["collapse"])
-    assert "has no period at that time" in found["clauses"][6]["detail"]
+    assert "has no period at that time" in found["clauses"][7]["detail"]
 
 
 def test_a_correction_is_judged_by_what_was_delivered(place: Workplace) -> None:

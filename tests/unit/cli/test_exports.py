@@ -183,6 +183,7 @@ def test_status_tells_what_waits_what_is_held_and_what_is_wrong(place: Workplace
         "held",
         "sealed",
         "refused",
+        "not_required",
         "oldest_buffered_at",
         "events_in_hand",
         "unpublished_outcomes",

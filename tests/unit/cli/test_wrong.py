@@ -215,7 +215,10 @@ def test_the_roles_of_run_are_those_of_the_service() -> None:
 def test_every_command_explains_itself(place: Workplace) -> None:
     listed = [
         "audit",
+        "bells",
         "check",
+        "codes",
+        "days",
         "db",
         "demo",
         "exports",
@@ -225,12 +228,13 @@ def test_every_command_explains_itself(place: Workplace) -> None:
         "report",
         "run",
         "runs",
+        "schools",
         "status",
         "student",
         "trace",
     ]
     assert [line.split()[0] for line in _commands(place)] == listed
-    for group in ("exports", "runs", "rejected", "held", "db"):
+    for group in ("exports", "runs", "rejected", "held", "codes", "schools", "bells", "days", "db"):
         for line in _commands(place, group):
             name, about = line.split(maxsplit=1)
             assert not about.endswith("..."), line

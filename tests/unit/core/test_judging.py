@@ -10,7 +10,7 @@ import pytest
 from tests.builders import definition, tardy_data
 from worker.core.definition import Definition, parse_definition
 from worker.core.judging import Candidate, Delivered, Ends, Ready, Verdict, Waits, judge
-from worker.core.references import References
+from worker.core.references import CodeMapping, References
 from worker.core.routing import route_of
 
 FIELDS = [{"field": "tardy_id"}, {"field": "comment"}, {"field": "action"}]
@@ -103,3 +103,44 @@ def test_a_delivered_row_in_other_columns_is_built_again_before_it_is_compared()
 def test_a_void_of_a_purged_row_waits_and_says_so() -> None:
     waits = verdict(candidate(2, voided=True), Delivered(1, "add", None), corrections="send")
     assert isinstance(waits, Waits) and waits.code == "purged"
+
+
+NEVER = References(mappings={("", "SPARE"): CodeMapping(None)})
+
+
+def spoken(of: Candidate, before: Delivered | None = None, **changes: Any) -> Verdict:
+    """The verdict where an administrator has said that the code SPARE is never sent."""
+    current = defined(**changes)
+    return judge(current, route_of(current, date(2026, 8, 1)), of, NEVER, before, line=1)
+
+
+def test_a_code_that_is_never_sent_is_not_required() -> None:
+    ended = spoken(candidate(behavior_code="SPARE"))
+    assert isinstance(ended, Ends) and ended.state == "not_required"
+    assert isinstance(spoken(candidate()), Ready)
+
+
+def test_what_the_definition_does_not_take_is_cancelled_whatever_its_code_is_called() -> None:
+    ended = spoken(candidate(behavior_code="SPARE"), codes=["TARDY"])
+    assert isinstance(ended, Ends) and ended.state == "cancelled"
+
+
+def test_an_administrators_word_alone_takes_nothing_back() -> None:
+    """The code was sent, and is never sent from now on: a comment amended since is not sent, nor is it a void."""
+    sent = delivered(comment="old", behavior_code="SPARE")
+    changed = candidate(2, behavior_code="SPARE", comment="new")
+    ended = spoken(changed, sent, corrections="send")
+    assert isinstance(ended, Ends) and ended.state == "not_required"
+
+
+def test_a_void_of_what_was_sent_before_goes_out() -> None:
+    sent = delivered(comment="old", behavior_code="SPARE")
+    assert spoken(candidate(2, voided=True), sent, corrections="send") == Ready("void", ["t", "old", "void"])
+
+
+def test_a_tardy_amended_to_a_code_that_is_never_sent_is_taken_back() -> None:
+    changed = candidate(2, behavior_code="SPARE")
+    taken_back = spoken(changed, delivered(comment="old"), corrections="send")
+    assert taken_back == Ready("void", ["t", "old", "void"])
+    held = spoken(changed, delivered(comment="old"), corrections="hold")
+    assert isinstance(held, Waits) and (held.code, held.action) == ("correction", "void")

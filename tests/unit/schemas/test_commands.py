@@ -39,6 +39,13 @@ def test_a_pause_and_a_resume_may_leave_their_reason_out(type: str) -> None:
     assert load(type, {"export_id": "a"}).data == {"export_id": "a"}
 
 
+def test_a_code_of_no_school_and_no_district_is_every_schools_in_the_default_one() -> None:
+    data = {"code": "A", "never_send": True, "reason": "so"}
+    loaded = load("code.map", data | {"school_id": None, "external_reference_code": None}).data
+    assert loaded == data | {"district_id": "default"}
+    assert load("code.unmap", {"code": "A", "reason": "so"}).data["district_id"] == "default"
+
+
 BROKEN: list[tuple[str, Any, str]] = [
     ("export.save", {}, "definition: required"),
     ("export.save", {"definition": "text"}, "definition: must be an object"),
@@ -58,6 +65,25 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("export.resume", {"reason": "done"}, "export_id: required"),
     ("export.delete", {"export_id": "a", "reason": "x"}, "reason: unknown field"),
     ("export.retry", {"export_id": 7}, "export_id: must be 1 to 63 of a-z"),
+    ("code.map", {"code": "A", "reason": "x"}, "give exactly one of external_reference_code and never_send"),
+    ("code.map", {"code": "A", "external_reference_code": "T"}, "reason: required"),
+    (
+        "code.map",
+        {"code": "A", "external_reference_code": "T", "never_send": True, "reason": "x"},
+        "give exactly one of external_reference_code and never_send",
+    ),
+    (
+        "code.map",
+        {"code": "A", "external_reference_code": "", "reason": "x"},
+        "external_reference_code: must be text of 1 to 256 characters",
+    ),
+    ("code.map", {"external_reference_code": "T", "reason": "x"}, "code: required"),
+    (
+        "code.map",
+        {"code": "A", "never_send": True, "school_id": "", "reason": "x"},
+        "school_id: must be text",
+    ),
+    ("code.unmap", {"code": "A", "never_send": True, "reason": "x"}, "never_send: unknown field"),
     ("export.retry", None, "data: required"),
     ("export.retry", [], "data: must be an object"),
 ]
