@@ -50,6 +50,14 @@ class Envelope:
     extensions: Mapping[str, str | int | bool]
 
 
+class UnsoundError(RejectedError):
+    """An envelope that can be read, but not taken as it is: who sent it can be told so. `envelope` has no data."""
+
+    def __init__(self, reason: str, envelope: Envelope) -> None:
+        super().__init__("invalid", reason)
+        self.envelope = envelope
+
+
 def read_envelope(
     body: bytes,
     content_type: str | None = None,
@@ -60,7 +68,7 @@ def read_envelope(
 
     Raises RejectedError: `oversize`, `undecodable` (not UTF-8, not JSON, no CloudEvents 1.0 object,
     compressed, a foreign content type), or `invalid` (a NUL or lone surrogate in the envelope, an `id` or
-    `source` too long).
+    `source` too long: UnsoundError where `id`, `source` and `type` are text that can be stored and sent).
     """
     if len(body) > MAX_BODY:
         raise RejectedError("oversize", f"the body has {len(body)} bytes; at most {MAX_BODY} are read")
@@ -184,8 +192,12 @@ def _check_text(document: dict[str, Any], extensions: Mapping[str, object]) -> N
         for name in ("id", "source")
         if len(document[name]) > MAX_NAME
     ]
-    if problems:
-        raise RejectedError("invalid", one_line(problems))
+    if not problems:
+        return
+    if all(is_storable(document[name]) for name in _NAMED):
+        bare = Envelope(document["id"], document["source"], document["type"], None, None, None, _NOTHING)
+        raise UnsoundError(one_line(problems), bare)
+    raise RejectedError("invalid", one_line(problems))
 
 
 def _undecodable(reason: str) -> RejectedError:

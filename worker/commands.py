@@ -98,6 +98,22 @@ def refuse(
         _answer(connection, Asked(command, now), Answer(refused=reason))
 
 
+def refuse_for_now(
+    connection: Connection,
+    command: Command,
+    reason: str,
+    now: datetime,
+    *,
+    reply_to: str | None = None,
+    correlation_id: str | None = None,
+) -> None:
+    """Answers a command that the program has failed at. It is not remembered: sent again, it is tried again."""
+    data = {"command_id": command.command_id, "command_type": command.type, "reason": reason}
+    outcomes.tell_stranger(
+        connection, "command.refused", data, now, reply_to=reply_to, correlation_id=correlation_id
+    )
+
+
 def _answer(connection: Connection, asked: Asked, answer: Answer) -> None:
     data: dict[str, Any] = {"command_id": asked.command.command_id, "command_type": asked.command.type}
     if answer.refused is not None:

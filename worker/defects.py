@@ -13,6 +13,8 @@ from worker.errors import WritebackError
 log = structlog.get_logger("defects")
 
 STEPS = (
+    "store",
+    "command",
     "read",
     "due",
     "judge",

@@ -16,7 +16,18 @@ class RefusedError(WritebackError):
 
 
 class UnavailableError(WritebackError):
-    """The broker or the database does not answer: wait and try again, nothing is lost."""
+    """The broker or the database does not answer or cannot do what is asked: wait and try again, nothing is lost.
+
+    `kind` is one word for the reason (`worker.store.database_errors` has the database's).
+    """
+
+    def __init__(self, message: str, *, kind: str = "gone") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class RowError(WritebackError):
+    """The database cannot store a row for what is in it: whoever brought that row is at fault, nobody else."""
 
 
 class UnreadableError(WritebackError):

@@ -6,24 +6,28 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 from uuid import uuid4
 
 import structlog
 
 from schemas.commands import COMMAND_TYPES, Command, load_command
-from schemas.envelope import Envelope, read_envelope
+from schemas.envelope import Envelope, UnsoundError, read_envelope
 from schemas.errors import RejectedError
 from schemas.events import EVENT_TYPES, ReferenceItem, TardyVersion, load_event
 from schemas.fields import is_storable
+from worker import defects
 from worker.broker.ports import Broker, Consumer, Delivery, Publisher, Rejection
 from worker.clock import Clock
-from worker.commands import carry_out, refuse
-from worker.errors import UnavailableError
+from worker.commands import carry_out, refuse, refuse_for_now
+from worker.errors import RowError, UnavailableError
 from worker.failpoints import Arrow, Part, reached
 from worker.instruments import Instruments
 from worker.loops import Loop
+from worker.setbacks import DEFECT, Left, Postponed, Untaken
 from worker.store import requests
 from worker.store.buffering import buffer_tardies, save_references
 from worker.store.catalogue import CatalogueCache
@@ -36,7 +40,11 @@ _HEARTBEAT = 5.0  # seconds between two signs of life in the database
 _BARRIER_LOOK = 0.2  # seconds between two looks for a run that waits for what is in hand
 _WAIT = 0.1  # seconds to wait for a first event: how late a command may be seen
 _SUSPICIOUS = 3  # handed out this often before: may have killed its worker, so it is handled alone
+_WAITING = "not consuming; trying again"
 _LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE_OF_A_DEFECT = 300.0  # each try costs what is handed out one of its deliveries
+_COMMAND_TRIES = 8  # a command that meets a defect, about a minute; those behind it wait so long
+_COMMAND_DEATHS = 50  # handed out so often and never answered: it is not tried again
 _WELL = 60.0  # seconds after which a connection without any work counts as good, too
 DELIVERY_LIMIT = 100  # as the queues' own `x-delivery-limit`
 _GIVEN_UP = Rejection("delivery-limit", f"handed out more than {DELIVERY_LIMIT} times and never acknowledged")
@@ -53,6 +61,10 @@ class Batch:
     tardies: list[tuple[Delivery, TardyVersion]] = field(default_factory=list)
     references: list[tuple[Delivery, ReferenceItem]] = field(default_factory=list)
     rejected: list[tuple[Delivery, Rejection]] = field(default_factory=list)
+
+
+class _RehearsedError(Exception):
+    """Takes back what was only tried."""
 
 
 class Intake:
@@ -84,6 +96,9 @@ class Intake:
         self._last_heartbeat = 0.0
         self._last_barrier_look = 0.0
         self._failures = 0
+        self._untaken = Untaken()
+        self._left = Left(self._untaken)
+        self._postponed: Postponed | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Consumes until told to stop; a broker or database that is gone is waited for, and no defect ends it.
@@ -95,7 +110,7 @@ class Intake:
             self._instruments.pulse,
             within=120,
             longest=_LONGEST_PAUSE,
-            waiting="not consuming; trying again",
+            waiting=_WAITING,
         )
         loop.run(lambda: self._attend(stop, loop), stop)
         self._delist()
@@ -104,16 +119,22 @@ class Intake:
         try:
             reached(Part.CONSUMER)
             self._session(stop)
-        except Exception:
+        except Exception as error:
             if self._failures == 0:
                 loop.well()  # it had worked since the last one
             self._failures += 1
+            if isinstance(error, UnavailableError) and error.kind == DEFECT:
+                pause = min(_LONGEST_PAUSE_OF_A_DEFECT, 0.25 * 2.0 ** min(self._failures, 12))
+                log.warning(_WAITING, reason=str(error), seconds=pause)
+                return pause
             raise
         return 0
 
     def _session(self, stop: threading.Event) -> None:
         """One connection's life. Whatever was not acknowledged at its end goes back to the queue, once."""
+        self._left, self._postponed = Left(self._untaken), None
         self._enlist()
+        self._untaken.take()
         if self._failures:
             self._broker.prepare()  # what was there when the process started may have been deleted since
         consumer = self._broker.consumer(self._batch_size * PREFETCH_BATCHES)
@@ -121,7 +142,7 @@ class Intake:
         try:
             log.info("consuming", broker=self._broker.name)
             well_since = time.monotonic()
-            while not stop.is_set():
+            while not stop.is_set() and not self._left.is_due():
                 self.step(consumer, publisher)
                 self._instruments.pulse.beat("consumer")
                 if time.monotonic() - well_since > _WELL:
@@ -135,6 +156,8 @@ class Intake:
         deliveries = consumer.receive(self._batch_size, self._linger, _WAIT)
         self.handle_events(deliveries, consumer, publisher)
         commands = 0
+        if self._postponed is not None and self._postponed.is_due():
+            self.handle_command(self._postponed.delivery, consumer, publisher)
         while (command := consumer.receive_command()) is not None:
             self.handle_command(command, consumer, publisher)
             commands += 1
@@ -165,9 +188,10 @@ class Intake:
         self._store(batch)
         for delivery, rejection in batch.rejected:
             self._park(delivery, rejection, publisher)
-        consumer.acknowledge(deliveries)
-        reached(Arrow.BATCH_ACKNOWLEDGED)
-        self._failures = 0
+        if done := [delivery for delivery in deliveries if delivery not in self._left]:
+            consumer.acknowledge(done)
+            reached(Arrow.BATCH_ACKNOWLEDGED)
+            self._failures = 0
 
     def _park(self, delivery: Delivery, rejection: Rejection, publisher: Publisher) -> None:
         reached(Arrow.PARK_BEFORE_PUBLISH)
@@ -183,9 +207,12 @@ class Intake:
                 batch.rejected.append((delivery, _GIVEN_UP))
                 continue
             try:
-                event = load_event(_envelope(delivery))
+                event = _event(delivery)
             except RejectedError as error:
                 batch.rejected.append((delivery, Rejection(error.code, error.reason)))
+                continue
+            except Exception as error:  # noqa: BLE001 - a defect of ours in reading one message is no other's
+                self._left.add(delivery, partial(_event, delivery), error)
                 continue
             if isinstance(event, TardyVersion):
                 batch.tardies.append((delivery, event))
@@ -200,15 +227,21 @@ class Intake:
     def _store_each(
         self, items: list[tuple[Delivery, E]], store: Callable[[list[E]], list[str]]
     ) -> list[tuple[Delivery, Rejection]]:
-        """Stores the items together, or, where the database refuses one, in halves until it stands alone."""
+        """Stores the items together; in halves where the database cannot store what is in one of them, until that
+        one stands alone, and one by one where a defect is met. Returns what is to be parked."""
         if not items:
             return []
+        events = [item for _, item in items]
         try:
-            results = store([item for _, item in items])
+            results = store(events)
         except UnavailableError:
+            self._untaken.note(lambda: store(events))
             raise
-        except Exception as error:  # noqa: BLE001 - one bad message must not hold the queue up
+        except RowError as error:
             return self._store_halves(items, store, error)
+        except Exception as error:  # noqa: BLE001 - what it is, the log says; no message is parked for it
+            return self._store_singly(items, store, error)
+        self._left.went_well()
         rejected = []
         for (delivery, item), result in zip(items, results, strict=True):
             if result == "conflict":
@@ -218,15 +251,25 @@ class Intake:
         return rejected
 
     def _store_halves(
-        self, items: list[tuple[Delivery, E]], store: Callable[[list[E]], list[str]], error: Exception
+        self, items: list[tuple[Delivery, E]], store: Callable[[list[E]], list[str]], error: RowError
     ) -> list[tuple[Delivery, Rejection]]:
         if len(items) > 1:
             middle = len(items) // 2
             return self._store_each(items[:middle], store) + self._store_each(items[middle:], store)
         reference = uuid4().hex[:12]
-        log.error("a message could not be stored", reference=reference, error=type(error).__name__)
+        log.error("a message could not be stored", reference=reference, reason=str(error))
         reason = f"it could not be stored; look for reference {reference} in the log"
         return [(items[0][0], Rejection("invalid", reason))]
+
+    def _store_singly(
+        self, items: list[tuple[Delivery, E]], store: Callable[[list[E]], list[str]], error: Exception
+    ) -> list[tuple[Delivery, Rejection]]:
+        """Whom it concerns stays in hand, unacknowledged; where it is everybody, nothing more is taken in hand."""
+        if len(items) > 1:
+            return [parked for item in items for parked in self._store_each([item], store)]
+        [(delivery, event)] = items
+        self._left.add(delivery, lambda: store([event]), error)
+        return []
 
     def _store_tardies(self, tardies: list[TardyVersion]) -> list[str]:
         for attempt in self._database.retrying():
@@ -251,37 +294,77 @@ class Intake:
 
     def handle_command(self, delivery: Delivery, consumer: Consumer, publisher: Publisher) -> None:
         """Carries one command out, or refuses it; parks what is no command at all."""
+        objection: UnsoundError | None = None
         try:
             envelope = _envelope(delivery)
+        except UnsoundError as error:
+            envelope, objection = error.envelope, error
         except RejectedError as error:
             self._park(delivery, Rejection(error.code, error.reason), publisher)
-        else:
-            result = self._answer(envelope, delivery)
+            self._command_is_done(delivery, consumer)
+            return
+        if (result := self._answer(envelope, delivery, objection)) is not None:
             self._instruments.events.labels(_known_type(envelope.type), result).inc()
             log.info("command", type=_known_type(envelope.type), result=result)
+            self._command_is_done(delivery, consumer)
+
+    def _command_is_done(self, delivery: Delivery, consumer: Consumer) -> None:
+        self._postponed = None
         consumer.acknowledge([delivery])
         reached(Arrow.COMMAND_ACKNOWLEDGED)
         self._failures = 0
         self._wake()
 
-    def _answer(self, envelope: Envelope, delivery: Delivery) -> str:
+    def _answer(self, envelope: Envelope, delivery: Delivery, objection: UnsoundError | None) -> str | None:
+        """What became of it; None: it met a defect and will be tried again, in its place before all others."""
         reply = _reply(delivery)
+        broken = Command(envelope.type, envelope.id, envelope.source, {})
         try:
+            if objection is not None:
+                raise objection
+            if delivery.delivery_count >= _COMMAND_DEATHS:
+                raise RuntimeError("handed out very often, and each time it ended whoever took it")
             return self._carry_out(load_command(envelope), reply)
         except UnavailableError:
             raise
         except RejectedError as error:
             reason = error.reason
         except Exception as error:  # noqa: BLE001 - one bad command must not hold the queue up
-            reference = uuid4().hex[:12]
-            log.error("a command could not be carried out", reference=reference, error=type(error).__name__)
-            reason = f"it could not be carried out; look for reference {reference} in the log"
-        broken = Command(envelope.type, envelope.id, envelope.source, {})
+            return self._failed_at(broken, reply, delivery, error)
         with self._database.write() as connection:
             refuse(connection, broken, reason, self._clock(), **reply)
         return "refused"
 
+    def _failed_at(
+        self, command: Command, reply: dict[str, str | None], delivery: Delivery, error: Exception
+    ) -> str | None:
+        """A defect may go by itself, and events go on meanwhile; but no command is to stop all others for good."""
+        before = self._postponed.tries if self._postponed is not None else delivery.delivery_count
+        tries = before + 1
+        reference = defects.noted("command", error, tries=tries)
+        if tries < _COMMAND_TRIES:
+            self._postponed = Postponed.after(delivery, tries)
+            return None
+        where = f"look for reference {reference} in its log"
+        reason = f"the program failed at it {tries} times: {where}, then send it again"
+        with self._database.write() as connection:
+            refuse_for_now(connection, command, reason, self._clock(), **reply)
+        return "refused"
+
     def _carry_out(self, command: Command, reply: dict[str, str | None]) -> str:
+        try:
+            return self._carried_out(command, reply)
+        except UnavailableError:
+            self._untaken.note(lambda: self._rehearse(command))
+            raise
+
+    def _rehearse(self, command: Command) -> None:
+        """Carries it out and takes it back: another worker may have been handed it meanwhile."""
+        with suppress(_RehearsedError), self._database.write() as connection:
+            carry_out(connection, command, self._clock())
+            raise _RehearsedError
+
+    def _carried_out(self, command: Command, reply: dict[str, str | None]) -> str:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
                 answer = carry_out(connection, command, self._clock(), **reply)
@@ -346,6 +429,10 @@ def _envelope(delivery: Delivery) -> Envelope:
     return read_envelope(
         delivery.body, delivery.content_type, delivery.content_encoding, dict(delivery.headers)
     )
+
+
+def _event(delivery: Delivery) -> Event:
+    return load_event(_envelope(delivery))
 
 
 def _reply(delivery: Delivery) -> dict[str, str | None]:

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.builders import command, definition, outgoing, save
+from tests.builders import definition, outgoing, save
 from tests.program import SteppedProgram
-from worker import intake as intake_module
 from worker.broker.ports import COMMANDS_QUEUE, Delivery
 from worker.broker.registry import open_broker
 from worker.intake import Intake
@@ -59,15 +58,3 @@ def test_a_command_is_carried_out_whatever_bytes_stand_where_its_answer_is_to_go
 ) -> None:
     handle(program, tmp_path, save(definition()), **properties)
     assert [told["export_ids"] for told in program.outcomes("command.accepted")] == [["daily"]]
-
-
-def test_a_command_that_meets_a_defect_is_refused_with_a_reference(
-    program: SteppedProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: Any, **__: Any) -> None:
-        raise KeyError("secret")
-
-    monkeypatch.setattr(intake_module, "carry_out", broken)
-    handle(program, tmp_path, command("export.retry", {"export_id": "daily"}))
-    [told] = program.outcomes("command.refused")
-    assert "reference" in told["reason"] and "secret" not in told["reason"]

@@ -5,11 +5,22 @@ from __future__ import annotations
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import func, select, text
 
+from schemas.commands import Command
+from tests.builders import NOON
 from worker.errors import RefusedError
-from worker.store import migrate
+from worker.store import migrate, outcomes
 from worker.store.engine import Database
-from worker.store.tables import metadata
+from worker.store.tables import commands, metadata, outbox
+
+_OLD_COMMAND = text(
+    "INSERT INTO commands (source, command_id, type, received_at) VALUES (:source, :name, 'export.retry', :at)"
+)
+_OLD_OUTCOME = text(
+    "INSERT INTO outbox (outcome_id, type, body, command_source, command_id, created_at, published_at)"
+    " VALUES (:outcome, 'command.accepted', :body, :source, :name, :at, :at)"
+)
 
 
 @pytest.mark.bare
@@ -32,3 +43,31 @@ def test_upgrading_twice_changes_nothing(database_url: str) -> None:
 def test_an_empty_database_is_refused_with_the_command_to_type(database_url: str) -> None:
     with pytest.raises(RefusedError, match="writeback db upgrade"):
         migrate.require_current(Database(database_url))
+
+
+@pytest.mark.bare
+def test_commands_and_their_outcomes_keep_their_names_through_the_upgrade(database_url: str) -> None:
+    """What was answered before is answered again from memory after, in its order, and nobody else is."""
+    database = Database(database_url)
+    migrate.upgrade(database, "0008")
+    names = [("tests", f"c-{number}") for number in range(2500)] + [("other", "c-1")]
+    with database.write() as connection:
+        for source, name in names:
+            values = {"source": source, "name": name, "at": "2026-10-06T17:00:00.000000Z"}
+            connection.execute(_OLD_COMMAND, values)
+            connection.execute(
+                _OLD_OUTCOME, values | {"outcome": name, "body": f'{{"of": "{source} {name}"}}'}
+            )
+    migrate.upgrade(database)
+    with database.write() as connection:
+        known = Command("export.retry", "c-1", "tests", {})
+        assert not outcomes.remember(connection, known, NOON, reply_to="me", correlation_id="1")
+        again = connection.execute(select(outbox.c.body).where(outbox.c.reply_to == "me")).scalars().all()
+        assert again == ['{"of": "tests c-1"}']
+        fresh = Command("export.retry", "c-1", "third", {})
+        assert outcomes.remember(connection, fresh, NOON, reply_to=None, correlation_id=None)
+        remembered = connection.execute(select(func.count()).select_from(commands)).scalar_one()
+        assert remembered == len(names) + 1
+        oldest = connection.execute(select(func.min(commands.c.received_at))).scalar_one()
+        assert oldest == NOON
+    database.close()

@@ -18,6 +18,7 @@ from worker.store.backfill import Code, backfill_school, rejudge_held, wake_not_
 from worker.store.catalogue import CatalogueCache, next_generation
 from worker.store.collapsing import wake_schools
 from worker.store.contest import rekey_schools
+from worker.store.database_errors import own_rows
 from worker.store.recordset import as_parameter, recordset
 from worker.store.rows import columns_of, insert_given, insert_new, one_of
 from worker.store.tables import UNSEALED, entries, reference_versions, tardies, tardy_versions
@@ -94,7 +95,8 @@ def _insert_versions(connection: Connection, batch: Sequence[TardyVersion], now:
         .returning(c.district_id, c.tardy_id, c.version)
     )
     parameter = as_parameter(connection, _VERSION_COLUMNS, rows)
-    return {(row[0], row[1], row[2]) for row in connection.execute(statement, {"rows": parameter})}
+    with own_rows():
+        return {(row[0], row[1], row[2]) for row in connection.execute(statement, {"rows": parameter})}
 
 
 def _other_content(connection: Connection, batch: Sequence[TardyVersion]) -> dict[Key, str]:
@@ -189,8 +191,9 @@ def _upsert_heads(
         where=new.version > tardies.c.version,
     )
     returning = statement.returning(tardies.c.district_id, tardies.c.tardy_id, tardies.c.changes)
-    moved = connection.execute(returning, {"rows": as_parameter(connection, _HEAD_COLUMNS, rows)})
-    return {(row[0], row[1]): row[2] for row in moved}
+    with own_rows():
+        moved = connection.execute(returning, {"rows": as_parameter(connection, _HEAD_COLUMNS, rows)})
+        return {(row[0], row[1]): row[2] for row in moved}
 
 
 def _entries_of(cache: CatalogueCache, tardy: TardyVersion, now: datetime) -> list[dict[str, Any]]:
@@ -327,17 +330,18 @@ def _put_reference(connection: Connection, item: ReferenceItem, number: int, now
     newer = connection.execute(
         select(exists().where(_same_item(item), c.version > item.version))
     ).scalar_one()
-    connection.execute(
-        reference_versions.insert().values(
-            kind=item.kind,
-            district_id=item.district_id,
-            school_id=item.school_id,
-            item_id=item.item_id,
-            version=item.version,
-            document=item.document,
-            content_hash=item.content_hash,
-            generation=number,
-            received_at=now,
+    with own_rows():
+        connection.execute(
+            reference_versions.insert().values(
+                kind=item.kind,
+                district_id=item.district_id,
+                school_id=item.school_id,
+                item_id=item.item_id,
+                version=item.version,
+                document=item.document,
+                content_hash=item.content_hash,
+                generation=number,
+                received_at=now,
+            )
         )
-    )
     return not newer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,26 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.engine import URL, make_url
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from worker.clock import Clock
 from worker.errors import UnavailableError
+from worker.store.database_errors import is_lost_race, translated
 from worker.store.instants import INSTEAD
+from worker.store.session_settings import begin_statements, own_search_path
 
 # One number for the whole program, taken at random: other programs in the same database lock other numbers.
 CATALOGUE_LOCK = 0x7A6D_7977
 
 _BUSY_TIMEOUT_MS = 30_000
-# Shorter than a lease (30 s): a worker that is stopped in the middle of a write lets go of its locks before others
-# take its runs over. No write of ours waits for anything but the database.
-_POSTGRESQL_SLEEP_MS = 20_000
-_POSTGRESQL_RETRYABLE = ("40001", "40P01")  # serialization failure, deadlock
+_MAY_PASS = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 
 class Database:
-    """Transactions over one SQLAlchemy engine. Raises UnavailableError when the server does not answer.
+    """Transactions over one SQLAlchemy engine. They raise UnavailableError where the server does not answer or
+    cannot do what is asked.
 
     `clock` stands in for the database's own, in tests and the demo (see `instants`).
     """
@@ -42,7 +42,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads: on SQLite it blocks nobody and nobody blocks it."""
         with (
-            _translated(),
+            translated(),
             self.engine.connect().execution_options(**self._options) as connection,
             connection.begin(),
         ):
@@ -52,10 +52,17 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that writes; on SQLite it holds the only write lock from its first moment."""
         with (
-            _translated(),
+            translated(),
             self.engine.connect().execution_options(writes=True, **self._options) as connection,
             connection.begin(),
         ):
+            yield connection
+
+    @contextmanager
+    def outside(self) -> Iterator[Connection]:
+        """A connection of PostgreSQL's without a transaction, for what cannot be in one. No name is looked up in
+        our search_path there."""
+        with translated(), self.engine.connect().execution_options(outside=True) as connection:
             yield connection
 
     def retrying(self) -> Retrying:
@@ -63,7 +70,7 @@ class Database:
         return Retrying(
             stop=stop_after_attempt(8),
             wait=wait_random_exponential(multiplier=0.02, max=1),
-            retry=retry_if_exception(_lost_a_race),
+            retry=retry_if_exception(is_lost_race),
             reraise=True,
         )
 
@@ -90,32 +97,29 @@ def own_catalogue(connection: Connection) -> None:
 
 def _open(url: str) -> Engine:
     parsed = make_url(url)
-    if parsed.drivername.startswith("sqlite"):
-        file = Path(parsed.database or "")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)  # it holds student data: nobody else on the machine reads it
-        engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    engine = create_engine(
-        url,
-        hide_parameters=True,  # an error's text would quote a row: student data
-        pool_pre_ping=True,
-        pool_size=8,
-        max_overflow=8,
-        connect_args={
-            "connect_timeout": 10,
-            "options": "-c timezone=utc -c lock_timeout=300000",
-            # A network that fell silent is noticed within half a minute, not after the kernel's two hours.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 30000,
-        },
-    )
-    event.listen(engine, "begin", _begin_postgresql)
+    return _open_sqlite(parsed) if parsed.drivername.startswith("sqlite") else _open_postgresql(parsed)
+
+
+def _open_sqlite(url: URL) -> Engine:
+    file = Path(url.database or "")
+    _make(file)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make(file: Path) -> None:
+    """Makes the file where it is not there. Raises UnavailableError for what may pass, as a disk that is full or
+    mounted read-only; OSError."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            file.touch(mode=0o600)  # it holds student data: nobody else on the machine reads it
+    except OSError as error:
+        if error.errno not in _MAY_PASS:
+            raise
+        raise UnavailableError(f"the database {file} cannot be made: {error.strerror}") from error
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
@@ -132,32 +136,49 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _begin_postgresql(connection: Connection) -> None:
-    if connection.get_execution_options().get("writes", False):
-        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {_POSTGRESQL_SLEEP_MS}")
+def _open_postgresql(given: URL) -> Engine:
+    url, search_path = own_search_path(given)
+    engine = create_engine(
+        url,
+        hide_parameters=True,  # an error's text would quote a row: student data
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=8,
+        use_native_hstore=False,  # asks the server for a type that we do not use
+        connect_args={
+            "connect_timeout": 10,
+            "client_encoding": "utf8",
+            "prepare_threshold": None,  # what is prepared on one connection is not there on PgBouncer's next
+            # A network that fell silent is noticed within half a minute, not after the kernel's two hours.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30000,
+        },
+    )
+    _have_our_begin(engine, begin_statements(search_path))
+    return engine
 
 
-def _lost_a_race(error: BaseException) -> bool:
-    cause = error.__cause__ if isinstance(error, UnavailableError) else error
-    if not isinstance(cause, DBAPIError):
-        return False
-    if isinstance(cause.orig, sqlite3.OperationalError):
-        return "locked" in str(cause.orig) or "busy" in str(cause.orig)
-    return getattr(cause.orig, "sqlstate", None) in _POSTGRESQL_RETRYABLE
+def _have_our_begin(engine: Engine, begin: dict[str, str]) -> None:
+    """The driver begins no transaction by itself: its BEGIN would be a message, and a round trip, of its own."""
+    learnt = list[bool]()
 
+    def before_sqlalchemy_learns(connection: Any, _record: Any) -> None:
+        """SQLAlchemy asks the first connection how the server writes strings: it is to hear what will hold."""
+        connection.autocommit = True
+        if not learnt:
+            connection.execute(begin["reads"])
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """A server that is gone, restarting or full is UnavailableError; its text names no row's values."""
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        raise UnavailableError(f"the database does not answer: {_first_line(error)}") from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise UnavailableError("the database cut the connection off; it is tried again") from error
-        raise
+    def after_it_has_learnt(connection: Any, _record: Any) -> None:
+        connection.rollback()
+        learnt.append(True)
 
+    def begin_ours(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if not options.get("outside", False):
+            connection.exec_driver_sql(begin["writes" if options.get("writes", False) else "reads"])
 
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    event.listen(engine, "connect", before_sqlalchemy_learns, insert=True)
+    event.listen(engine, "connect", after_it_has_learnt)
+    event.listen(engine, "begin", begin_ours)

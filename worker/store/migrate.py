@@ -10,15 +10,17 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from worker.errors import RefusedError
+from worker.errors import RefusedError, UnavailableError
+from worker.store.database_errors import Trouble
 from worker.store.engine import Database
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x7A6D_7978
 
 
-def upgrade(database: Database) -> tuple[str | None, str]:
-    """Brings the database up to date; returns the revision it was at (None: empty) and the one it is at now.
+def upgrade(database: Database, to: str = "head") -> tuple[str | None, str]:
+    """Brings the database up to date (or to this revision); returns the revision it was at (None: empty) and the
+    program's newest.
 
     Two processes that upgrade at once do it one after the other.
     """
@@ -29,7 +31,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         _refuse_newer(before)
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
     return before, newest()
 
 
@@ -66,7 +68,20 @@ def _refuse_newer(current: str | None) -> None:
 
 
 def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None and connection.dialect.name == "postgresql":
+        _require_schema(connection)
+    return revision
+
+
+def _require_schema(connection: Connection) -> None:
+    """What cannot be seen looks as if it were not there. Raises UnavailableError."""
+    if connection.exec_driver_sql("SELECT current_schema()").scalar_one() is None:
+        raise UnavailableError(
+            "the database has no schema that its user may use; grant USAGE on it, or name another as search_path in"
+            " the options of DATABASE_URL",
+            kind=Trouble.RIGHTS,
+        )
 
 
 def _config() -> Config:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +29,11 @@ class CommandKey:
     source: str
     command_id: str
 
+    @property
+    def hash(self) -> str:
+        """64 hex digits: what indexes can hold of them, however long they are."""
+        return hashlib.sha256(json.dumps([self.source, self.command_id]).encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Unpublished:
@@ -49,7 +56,9 @@ def remember(
     correlation_id: str | None,
 ) -> bool:
     """Notes a command; False: it came before, and its stored outcomes are queued to be told again."""
+    key = CommandKey(command.source, command.command_id)
     statement = insert_into(connection, commands).values(
+        key=key.hash,
         source=command.source,
         command_id=command.command_id,
         type=command.type,
@@ -57,9 +66,9 @@ def remember(
         reply_to=reply_to,
         correlation_id=correlation_id,
     )
-    if inserted(connection, statement, commands.c.command_id):
+    if inserted(connection, statement, commands.c.key):
         return True
-    _tell_again(connection, CommandKey(command.source, command.command_id), now, reply_to, correlation_id)
+    _tell_again(connection, key, now, reply_to, correlation_id)
     return False
 
 
@@ -68,7 +77,7 @@ def _tell_again(
 ) -> None:
     stored = connection.execute(
         select(outbox.c.outcome_id, outbox.c.type, outbox.c.body)
-        .where(outbox.c.command_source == key.source, outbox.c.command_id == key.command_id)
+        .where(outbox.c.command_key == key.hash)
         .group_by(outbox.c.outcome_id, outbox.c.type, outbox.c.body)
         .order_by(func.min(outbox.c.outbox_id))
     ).all()
@@ -87,14 +96,27 @@ def tell(
     reply_to = correlation_id = None
     if command is not None:
         asked = connection.execute(
-            select(commands.c.reply_to, commands.c.correlation_id).where(
-                commands.c.source == command.source, commands.c.command_id == command.command_id
-            )
+            select(commands.c.reply_to, commands.c.correlation_id).where(commands.c.key == command.hash)
         ).one_or_none()
         reply_to, correlation_id = asked if asked is not None else (None, None)
     outcome_id = uuid4().hex
     body = outcome_envelope(kind, dict(data), outcome_id=outcome_id, time=now).decode()
     _put(connection, outcome_id, kind, body, command, reply_to, correlation_id, now)
+
+
+def tell_stranger(
+    connection: Connection,
+    kind: str,
+    data: Mapping[str, Any],
+    now: datetime,
+    *,
+    reply_to: str | None,
+    correlation_id: str | None,
+) -> None:
+    """Queues an outcome for a command that is not remembered."""
+    outcome_id = uuid4().hex
+    body = outcome_envelope(kind, dict(data), outcome_id=outcome_id, time=now).decode()
+    _put(connection, outcome_id, kind, body, None, reply_to, correlation_id, now)
 
 
 def _put(
@@ -112,6 +134,7 @@ def _put(
             outcome_id=outcome_id,
             type=kind,
             body=body,
+            command_key=command.hash if command else None,
             command_source=command.source if command else None,
             command_id=command.command_id if command else None,
             reply_to=reply_to,
@@ -167,8 +190,7 @@ def _before_their_turn(connection: Connection, claimed: Sequence[int]) -> set[in
     """Those of the claimed that follow an outcome of the same command that is not among them and is not out."""
     earlier = outbox.alias()
     follows = exists().where(
-        earlier.c.command_source == outbox.c.command_source,
-        earlier.c.command_id == outbox.c.command_id,
+        earlier.c.command_key == outbox.c.command_key,
         earlier.c.outbox_id < outbox.c.outbox_id,
         earlier.c.outbox_id.not_in(claimed),
         earlier.c.published_at.is_(None),

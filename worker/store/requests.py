@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -42,9 +41,10 @@ def request_scheduled(
 
 def request_by_command(connection: Connection, export_id: str, command: CommandKey, now: datetime) -> bool:
     """Writes a run-now; it waits until consumers have put away what was published before."""
-    slot = hashlib.sha256(json.dumps([command.source, command.command_id]).encode()).hexdigest()
     barrier = next_barrier(connection)
-    return _put(connection, export_id, "run_now", slot, "pending", now, command=command, barrier=barrier)
+    return _put(
+        connection, export_id, "run_now", command.hash, "pending", now, command=command, barrier=barrier
+    )
 
 
 def request_continuous(connection: Connection, export_id: str, now: datetime) -> bool:

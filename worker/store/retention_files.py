@@ -5,9 +5,15 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from sqlalchemy import text
+
 from worker.errors import UnavailableError
 from worker.store.engine import Database
 
+_WHOLE_NAME = text(
+    "SELECT quote_ident(nspname) || '.' || quote_ident(relname)"
+    " FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass(:name)"
+)
 _TABLES = ("tardy_versions", "tardies", "entries")
 _PATIENCE = 30.0  # seconds: others write, or read an older state, for a moment only
 
@@ -17,9 +23,11 @@ def scrub(database: Database) -> None:
     if database.is_sqlite:
         scrub_sqlite(Path(str(database.engine.url.database)))
         return
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in _TABLES:  # also its statistics, which hold common values
-            connection.exec_driver_sql(f"VACUUM (ANALYZE) {table}")
+    with database.read() as connection:
+        names = [connection.execute(_WHOLE_NAME, {"name": table}).scalar_one() for table in _TABLES]
+    with database.outside() as connection:
+        for name in names:  # also its statistics, which hold common values
+            connection.exec_driver_sql(f"VACUUM (ANALYZE) {name}")
 
 
 def scrub_sqlite(file: Path) -> None:

@@ -299,8 +299,10 @@ attempts = Table(
 commands = Table(
     "commands",
     metadata,
-    Column("source", Text, primary_key=True),
-    Column("command_id", Text, primary_key=True),
+    # A hash of source and id (`CommandKey.hash`): both together may be too long for an index.
+    Column("key", String(64), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("command_id", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("reply_to", Text),
@@ -315,6 +317,7 @@ outbox = Table(
     Column("outcome_id", String(32), nullable=False),
     Column("type", String(32), nullable=False),
     Column("body", Text, nullable=False),
+    Column("command_key", String(64)),
     Column("command_source", Text),
     Column("command_id", Text),
     Column("reply_to", Text),
@@ -323,7 +326,7 @@ outbox = Table(
     Column("claimed_until", Instant),
     Column("published_at", Instant),
     Index("ix_outbox_unpublished", "published_at", "outbox_id"),
-    Index("ix_outbox_command", "command_source", "command_id"),
+    Index("ix_outbox_command", "command_key"),
 )
 
 consumers = Table(
