@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import cached_property
 from uuid import uuid4
 
+from worker.answering import Answering
 from worker.broker.ports import Broker
 from worker.broker.registry import open_broker
 from worker.clock import Clock, system_clock
@@ -82,6 +83,10 @@ class Program:
     @cached_property
     def outbox(self) -> Outbox:
         return Outbox(self.database, self.broker, self.clock, self.instruments)
+
+    @cached_property
+    def answering(self) -> Answering:
+        return Answering(self.database, self.broker, self.instruments)
 
     def intake(self, wake: Callable[[], None] = lambda: None) -> Intake:
         """A consumer of both queues."""

@@ -34,6 +34,10 @@ class UnreadableError(WritebackError):
     """What is stored belongs to another version of the program: this one leaves it to a worker that knows it."""
 
 
+class UndeliverableError(UnavailableError):
+    """The broker has answered, and does not take this very message: others may well go."""
+
+
 class DeliveryError(WritebackError):
     """A delivery did not succeed; the subclass says what happens next."""
 

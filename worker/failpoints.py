@@ -58,6 +58,7 @@ class Arrow(StrEnum):
     OUTBOX_CLAIMED = "outbox.claimed"
     OUTBOX_PUBLISHED = "outbox.published"
     OUTBOX_COMMITTED = "outbox.committed"
+    REPLY_SENT = "reply.sent"
 
 
 class Part(StrEnum):

@@ -1,4 +1,5 @@
-"""Outcomes → broker: published with confirms after the commit they tell of, at least once."""
+"""Outcomes → broker: published with confirms after the commit they tell of, at least once. (`answering` sends those
+that answer a command to the queue it named.)"""
 
 from __future__ import annotations
 
@@ -108,15 +109,3 @@ def _publish(publisher: Publisher, outcome: Unpublished) -> None:
             correlation_id=outcome.correlation_id,
         )
     )
-    if outcome.reply_to is None:
-        return
-    reply = Outgoing(
-        exchange="",
-        routing_key=outcome.reply_to,
-        body=outcome.body,
-        message_id=outcome.outcome_id,
-        correlation_id=outcome.correlation_id,
-        mandatory=True,
-    )
-    if not publisher.publish(reply):
-        log.warning("the reply queue is gone", outcome=outcome.outcome_id)

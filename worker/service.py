@@ -117,6 +117,7 @@ class Service:
         if "consumer" in self._roles:
             loops["consumer"] = self._program.intake(self._program.flusher.wake).run
         loops["outbox"] = self._program.outbox.run
+        loops["answering"] = self._program.answering.run
         return loops
 
     def _thread(self, name: str, work: Callable[[threading.Event], None]) -> threading.Thread:

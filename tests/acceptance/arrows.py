@@ -25,7 +25,7 @@ from worker.broker.ports import Broker
 from worker.commands import carry_out
 from worker.store import migrate
 from worker.store.engine import Database
-from worker.store.tables import consumers, definitions, entries, outbox, runs, tardy_versions
+from worker.store.tables import consumers, definitions, entries, outbox, replies, runs, tardy_versions
 
 Row = tuple[str, ...]
 
@@ -319,6 +319,7 @@ def claims_end(database: Database) -> None:
     with database.write() as connection:
         claimed = outbox.c.claimed_until.is_not(None)
         connection.execute(update(outbox).where(claimed).values(claimed_until=_an_hour_ago()))
+        connection.execute(update(replies).values(due_at=_an_hour_ago()))
         leased = runs.c.lease_until.is_not(None)
         connection.execute(update(runs).where(leased).values(lease_until=_an_hour_ago()))
 

@@ -76,6 +76,7 @@ SCENARIOS: dict[Arrow, tuple[Scenario, ...]] = {
     Arrow.OUTBOX_CLAIMED: (LATE,),
     Arrow.OUTBOX_PUBLISHED: (Scenario(at_once=True, twice="told"),),
     Arrow.OUTBOX_COMMITTED: (LATE,),
+    Arrow.REPLY_SENT: (AT_ONCE,),
 }
 
 # Where the embedded default goes ways of its own: what the dead process had claimed comes back by itself.

@@ -46,6 +46,10 @@ _CLAIMS_END = (
         "UPDATE outbox SET claimed_until = now() - interval '1 hour' WHERE outbox_id IN"
         " (SELECT outbox_id FROM outbox WHERE claimed_until IS NOT NULL FOR UPDATE SKIP LOCKED)"
     ),
+    text(
+        "UPDATE replies SET due_at = now() - interval '1 hour' WHERE outbox_id IN"
+        " (SELECT outbox_id FROM replies FOR UPDATE SKIP LOCKED)"
+    ),
 )
 
 

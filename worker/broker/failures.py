@@ -9,8 +9,11 @@ from typing import NoReturn
 from amqp.exceptions import AMQPError as WireError
 from amqp.exceptions import ConsumerCancelled
 from pika.exceptions import (
+    AMQPConnectionError,
     AMQPError,
+    AMQPHeartbeatTimeout,
     ConnectionBlockedTimeout,
+    ConnectionClosedByBroker,
     ConnectionOpenAborted,
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
@@ -20,6 +23,7 @@ from pika.exceptions import (
 from worker.broker.address import Node
 from worker.errors import ConfigurationError, UnavailableError
 
+_FORCED = 320  # an operator or the broker's own end closed the connection
 ALARM = "it takes no messages now (memory or disk alarm): free memory or disk there; nothing is lost"
 
 
@@ -35,6 +39,16 @@ def raise_for(error: BaseException, where: str, node: Node | None = None) -> NoR
                 "check the host name in BROKER_URL, its cafile, and the broker's certificate"
             ) from error
     raise UnavailableError(f"{where}: {reason(cause)}") from error
+
+
+def is_answer(error: BaseException) -> bool:
+    """Whether the broker has closed the channel or the connection over what it was given, or the library could not
+    even write that: a broker that is gone, ends or is short of memory has said nothing of a message."""
+    cause = _root(error)
+    if isinstance(cause, ConnectionClosedByBroker):
+        return bool(cause.reply_code != _FORCED)
+    gone = (AMQPConnectionError, AMQPHeartbeatTimeout, OSError)
+    return isinstance(cause, AMQPError) and not isinstance(cause, gone)
 
 
 def reason(error: BaseException) -> str:

@@ -126,7 +126,8 @@ class Publisher(Protocol):
     def publish(self, message: Outgoing) -> bool:
         """Returns once the broker has it for good. False: `mandatory` was set and no queue took it.
 
-        Raises UnavailableError when the broker did not confirm (it may or may not have it).
+        Raises UnavailableError when the broker did not confirm (it may or may not have it), UndeliverableError where
+        it has answered and does not take this very message.
         """
 
     def park(self, delivery: Delivery, rejection: Rejection) -> None:

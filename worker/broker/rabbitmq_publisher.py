@@ -20,10 +20,10 @@ from pika.exceptions import (
 
 from worker.broker import parking
 from worker.broker.address import Address, Node, trust
-from worker.broker.failures import raise_for
+from worker.broker.failures import is_answer, raise_for
 from worker.broker.ports import Delivery, Outgoing, Rejection
 from worker.broker.properties import respell
-from worker.errors import UnavailableError
+from worker.errors import UnavailableError, UndeliverableError
 
 CONNECT_TIMEOUT = 5.0
 BLOCKED_TIMEOUT = 10.0
@@ -226,6 +226,10 @@ class ConfirmingChannel:
         try:
             raise_for(self._error, self._where, connecting_to)
         except UnavailableError as error:
+            if connecting_to is None and (
+                is_answer(self._error) or isinstance(self._error, RefusedMessageError)
+            ):
+                raise UndeliverableError(str(error)) from error
             if lost:
                 raise LostError(str(error)) from error
             raise
@@ -242,7 +246,13 @@ class RabbitMQPublisher:
     def publish(self, message: Outgoing) -> bool:
         """As the port says. An exchange that is not there, or not to be written to, is UnavailableError as
         well: what is to be published waits until it can be."""
-        return self.send([Publication.of(message, mandatory=message.mandatory)]) == 0
+        try:
+            return self.send([Publication.of(message, mandatory=message.mandatory)]) == 0
+        except UnavailableError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                self.open()  # raises where it is the broker that does not answer
+                raise UndeliverableError(f"{error}, though it answers otherwise") from error
+            raise
 
     def park(self, delivery: Delivery, rejection: Rejection) -> None:
         """As the port says. Not carried over: `expiration` and `user_id` (kept as headers `x-writeback-…`),

@@ -110,7 +110,7 @@ class Morning:
             self.program.flush.attempt(claim)
 
     def _tell(self, publisher: Publisher) -> None:
-        while self.program.outbox.publish_some(publisher):
+        while self.program.outbox.publish_some(publisher) or self.program.answering.send_some(publisher):
             pass
 
     def _leave(self) -> None:

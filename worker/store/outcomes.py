@@ -15,8 +15,9 @@ from sqlalchemy import Connection, delete, exists, func, insert, or_, select, up
 from schemas.commands import Command
 from schemas.outcomes import outcome_envelope
 from worker.store.instants import database_time
+from worker.store.replies import queue_reply
 from worker.store.rows import but_for, insert_into, inserted
-from worker.store.tables import commands, outbox
+from worker.store.tables import commands, outbox, replies
 
 REMEMBERED = timedelta(days=400)  # contract: commands are idempotent by (source, id) for this long
 _CLAIM = timedelta(seconds=60)  # longer than publishing a batch may take; then another worker tells them
@@ -43,7 +44,6 @@ class Unpublished:
     outcome_id: str
     type: str
     body: bytes
-    reply_to: str | None
     correlation_id: str | None
 
 
@@ -129,8 +129,9 @@ def _put(
     correlation_id: str | None,
     now: datetime,
 ) -> None:
-    connection.execute(
-        insert(outbox).values(
+    statement = (
+        insert(outbox)
+        .values(
             outcome_id=outcome_id,
             type=kind,
             body=body,
@@ -141,7 +142,11 @@ def _put(
             correlation_id=correlation_id,
             created_at=now,
         )
+        .returning(outbox.c.outbox_id)
     )
+    outbox_id = connection.execute(statement).scalar_one()
+    if reply_to is not None:
+        queue_reply(connection, outbox_id, reply_to)
 
 
 def any_unpublished(connection: Connection) -> bool:
@@ -175,11 +180,10 @@ def claim_unpublished(
             outbox.c.outcome_id,
             outbox.c.type,
             outbox.c.body,
-            outbox.c.reply_to,
             outbox.c.correlation_id,
         )
     )
-    found = [Unpublished(row[0], row[1], row[2], row[3].encode(), row[4], row[5]) for row in claimed]
+    found = [Unpublished(row[0], row[1], row[2], row[3].encode(), row[4]) for row in claimed]
     early = _before_their_turn(connection, [outcome.outbox_id for outcome in found])
     release_unpublished(connection, sorted(early))
     mine = [outcome for outcome in found if outcome.outbox_id not in early]
@@ -214,4 +218,5 @@ def forget_old(connection: Connection, now: datetime) -> int:
     edge = now - REMEMBERED
     gone = connection.execute(delete(commands).where(commands.c.received_at < edge)).rowcount
     old = (outbox.c.created_at < edge, outbox.c.published_at.is_not(None))
+    connection.execute(delete(replies).where(replies.c.outbox_id.in_(select(outbox.c.outbox_id).where(*old))))
     return gone + connection.execute(delete(outbox).where(*old)).rowcount

@@ -146,7 +146,8 @@ def ask_to_abandon(
 ) -> None:
     """A person gives up a run whose file may have left: its next attempt, at once, finds out and ends it. The caller
     holds the run's row."""
-    asked = {"abandon_by": who, "abandon_reason": reason, "state": "waiting", "next_attempt_at": now}
+    asked: dict[str, Any] = {"abandon_by": who, "abandon_reason": reason, "state": "waiting"}
+    asked["next_attempt_at"] = database_time(connection)
     connection.execute(update(runs).where(runs.c.run_id == run["run_id"]).values(**asked))
 
 

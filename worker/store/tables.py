@@ -329,6 +329,18 @@ outbox = Table(
     Index("ix_outbox_command", "command_key"),
 )
 
+# Answers to commands that are still to go to the queue that the command named: apart from the outcome itself, which
+# does not wait for them. A row ends once its queue has it, is gone, or has been given up.
+replies = Table(
+    "replies",
+    metadata,
+    Column("outbox_id", _Number, primary_key=True, autoincrement=False),
+    Column("queue_key", String(64), nullable=False),  # a hash of its name, which a stranger chose
+    Column("tries", Integer, nullable=False),  # how often the broker has refused it
+    Column("due_at", Instant, nullable=False),  # in hand, or to be tried again, until then
+    Index("ix_replies_queue", "queue_key", "outbox_id"),
+)
+
 consumers = Table(
     "consumers",
     metadata,
