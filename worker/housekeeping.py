@@ -20,8 +20,9 @@ from worker.flush import Flush
 from worker.instruments import Instruments
 from worker.isolation import Isolation
 from worker.loops import Loop
-from worker.store import asides, outcomes, quiet, retention
+from worker.store import asides, quiet, retention
 from worker.store.engine import Database
+from worker.store.forgetting import forget_old
 
 log = structlog.get_logger("housekeeping")
 
@@ -105,7 +106,7 @@ class Housekeeping:
     def _forget(self) -> None:
         with self._database.write() as connection:
             reached(Part.FORGET)
-            outcomes.forget_old(connection, self._clock())
+            forget_old(connection, self._clock())
         with self._database.write() as connection:
             asides.forget(connection, self._clock())
 

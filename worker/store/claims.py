@@ -28,7 +28,7 @@ from worker.errors import StaleLeaseError
 from worker.store.catalogue import load_definition
 from worker.store.instants import database_time, read_time
 from worker.store.rows import but_for
-from worker.store.tables import attempts, definitions, runs
+from worker.store.tables import IS_UNSWEPT, attempts, definitions, runs
 
 LEASE = timedelta(seconds=30)  # renewed every 10 s; a dead worker's run is free after this
 
@@ -224,13 +224,7 @@ def unswept(
 ) -> list[RowMapping]:
     """Closed runs (of one export), but for these, that may have left something behind: their worker died before it
     removed that, or the destination could not be reached."""
-    wanted = [
-        runs.c.finished_at.is_not(None),
-        runs.c.file_name.is_not(None),
-        ~runs.c.swept,
-        runs.c.attempts > 0,
-        *but_for(runs.c.run_id, besides),
-    ]
+    wanted: list[Any] = [~runs.c.swept, IS_UNSWEPT, *but_for(runs.c.run_id, besides)]
     if export_id is not None:
         wanted.append(runs.c.export_id == export_id)
     statement = select(runs.c.run_id, runs.c.export_id, runs.c.file_name, runs.c.finished_at).where(*wanted)

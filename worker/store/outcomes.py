@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, exists, func, insert, or_, select, update
 
 from schemas.commands import Command
 from schemas.outcomes import outcome_envelope
 from worker.store.instants import database_time
 from worker.store.replies import queue_reply
 from worker.store.rows import but_for, insert_into, inserted
-from worker.store.tables import commands, outbox, replies
+from worker.store.tables import commands, outbox
 
 REMEMBERED = timedelta(days=400)  # contract: commands are idempotent by (source, id) for this long
 _CLAIM = timedelta(seconds=60)  # longer than publishing a batch may take; then another worker tells them
@@ -211,12 +211,3 @@ def release_unpublished(connection: Connection, outbox_ids: Sequence[int]) -> No
 def mark_published(connection: Connection, outbox_ids: Sequence[int], now: datetime) -> None:
     """Notes that the broker has these for good."""
     connection.execute(update(outbox).where(outbox.c.outbox_id.in_(outbox_ids)).values(published_at=now))
-
-
-def forget_old(connection: Connection, now: datetime) -> int:
-    """Forgets commands and outcomes past the time for which commands are remembered; returns how many."""
-    edge = now - REMEMBERED
-    gone = connection.execute(delete(commands).where(commands.c.received_at < edge)).rowcount
-    old = (outbox.c.created_at < edge, outbox.c.published_at.is_not(None))
-    connection.execute(delete(replies).where(replies.c.outbox_id.in_(select(outbox.c.outbox_id).where(*old))))
-    return gone + connection.execute(delete(outbox).where(*old)).rowcount

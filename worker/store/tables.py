@@ -33,6 +33,9 @@ IS_UNSEALED = text("entries.state IN ('buffered', 'held')")
 
 _IN_A_RUN = text("run_id IS NOT NULL")
 _KEPT = text("document IS NOT NULL")
+_HAD_A_FILE = "finished_at IS NOT NULL AND file_name IS NOT NULL AND attempts > 0"
+IS_UNSWEPT = text("runs.finished_at IS NOT NULL AND runs.file_name IS NOT NULL AND runs.attempts > 0")
+_FILELESS = text("sequence IS NULL")
 _COMPETING = text("collapse_key IS NOT NULL")
 _IN_FORCE = text("ended_at IS NULL")
 
@@ -231,6 +234,7 @@ run_requests = Table(
     Column("run_id", String(32)),
     UniqueConstraint("export_id", "trigger", "slot"),
     Index("ix_run_requests_pending", "state", "export_id"),
+    Index("ix_run_requests_last", "export_id", "request_id"),
 )
 
 runs = Table(
@@ -270,6 +274,15 @@ runs = Table(
     Column("finished_at", Instant),
     Index("ix_runs_export", "export_id", "started_at"),
     Index("ix_runs_open", "state", "next_attempt_at"),
+    # Closed runs that nobody has swept after: a handful, whatever the history.
+    Index(
+        "ix_runs_unswept",
+        "export_id",
+        "finished_at",
+        sqlite_where=text(f"swept = 0 AND {_HAD_A_FILE}"),
+        postgresql_where=text(f"NOT swept AND {_HAD_A_FILE}"),
+    ),
+    Index("ix_runs_fileless", "finished_at", sqlite_where=_FILELESS, postgresql_where=_FILELESS),
     # At most one open run a definition.
     Index(
         "ux_runs_one_open",

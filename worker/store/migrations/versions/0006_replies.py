@@ -1,7 +1,7 @@
-"""Replies to commands are settled apart from the outcomes they repeat
+"""Replies to commands are settled apart from outcomes; a long history of runs is not read for the few that matter
 
-Revision ID: 0005
-Revises: 0004
+Revision ID: 0006
+Revises: 0005
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from alembic import op
 
 from worker.store.types import Instant
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -30,6 +30,25 @@ def upgrade() -> None:
     )
     op.create_index("ix_replies_queue", "replies", ["queue_key", "outbox_id"], unique=False)
     _queue_what_waits(replies)
+    had_a_file = "finished_at IS NOT NULL AND file_name IS NOT NULL AND attempts > 0"
+    op.create_index(
+        "ix_runs_unswept",
+        "runs",
+        ["export_id", "finished_at"],
+        unique=False,
+        sqlite_where=sa.text(f"swept = 0 AND {had_a_file}"),
+        postgresql_where=sa.text(f"NOT swept AND {had_a_file}"),
+    )
+    fileless = sa.text("sequence IS NULL")
+    op.create_index(
+        "ix_runs_fileless",
+        "runs",
+        ["finished_at"],
+        unique=False,
+        sqlite_where=fileless,
+        postgresql_where=fileless,
+    )
+    op.create_index("ix_run_requests_last", "run_requests", ["export_id", "request_id"], unique=False)
 
 
 def _queue_what_waits(replies: sa.Table) -> None:
@@ -54,5 +73,8 @@ def _queue_what_waits(replies: sa.Table) -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_run_requests_last", table_name="run_requests")
+    op.drop_index("ix_runs_fileless", table_name="runs")
+    op.drop_index("ix_runs_unswept", table_name="runs")
     op.drop_index("ix_replies_queue", table_name="replies")
     op.drop_table("replies")
