@@ -9,10 +9,12 @@ from datetime import timedelta
 
 import structlog
 
+from worker import defects
 from worker.broker.ports import Broker, Outgoing, Publisher
-from worker.errors import UnavailableError, UndeliverableError
+from worker.errors import ConfigurationError, UnavailableError, UndeliverableError
 from worker.failpoints import Arrow, reached
 from worker.instruments import Instruments
+from worker.loops import Loop
 from worker.store import replies
 from worker.store.engine import Database
 from worker.store.replies import Reply
@@ -35,22 +37,14 @@ class Answering:
 
     def run(self, stop: threading.Event) -> None:
         """Sends until told to stop."""
-        self._instruments.pulse.expect("answering", within=180)
         publisher = self._broker.publisher()
-        failures = 0
-        while not stop.is_set():
-            pause = _IDLE
-            try:
-                pause = 0 if self.send_some(publisher) else _IDLE
-                failures = 0
-            except UnavailableError as error:
-                failures += 1
-                pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(failures, 10))
-                log.warning("replies wait", reason=str(error), seconds=pause)
-            self._instruments.pulse.beat("answering")
-            stop.wait(pause)
-        publisher.close()
-        self._instruments.pulse.stopped("answering")
+        loop = Loop(
+            "answering", self._instruments.pulse, within=180, longest=_LONGEST_PAUSE, waiting="replies wait"
+        )
+        try:
+            loop.run(lambda: 0 if self.send_some(publisher) else _IDLE, stop)
+        finally:
+            publisher.close()
 
     def send_some(self, publisher: Publisher) -> int:
         """Sends the oldest replies that are due; returns how many are settled. Raises UnavailableError."""
@@ -72,15 +66,24 @@ class Answering:
     def _send(
         self, publisher: Publisher, reply: Reply, settled: list[int], refused: dict[str, Reply]
     ) -> None:
+        """One try. Raises UnavailableError and ConfigurationError: they say nothing of this reply."""
         try:
             if not publisher.publish(_outgoing(reply)):
                 log.warning("the reply queue is gone", outcome=reply.outcome_id)
+            reached(Arrow.REPLY_SENT)
         except UndeliverableError as error:
-            if reply.tries + 1 < MOST_TRIES:
-                refused[reply.queue] = reply
-                return
-            log.warning("a reply is given up", outcome=reply.outcome_id, reason=str(error), tries=MOST_TRIES)
-        reached(Arrow.REPLY_SENT)
+            why = str(error)
+        except (UnavailableError, ConfigurationError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the other replies go
+            why = defects.told(defects.noted("answer", error, outcome=reply.outcome_id))
+        else:
+            settled.append(reply.outbox_id)
+            return
+        if reply.tries + 1 < MOST_TRIES:
+            refused[reply.queue] = reply
+            return
+        log.warning("a reply is given up", outcome=reply.outcome_id, reason=why, tries=MOST_TRIES)
         settled.append(reply.outbox_id)
 
     def _note(self, waiting: Sequence[Reply], settled: list[int], refused: dict[str, Reply]) -> None:

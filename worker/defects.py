@@ -25,6 +25,7 @@ STEPS = (
     "render",
     "settle",
     "tell",
+    "answer",
     "sweep",
     "forget",
     "quiet",

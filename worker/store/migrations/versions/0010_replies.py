@@ -1,7 +1,7 @@
 """Replies to commands are settled apart from outcomes; a long history of runs is not read for the few that matter
 
-Revision ID: 0006
-Revises: 0005
+Revision ID: 0010
+Revises: 0009
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from alembic import op
 
 from worker.store.types import Instant
 
-revision = "0006"
-down_revision = "0005"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
