@@ -13,6 +13,7 @@ from schemas.commands import Command
 from schemas.envelope import read_envelope
 from schemas.events import ReferenceItem, TardyVersion, load_event
 from worker.broker.ports import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Outgoing
+from worker.destinations.marks import MARK
 
 NOON = datetime(2026, 10, 6, 17, 0, tzinfo=UTC)  # a Tuesday, 12:00 in Chicago
 
@@ -160,6 +161,11 @@ def outgoing(message: Mapping[str, Any], **properties: Any) -> Outgoing:
     exchange = COMMANDS_EXCHANGE if asked else EVENTS_EXCHANGE
     body = json.dumps(message).encode()
     return Outgoing(exchange=exchange, routing_key=message["type"], body=body, **properties)
+
+
+def hidden_in(folder: Path) -> list[Path]:
+    """Temporary files and marks of attempts in a folder: all that begins with a dot but the installation's mark."""
+    return sorted(path for path in folder.glob(".*") if path.name != MARK)
 
 
 def rows_in(folder: Path) -> dict[str, list[str]]:

@@ -108,7 +108,8 @@ class Worker:
 
 
 class Processes:
-    """Starts workers and commands that share one environment. `module` is what Python runs as the program."""
+    """Starts workers and commands that share one environment; files may go to folders under `folder`. `module` is
+    what Python runs as the program."""
 
     def __init__(
         self, janitor: Janitor, folder: Path, environment: Mapping[str, str], module: str = "worker"
@@ -118,7 +119,8 @@ class Processes:
         self._folder = folder
         self._started: list[Worker] = []
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        self._environment = {**kept, "WRITEBACK_LOG_FORMAT": "json", **environment}
+        ours = {"WRITEBACK_LOG_FORMAT": "json", "WRITEBACK_DESTINATION_ROOTS": str(folder)}
+        self._environment = {**kept, **ours, **environment}
 
     def start(self, *roles: str, **environment: str) -> Worker:
         """Starts `writeback run` in these roles and returns at once; further variables win over the shared

@@ -12,9 +12,11 @@ from typing import Any
 from sqlalchemy import RowMapping, func, select
 
 from schemas.events import ReferenceItem, TardyVersion
-from tests.builders import NOON, as_command, as_event, rows_in
+from tests.builders import NOON, as_command, as_event, hidden_in, rows_in
 from worker import __version__
 from worker.commands import Answer, carry_out
+from worker.destinations.places import Places
+from worker.destinations.ports import Installation
 from worker.flush import Flush
 from worker.instruments import Instruments
 from worker.scheduler import Scheduler
@@ -23,6 +25,7 @@ from worker.store.buffering import buffer_tardies, save_references
 from worker.store.catalogue import CatalogueCache
 from worker.store.claims import Claim
 from worker.store.engine import Database, own_catalogue, share_catalogue
+from worker.store.places import StoredMarks
 from worker.store.tables import entries, outbox
 from worker.store.tables import runs as runs_table
 
@@ -43,13 +46,23 @@ class SteppedProgram:
         self.scheduler = Scheduler(self.database, self.clock, self.instruments, version=version)
         self.flush = Flush(
             self.database,
-            home,
+            self.installation,
             lambda name: name,
             self.clock,
             self.instruments,
             short_retries=1,
             version=version,
         )
+
+    @property
+    def places(self) -> Places:
+        """What this worker sees: its `home`, and every other folder of the machine."""
+        return Places(self.home, (Path("/"),))
+
+    @property
+    def installation(self) -> Installation:
+        """What destinations are opened with."""
+        return Installation(self.places, StoredMarks(self.database, self.clock))
 
     def clock(self) -> datetime:
         return self.now
@@ -82,7 +95,7 @@ class SteppedProgram:
     def command(self, message: Mapping[str, Any], reply_to: str | None = None) -> Answer | None:
         """Carries a command out."""
         with self.database.write() as connection:
-            return carry_out(connection, as_command(message), self.now, reply_to=reply_to)
+            return carry_out(connection, as_command(message), self.now, places=self.places, reply_to=reply_to)
 
     def tick(self) -> None:
         """Lets the scheduler look until nothing is left to do, without working on runs."""
@@ -92,7 +105,10 @@ class SteppedProgram:
     def claim(self) -> Claim | None:
         """Claims the next run."""
         with self.database.write() as connection:
-            return claims.claim_next(connection, "tests")
+            export_id = claims.next_claimable(connection, self.flush.left_alone())
+            if export_id is None:
+                return None
+            return claims.claim_next(connection, "tests", export_id=export_id)
 
     def forget_barriers(self) -> None:
         """Run-now requests need not wait for consumers: this program has none."""
@@ -115,7 +131,7 @@ class SteppedProgram:
 
     def leftovers(self, folder: str = "outbox") -> list[str]:
         """Temporary files at the destination."""
-        return sorted(path.name for path in (self.home / folder).iterdir() if path.name.startswith("."))
+        return [path.name for path in hidden_in(self.home / folder)]
 
     def states(self, export_id: str = "daily") -> dict[str, int]:
         """{entry state: how many} of an export."""

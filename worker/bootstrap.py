@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from uuid import uuid4
+
+from sqlalchemy.engine import make_url
 
 from worker.answering import Answering
 from worker.broker.ports import Broker
 from worker.broker.registry import open_broker
 from worker.clock import Clock, system_clock
+from worker.destinations.places import Places
+from worker.destinations.ports import Installation
 from worker.flush import Flush
 from worker.flusher import Flusher
 from worker.heartbeat import Heartbeat
@@ -26,6 +31,7 @@ from worker.secrets import secret_reader
 from worker.settings import Settings
 from worker.store import migrate
 from worker.store.engine import Database
+from worker.store.places import StoredMarks
 
 
 @dataclass
@@ -58,8 +64,17 @@ class Program:
         return secret_reader(self.settings.environment, self.settings.secrets_dir)
 
     @cached_property
+    def places(self) -> Places:
+        """Where this installation may put files."""
+        return Places(self.settings.home, self.settings.destination_roots, tuple(_own(self.settings)))
+
+    @cached_property
+    def installation(self) -> Installation:
+        return Installation(self.places, StoredMarks(self.database, self.clock))
+
+    @cached_property
     def flush(self) -> Flush:
-        return Flush(self.database, self.settings.home, self.secret, self.clock, self.instruments)
+        return Flush(self.database, self.installation, self.secret, self.clock, self.instruments)
 
     @cached_property
     def scheduler(self) -> Scheduler:
@@ -95,6 +110,7 @@ class Program:
             self.broker,
             self.clock,
             self.instruments,
+            places=self.places,
             worker=self.worker,
             batch_size=self.settings.batch_size,
             linger=self.settings.linger,
@@ -113,3 +129,18 @@ class Program:
         """Lets go of the database."""
         if "database" in self.__dict__:
             self.database.close()
+
+
+_FILES_OF_SETTINGS = ("WRITEBACK_ENV_FILE", "WRITEBACK_SENDERS", "WRITEBACK_SECRETS_KEY_FILE")
+
+
+def _own(settings: Settings) -> Iterator[Path]:
+    """Files and folders, other than those under WRITEBACK_HOME, that are the program's or its operator's own."""
+    database = make_url(settings.database_url)
+    if database.drivername == "sqlite" and database.database:
+        yield Path(database.database).absolute()
+    if settings.secrets_dir is not None:
+        yield settings.secrets_dir.absolute()
+    for name in _FILES_OF_SETTINGS:
+        if given := settings.environment.get(name, "").strip():
+            yield Path(given).absolute()

@@ -16,6 +16,8 @@ from schemas.definition import load as load_document
 from worker.actions.codes import map_code, unmap_code
 from worker.actions.entries import decide_entries
 from worker.actions.runs import abandon_run, approve_run, resend_run
+from worker.destinations.places import Places
+from worker.destinations.placing import place_name, place_problem
 from worker.destinations.registry import DESTINATIONS
 from worker.errors import RefusedError
 from worker.store import asides, definitions, outcomes, requests, runs
@@ -39,6 +41,7 @@ class Asked:
 
     command: Command
     now: datetime
+    places: Places
 
     @property
     def key(self) -> CommandKey:
@@ -62,6 +65,7 @@ def carry_out(
     command: Command,
     now: datetime,
     *,
+    places: Places,
     reply_to: str | None = None,
     correlation_id: str | None = None,
 ) -> Answer | None:
@@ -72,7 +76,7 @@ def carry_out(
     own_catalogue(connection)
     if not outcomes.remember(connection, command, now, reply_to=reply_to, correlation_id=correlation_id):
         return None
-    asked = Asked(command, now)
+    asked = Asked(command, now, places)
     savepoint = connection.begin_nested()
     try:
         answer = Answer(tuple(HANDLERS[command.type](connection, asked, command.data)))
@@ -80,7 +84,7 @@ def carry_out(
     except RefusedError as error:
         savepoint.rollback()
         answer = Answer(refused=str(error))
-    _answer(connection, asked, answer)
+    _answer(connection, command, now, answer)
     return answer
 
 
@@ -95,7 +99,7 @@ def refuse(
 ) -> None:
     """Answers a command whose data cannot be read."""
     if outcomes.remember(connection, command, now, reply_to=reply_to, correlation_id=correlation_id):
-        _answer(connection, Asked(command, now), Answer(refused=reason))
+        _answer(connection, command, now, Answer(refused=reason))
 
 
 def refuse_for_now(
@@ -114,13 +118,14 @@ def refuse_for_now(
     )
 
 
-def _answer(connection: Connection, asked: Asked, answer: Answer) -> None:
-    data: dict[str, Any] = {"command_id": asked.command.command_id, "command_type": asked.command.type}
+def _answer(connection: Connection, command: Command, now: datetime, answer: Answer) -> None:
+    key = CommandKey(command.source, command.command_id)
+    data: dict[str, Any] = {"command_id": command.command_id, "command_type": command.type}
     if answer.refused is not None:
-        outcomes.tell(connection, "command.refused", data | {"reason": answer.refused}, asked.now, asked.key)
+        outcomes.tell(connection, "command.refused", data | {"reason": answer.refused}, now, key)
     else:
         data |= {"export_ids": list(answer.export_ids)}
-        outcomes.tell(connection, "command.accepted", data, asked.now, asked.key)
+        outcomes.tell(connection, "command.accepted", data, now, key)
 
 
 Handler = Callable[[Connection, Asked, Mapping[str, Any]], list[str]]
@@ -128,12 +133,21 @@ Handler = Callable[[Connection, Asked, Mapping[str, Any]], list[str]]
 
 def _save(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
     document = valid_document(data["definition"])
+    if problem := place_problem(document["destination"], asked.places):
+        raise RefusedError(f"export {document['export_id']}: {problem}")
     existing = definitions.find(connection, document["export_id"])
     if data.get("run_now", False) and existing is not None and existing["paused_at"] is not None:
         raise RefusedError(
             f"export {document['export_id']} is paused; save it without run_now, or resume it first"
         )
-    definitions.save(connection, document, who=asked.who, now=asked.now, version=data.get("version"))
+    definitions.save(
+        connection,
+        document,
+        who=asked.who,
+        now=asked.now,
+        version=data.get("version"),
+        place_name=lambda destination: place_name(destination, asked.places),
+    )
     asides.release(connection, "export", document["export_id"])
     if data.get("run_now", False):
         _request(connection, asked, document["export_id"])

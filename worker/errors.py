@@ -53,6 +53,10 @@ class TransientError(DeliveryError):
         self.retry_after = retry_after
 
 
+class ElsewhereError(TransientError):
+    """This worker does not see the place that the others write to: another may, so the run is left to it."""
+
+
 class DestinationError(DeliveryError):
     """A person must act (login, folder, permission, full disk): the export stops sending until then."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -22,10 +21,11 @@ from worker.core.definition import Definition
 from worker.core.formats import FORMATS, render
 from worker.core.judging import Waits
 from worker.core.retry import next_attempt_delay
-from worker.destinations.ports import FileDestination, Uploaded
+from worker.destinations.ports import FileDestination, Installation, Replaceable, Secret, Uploaded
 from worker.destinations.registry import DESTINATIONS, require_known
 from worker.errors import (
     DestinationError,
+    ElsewhereError,
     RefusedError,
     StaleLeaseError,
     TransientError,
@@ -38,12 +38,14 @@ from worker.store import claims, receipts, runs
 from worker.store.catalogue import load_definition
 from worker.store.claims import Claim, FileFacts
 from worker.store.engine import Database, share_catalogue
+from worker.store.places import give_back, has_sent
 from worker.store.sealing import Place
 
 log = structlog.get_logger("flush")
 
 _STALE = "another worker has taken the run over; nothing was changed"
 _GIVEN_UP = timedelta(days=7)  # a place that cannot be reached for so long keeps what lies there
+_LEFT_ALONE = timedelta(minutes=1)
 _LEFT = "the run is left for the next attempt"
 
 
@@ -72,13 +74,14 @@ class Names:
 
 
 class Flush:
-    """Works on claimed runs. Safe to use from several threads: it keeps nothing between runs."""
+    """Works on claimed runs. Safe to use from several threads: between runs it keeps only which exports it leaves
+    alone."""
 
     def __init__(
         self,
         database: Database,
-        home: Path,
-        secret: Callable[[str], str],
+        installation: Installation,
+        secret: Secret,
         clock: Clock,
         instruments: Instruments,
         *,
@@ -86,12 +89,13 @@ class Flush:
         version: str = __version__,
     ) -> None:
         self._database = database
-        self._home = home
+        self._installation = installation
         self._secret = secret
         self._clock = clock
         self._instruments = instruments
         self._short_retries = short_retries
         self._version = version[:32]
+        self._left_alone: dict[str, datetime] = {}
 
     def attempt(self, claim: Claim) -> None:
         """One attempt of a run, settled whatever happens. Raises what keeps it from being settled, nothing else."""
@@ -102,6 +106,8 @@ class Flush:
             bound.warning(_STALE)
         except UnavailableError as error:
             bound.warning(_LEFT, reason=str(error))
+        except ElsewhereError as error:
+            self._give_back(claim, error, bound)
         except (TransientError, DestinationError) as error:
             self._settle_error(claim, error, bound)
         except UnreadableError as error:
@@ -182,12 +188,25 @@ class Flush:
             current = claims.definition_of(connection, claim)
             pinned = runs.pinned(connection, run)
         destination = self._open(current.destination)
-        replace = current.file.if_exists == "replace"
         names = Names(run["file_name"], claim.token)
-        self._refuse_uncollected(destination, names.file, replace)
+        replace = self._own_file(claim, names.file) if current.file.if_exists == "replace" else None
+        destination.require_free(names.file, replace=replace)
+        with _begun():
+            self._put(claim, run, pinned, destination, names, replace)
+        self._settle(claim, run)
+
+    def _put(
+        self,
+        claim: Claim,
+        run: RowMapping,
+        pinned: Definition,
+        destination: FileDestination,
+        names: Names,
+        replace: Replaceable | None,
+    ) -> None:
         try:
             uploaded = self._upload(destination, names, run, pinned)
-            self._refuse_uncollected(destination, names.file, replace)
+            destination.require_free(names.file, replace=replace)
             self._check_bytes(run, uploaded)
         except Exception:
             destination.discard([names.part, names.mark])
@@ -195,13 +214,15 @@ class Flush:
         self._depart(claim, destination, names, uploaded)
         destination.publish(names.part, names.file, replace=replace)
         reached(Arrow.RENAME_DONE, claim.export_id)
-        self._settle(claim, run)
 
-    def _refuse_uncollected(self, destination: FileDestination, name: str, replace: bool) -> None:
-        if not replace and destination.is_there(name):
-            raise TransientError(
-                f"{name} has not been collected yet; it is not overwritten (if_exists: wait)"
-            )
+    def _own_file(self, claim: Claim, name: str) -> Replaceable:
+        """Only what the export itself wrote is ever replaced."""
+
+        def is_own(sha256: str) -> bool:
+            with self._database.read() as connection:
+                return has_sent(connection, claim.export_id, name, sha256)
+
+        return is_own
 
     def _upload(
         self, destination: FileDestination, names: Names, run: RowMapping, pinned: Definition
@@ -328,7 +349,7 @@ class Flush:
             raise DestinationError(
                 f"destination type {options['type']!r} is not known to this version; known: {', '.join(DESTINATIONS)}"
             )
-        return kind.open(options, self._home, self._secret)
+        return kind.open(options, self._installation, self._secret)
 
     # what happens next
 
@@ -359,6 +380,25 @@ class Flush:
             receipts.settle_failed(connection, claim, text, now, defect_version=version)
 
         self._try_settle(claim, settle, log.bind(run=claim.run_id, export=claim.export_id))
+
+    def _give_back(self, claim: Claim, error: ElsewhereError, bound: Any) -> None:
+        """Another worker may see the place: the run is as it was, and this worker leaves the export alone a while."""
+        self._left_alone[claim.export_id] = self._clock() + _LEFT_ALONE
+        try:
+            for attempt in self._database.retrying():
+                with attempt, self._database.write() as connection:
+                    give_back(connection, claim, str(error))
+        except StaleLeaseError:
+            bound.warning(_STALE)
+        except UnavailableError:
+            bound.warning(_LEFT, reason=str(error))
+        else:
+            bound.warning("the run is left to another worker", reason=str(error))
+
+    def left_alone(self) -> Collection[str]:
+        """Exports whose places this worker did not see a moment ago."""
+        now = self._clock()
+        return [export_id for export_id, until in list(self._left_alone.items()) if until > now]
 
     def _try_settle(self, claim: Claim, settle: Callable[[Connection], None], bound: Any) -> bool:
         """Settles and counts; False where the database is down or the run is another's: the lease's end does it."""
@@ -486,6 +526,15 @@ def _broken_lines(connection: Connection, run: RowMapping, pinned: Definition) -
         except Exception:  # noqa: BLE001 - whatever it is, this row meets it
             broken.append(line)
     return broken
+
+
+@contextmanager
+def _begun() -> Iterator[None]:
+    """From here on an attempt counts, whatever becomes of the place: it may have written something."""
+    try:
+        yield
+    except ElsewhereError as error:
+        raise TransientError(str(error)) from None
 
 
 def _passing(chunks: Iterable[bytes], export_id: str) -> Iterator[bytes]:

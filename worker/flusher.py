@@ -83,7 +83,7 @@ class Flusher:
     def _start_attempts(self, pool: Executor) -> bool:
         """Fills free places with claimed runs; True: one was started, so there may be more to do."""
         started = False
-        besides = set(self._exports.passed_over(*STOPS_RUNS))
+        besides = {*self._exports.passed_over(*STOPS_RUNS), *self._flush.left_alone()}
         while len(self._held()) < self._side_by_side:
             with self._database.read() as connection:
                 export_id = claims.next_claimable(connection, besides, self._version)

@@ -23,6 +23,7 @@ from worker import defects
 from worker.broker.ports import Broker, Consumer, Delivery, Publisher, Rejection
 from worker.clock import Clock
 from worker.commands import carry_out, refuse, refuse_for_now
+from worker.destinations.places import Places
 from worker.errors import RowError, UnavailableError
 from worker.failpoints import Arrow, Part, reached
 from worker.instruments import Instruments
@@ -77,6 +78,7 @@ class Intake:
         clock: Clock,
         instruments: Instruments,
         *,
+        places: Places,
         worker: str,
         batch_size: int,
         linger: float,
@@ -86,6 +88,7 @@ class Intake:
         self._broker = broker
         self._clock = clock
         self._instruments = instruments
+        self._places = places
         self._worker = worker
         self._batch_size = batch_size
         self._linger = linger
@@ -361,13 +364,13 @@ class Intake:
     def _rehearse(self, command: Command) -> None:
         """Carries it out and takes it back: another worker may have been handed it meanwhile."""
         with suppress(_RehearsedError), self._database.write() as connection:
-            carry_out(connection, command, self._clock())
+            carry_out(connection, command, self._clock(), places=self._places)
             raise _RehearsedError
 
     def _carried_out(self, command: Command, reply: dict[str, str | None]) -> str:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
-                answer = carry_out(connection, command, self._clock(), **reply)
+                answer = carry_out(connection, command, self._clock(), places=self._places, **reply)
                 reached(Arrow.COMMAND_BEFORE_COMMIT)
         reached(Arrow.COMMAND_COMMITTED)
         if answer is None:

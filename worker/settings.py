@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ class Settings:
     broker_url: str | None
     database_url: str
     home: Path
+    destination_roots: tuple[Path, ...]
     secrets_dir: Path | None
     ops_address: Address | None
     ops_address_is_default: bool
@@ -94,6 +96,7 @@ def read_settings(environment: Mapping[str, str], *, terminal: bool = False) -> 
         broker_url=_broker_url(get.optional("BROKER_URL")),
         database_url=_database_url(get.optional("DATABASE_URL"), home),
         home=home,
+        destination_roots=_roots(get.optional("WRITEBACK_DESTINATION_ROOTS")),
         secrets_dir=_secrets_dir(get.optional("WRITEBACK_SECRETS_DIR")),
         ops_address=_address("WRITEBACK_OPS_ADDRESS", ops) if ops else None,
         ops_address_is_default=ops == DEFAULT_OPS_ADDRESS,
@@ -202,6 +205,28 @@ def _is_cut_wrongly(value: str, url: URL) -> bool:
     user = value.partition("://")[2].partition(":")[0] if url.password is not None else ""
     ends_login = url.username is not None or url.password is not None
     return value.count("@") != user.count("@") + ends_login
+
+
+def _roots(value: str | None) -> tuple[Path, ...]:
+    """A root need not be there now: one mount that is missing keeps no other export from running."""
+    return tuple(_root(part.strip()) for part in (value or "").split(":") if part.strip())
+
+
+def _root(value: str) -> Path:
+    root = Path(value)
+    said = None
+    if not root.is_absolute() or ".." in root.parts:
+        said = "is not an absolute path"
+    elif Path(os.path.realpath(root)) == Path("/"):
+        said = "is everything there is"
+    elif root.exists() and not root.is_dir():
+        said = "is not a folder"
+    if said is not None:
+        raise ConfigurationError(
+            f"WRITEBACK_DESTINATION_ROOTS: {value} {said}; absolute paths of folders are accepted, separated by ':',"
+            " such as /srv/sis:/mnt/district"
+        )
+    return root
 
 
 def _secrets_dir(value: str | None) -> Path | None:

@@ -18,11 +18,23 @@ from typing import Any
 from sqlalchemy import func, select, text, update
 
 from tests.acceptance.amqp import Client
-from tests.builders import as_command, code, command, definition, outgoing, save, school, tardy, void
+from tests.builders import (
+    as_command,
+    code,
+    command,
+    definition,
+    hidden_in,
+    outgoing,
+    save,
+    school,
+    tardy,
+    void,
+)
 from tests.processes import Processes, Worker, wait_for
 from worker.broker.embedded import EmbeddedBroker
 from worker.broker.ports import Broker
 from worker.commands import carry_out
+from worker.destinations.places import Places
 from worker.store import migrate
 from worker.store.engine import Database
 from worker.store.tables import consumers, definitions, entries, outbox, replies, runs, tardy_versions
@@ -165,7 +177,7 @@ class Sis:
 
     def leftovers(self) -> list[Path]:
         """What lies in the folders besides finished files."""
-        return sorted(self.root.glob("*/.*"))
+        return [path for folder in self.root.glob("*/") for path in hidden_in(folder)]
 
 
 # the installation
@@ -197,7 +209,9 @@ class Site:
             self.client.bind_outcomes()
         for document in (_timed(), _live()):
             with self.database.write() as connection:
-                answer = carry_out(connection, as_command(save(document)), datetime.now(UTC))
+                answer = carry_out(
+                    connection, as_command(save(document)), datetime.now(UTC), places=Places(self.home)
+                )
             assert answer is not None and answer.refused is None, answer
 
     def publish(self) -> None:

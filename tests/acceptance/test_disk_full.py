@@ -27,7 +27,7 @@ from tests.acceptance.faults import (
 )
 from tests.acceptance.load import Load, continuous_exports, wait_for_files
 from tests.acceptance.sis import Collector
-from tests.builders import rows_in, save, tardy
+from tests.builders import hidden_in, rows_in, save, tardy
 from tests.mounts import MountError, fill, filled, own_mounts, small_disk
 from tests.processes import Processes, Worker, processes, wait_for
 from tests.servers.janitor import Janitor
@@ -198,4 +198,4 @@ def failed(client: Client) -> list[str]:
 
 def hidden(folder: Path) -> list[str]:
     """Temporary files at the destination."""
-    return [path.name for path in folder.glob(".*")]
+    return [path.name for path in hidden_in(folder)]

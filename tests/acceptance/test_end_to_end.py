@@ -16,7 +16,7 @@ from tests.acceptance.amqp import CClient, Client
 from tests.acceptance.exports import Export, Wanted, apply_actions, multiset, twenty_exports
 from tests.acceptance.layouts import Row
 from tests.acceptance.tardies import in_disorder, make_versions, newest
-from tests.builders import command, save
+from tests.builders import command, hidden_in, save
 from tests.processes import Processes, wait_for
 from worker.broker.ports import QUEUES
 from worker.store.engine import Database
@@ -176,9 +176,14 @@ def check(database: Database, home: Path, wanted: Mapping[Export, Wanted]) -> No
 def files_of(home: Path, export: Export) -> list[list[Row]]:
     """The rows of the export's files, oldest file first. Nothing else is left there."""
     folder = home / "sis" / export.export_id
-    wait_for(lambda: not list(folder.glob(".*")), "temporary files to be removed")
-    paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [export.layout.read(path.read_bytes()) for path in paths]
+
+    wait_for(lambda: not hidden_in(folder), "temporary files to be removed")
+    return [export.layout.read(path.read_bytes()) for path in finished(folder)]
+
+
+def finished(folder: Path) -> list[Path]:
+    """The files in a folder that may be collected."""
+    return sorted(path for path in folder.glob("*") if not path.name.startswith("."))
 
 
 def check_entries(database: Database, export: Export, wanted: Wanted, rows_sent: int) -> None:
@@ -213,7 +218,7 @@ def check_outcomes(client: Client, home: Path, exports: list[Export], commands: 
         runs = [data for data in delivered if data["export_id"] == export.export_id]
         assert sum(data["rows"] for data in runs) == sum(map(len, files_of(home, export)))
         folder = home / "sis" / export.export_id
-        found = {path.name: path.read_bytes() for path in (folder.iterdir() if runs else [])}
+        found = {path.name: path.read_bytes() for path in finished(folder)}
         assert {data["file"]["name"]: data["file"]["sha256"] for data in runs} == {
             name: hashlib.sha256(content).hexdigest() for name, content in found.items()
         }

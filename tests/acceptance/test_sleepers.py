@@ -18,7 +18,7 @@ from sqlalchemy import select, text, update
 from tests.acceptance.arrow_checks import check
 from tests.acceptance.arrows import SMALL_BATCHES, Site, claims_end, time_passes
 from tests.acceptance.test_arrows import die_at, embedded_site, site
-from tests.builders import code, command, definition, save, school, tardy, void
+from tests.builders import code, command, definition, hidden_in, save, school, tardy, void
 from tests.processes import Processes, Worker, wait_for
 from tests.program import SteppedProgram
 from tests.servers import RabbitMQ
@@ -129,7 +129,7 @@ def test_a_definition_that_moves_while_a_flusher_sleeps_does_not_hide_where_its_
     wait_for(lambda: program.states() == {"delivered": 1}, "the takeover")
     assert taker.stop() == 0
     assert [*program.files().values(), *program.files("moved").values()] == [["t-1,1,"]]
-    assert [folder for folder in ("outbox", "moved") if list(home.glob(f"{folder}/.*"))] == []
+    assert [folder for folder in ("outbox", "moved") if hidden_in(home / folder)] == []
     program.database.close()
 
 

@@ -24,6 +24,7 @@ from tests.builders import as_command, command, outgoing
 from tests.servers import ServerError, Servers
 from worker.clock import system_clock
 from worker.commands import carry_out
+from worker.destinations.places import Places
 from worker.errors import WritebackError
 from worker.store.engine import Database
 
@@ -103,7 +104,8 @@ def _phase(name: str, worker: Measured, phases: list[Phase]) -> Iterator[None]:
 def _run_now(stage: Stage) -> None:
     database = Database(stage.database_url)
     with database.write() as connection:
-        carry_out(connection, as_command(command("export.run_now", {"export_id": EXPORT})), system_clock())
+        asked = as_command(command("export.run_now", {"export_id": EXPORT}))
+        carry_out(connection, asked, system_clock(), places=Places(stage.home))
     database.close()
 
 

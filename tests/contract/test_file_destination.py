@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.installations import installation
 from worker.destinations.directory import Directory
-from worker.destinations.ports import FileDestination
+from worker.destinations.marks import MARK as INSTALLATION
+from worker.destinations.ports import FileDestination, Replaceable
 from worker.errors import DestinationError, TransientError
 
 PART, FENCED, MARK = ".a.csv.1.part", ".a.csv.2.fenced", ".a.csv.1.mark"
@@ -26,7 +29,8 @@ class Place:
         self.destination.upload(name, chunks or (b"one,", b"two\n"), mark=MARK)
 
     def names(self) -> set[str]:
-        return {path.name for path in self.folder.iterdir()}
+        """What lies there beside the installation's mark."""
+        return {path.name for path in self.folder.iterdir() if path.name != INSTALLATION}
 
 
 @pytest.fixture(params=["relative", "absolute"])
@@ -34,7 +38,19 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     folder = tmp_path / "outbox"
     if request.param == "absolute":
         folder.mkdir()
-    yield Place(Directory("outbox" if request.param == "relative" else str(folder), tmp_path), folder)
+    yield Place(directory("outbox" if request.param == "relative" else str(folder), tmp_path), folder)
+
+
+def directory(path: str | Path, home: Path) -> Directory:
+    return Directory({"type": "directory", "path": str(path)}, installation(home, Path("/proc")))
+
+
+def yes(_sha256: str) -> bool:
+    return True
+
+
+def no(_sha256: str) -> bool:
+    return False
 
 
 def test_an_upload_lies_under_its_temporary_name_with_its_checksum(place: Place) -> None:
@@ -46,32 +62,68 @@ def test_an_upload_lies_under_its_temporary_name_with_its_checksum(place: Place)
 
 def test_publishing_renames(place: Place) -> None:
     place.upload()
-    place.destination.publish(PART, "a.csv", replace=False)
-    assert place.destination.is_there("a.csv") and not place.destination.is_there(PART)
+    place.destination.publish(PART, "a.csv", replace=None)
+    assert place.names() == {"a.csv", MARK}
 
 
 def test_an_uncollected_file_is_not_overwritten_unless_asked(place: Place) -> None:
     place.upload(PART, b"first")
-    place.destination.publish(PART, "a.csv", replace=False)
+    place.destination.publish(PART, "a.csv", replace=None)
     place.upload(PART, b"second")
     with pytest.raises(TransientError, match="not been collected"):
-        place.destination.publish(PART, "a.csv", replace=False)
+        place.destination.publish(PART, "a.csv", replace=None)
     assert (place.folder / "a.csv").read_bytes() == b"first"
-    place.destination.publish(PART, "a.csv", replace=True)
+    place.destination.publish(PART, "a.csv", replace=yes)
     assert (place.folder / "a.csv").read_bytes() == b"second"
+
+
+def test_only_what_may_be_replaced_is_replaced(place: Place) -> None:
+    place.upload(PART, b"first")
+    (place.folder / "a.csv").write_bytes(b"another's")
+    asked: list[str] = []
+
+    def refused(sha256: str) -> bool:
+        asked.append(sha256)
+        return False
+
+    with pytest.raises(DestinationError, match="only its own file is replaced"):
+        place.destination.require_free("a.csv", replace=refused)
+    with pytest.raises(DestinationError, match="only its own file is replaced"):
+        place.destination.publish(PART, "a.csv", replace=refused)
+    assert asked == [hashlib.sha256(b"another's").hexdigest()] * 2
+    assert (place.folder / "a.csv").read_bytes() == b"another's"
+
+
+@pytest.mark.parametrize("replace", [None, yes, no])
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_what_is_no_file_is_never_replaced_nor_waited_for(
+    place: Place, tmp_path: Path, kind: str, replace: Replaceable | None
+) -> None:
+    place.upload()
+    there, target = place.folder / "a.csv", tmp_path / "target"
+    target.write_bytes(b"kept")
+    if kind == "folder":
+        there.mkdir()
+    elif kind == "link":
+        there.symlink_to(target)
+    else:
+        os.mkfifo(there)
+    with pytest.raises(DestinationError, match="is there and is no file"):
+        place.destination.publish(PART, "a.csv", replace=replace)
+    assert PART in place.names() and target.read_bytes() == b"kept"
 
 
 def test_a_fence_takes_the_file_away_from_whoever_would_publish_it(place: Place) -> None:
     place.upload()
     assert place.destination.fence([PART], FENCED, mark=MARK)
     with pytest.raises(DestinationError):
-        place.destination.publish(PART, "a.csv", replace=False)
-    assert not place.destination.is_there("a.csv")
+        place.destination.publish(PART, "a.csv", replace=None)
+    assert "a.csv" not in place.names()
 
 
 def test_a_fence_finds_nothing_once_the_file_has_gone(place: Place) -> None:
     place.upload()
-    place.destination.publish(PART, "a.csv", replace=False)
+    place.destination.publish(PART, "a.csv", replace=None)
     assert not place.destination.fence([PART], FENCED, mark=MARK)
 
 
@@ -88,15 +140,20 @@ def test_discarding_what_is_not_there_is_no_error(place: Place) -> None:
     assert place.destination.discard([PART, MARK])
 
 
-def test_a_check_leaves_nothing_behind(place: Place) -> None:
-    place.destination.check()
-    assert place.names() == set()
+def test_a_check_leaves_nothing_behind(place: Place, tmp_path: Path) -> None:
+    before = list(tmp_path.rglob("*"))
+    assert place.destination.check() == []
+    assert list(tmp_path.rglob("*")) == before
+    place.upload()
+    before = list(tmp_path.rglob("*"))
+    assert place.destination.check() == []
+    assert list(tmp_path.rglob("*")) == before
 
 
 def test_a_missing_absolute_folder_is_an_error_and_never_made(tmp_path: Path) -> None:
     missing = tmp_path / "mount"
     with pytest.raises(DestinationError, match="no such folder"):
-        Directory(str(missing), tmp_path).upload(PART, [b""], mark=MARK)
+        directory(missing, tmp_path).upload(PART, [b""], mark=MARK)
     assert not missing.exists()
 
 
@@ -108,7 +165,7 @@ def test_a_folder_that_takes_no_files_needs_a_person(tmp_path: Path, kind: str) 
     else:
         path = Path("/proc")  # nobody may create a file there, root included
     with pytest.raises(DestinationError, match="put that right"):
-        Directory(str(path), tmp_path).check()
+        directory(path, tmp_path).check()
 
 
 def test_an_upload_is_durable_before_it_is_called_uploaded(
@@ -124,6 +181,6 @@ def test_an_upload_is_durable_before_it_is_called_uploaded(
 
     monkeypatch.setattr(os, "fsync", noted)
     place.upload()
-    assert synced[-2:] == [PART, "outbox"]
-    place.destination.publish(PART, "a.csv", replace=False)
+    assert synced[-3:] == [PART, MARK, "outbox"]
+    place.destination.publish(PART, "a.csv", replace=None)
     assert synced[-1] == "outbox"

@@ -111,7 +111,9 @@ class Installation(SteppedProgram):
                     connection.execute(text(f"DELETE FROM {name}"))
             else:
                 connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY"))
-            connection.execute(insert(tables.catalogue).values(id=1, generation=0, barrier=0))
+            connection.execute(
+                insert(tables.catalogue).values(id=1, generation=0, barrier=0, installation="1")
+            )
 
     # time, and death
 
@@ -145,10 +147,17 @@ class Installation(SteppedProgram):
         self.instruments = Instruments()
         self.scheduler = Scheduler(self.database, self.clock, self.instruments)
         self.flush = Flush(
-            self.database, self.home, lambda name: name, self.clock, self.instruments, short_retries=1
+            self.database, self.installation, lambda name: name, self.clock, self.instruments, short_retries=1
         )
         self.intake = Intake(
-            self.database, self.post, self.clock, self.instruments, worker="w", batch_size=50, linger=0
+            self.database,
+            self.post,
+            self.clock,
+            self.instruments,
+            places=self.places,
+            worker="w",
+            batch_size=50,
+            linger=0,
         )
         self.outbox = Outbox(self.database, self.post, self.clock, self.instruments)
         unacknowledged = (self.post.events, self.post.commands)

@@ -7,8 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from worker.destinations.directory import Directory, DirectorySchema
-from worker.destinations.ports import DestinationKind, Uploaded
+from worker.destinations.directory import KIND, Directory, DirectorySchema
+from worker.destinations.marks import MARK
+from worker.destinations.ports import DestinationKind, Installation, Replaceable, Secret, Uploaded
 from worker.errors import DestinationError, TransientError
 
 
@@ -48,10 +49,10 @@ class Sis:
     def kind(self) -> DestinationKind:
         """The destination type to have in the registry instead of `directory`."""
 
-        def open_(options: Mapping[str, Any], home: Path, _secret: Callable[[str], str]) -> Directory:
-            return FaultyDirectory(self, options["path"], home)
+        def open_(options: Mapping[str, Any], installation: Installation, _secret: Secret) -> Directory:
+            return FaultyDirectory(self, options, installation)
 
-        return DestinationKind(DirectorySchema, open_)
+        return DestinationKind(DirectorySchema, open_, KIND.place)
 
     def fails(self, fault: Fault) -> bool:
         """Whether this fault is due now; it happens once."""
@@ -80,19 +81,20 @@ class Sis:
     def temporary(self) -> list[str]:
         """Names of temporary files that hold rows."""
         names = [path.name for path in self.home.glob("*/.*")]
-        return sorted(name for name in names if not name.endswith(".mark"))
+        return sorted(name for name in names if not name.endswith(".mark") and name != MARK)
 
 
 class FaultyDirectory(Directory):
     """The real folder, with an SIS in between."""
 
-    def __init__(self, sis: Sis, path: str, home: Path) -> None:
-        super().__init__(path, home)
+    def __init__(self, sis: Sis, options: Mapping[str, Any], installation: Installation) -> None:
+        super().__init__(options, installation)
         self._sis = sis
+        self._folder = sis.home / options["path"]
 
-    def is_there(self, name: str) -> bool:
+    def require_free(self, name: str, *, replace: Replaceable | None) -> None:
         self._cut(Fault.LOOK_CUT)
-        return super().is_there(name)
+        super().require_free(name, replace=replace)
 
     def upload(self, temporary: str, chunks: Iterable[bytes], *, mark: str) -> Uploaded:
         self._cut(Fault.UPLOAD_CUT)
@@ -104,7 +106,7 @@ class FaultyDirectory(Directory):
                 return super().upload(temporary, _half(chunks, crash=crash), mark=mark)
         return super().upload(temporary, chunks, mark=mark)
 
-    def publish(self, temporary: str, name: str, *, replace: bool) -> None:
+    def publish(self, temporary: str, name: str, *, replace: Replaceable | None) -> None:
         self._cut(Fault.RENAME_CUT)
         if self._sis.fails(Fault.RENAME_DENIED):
             raise DestinationError("permission denied")

@@ -45,7 +45,7 @@ def shifted(by: timedelta) -> Clock:
 
 def define(program: Program) -> None:
     with program.database.write() as connection:
-        carry_out(connection, as_command(save(definition())), program.clock())
+        carry_out(connection, as_command(save(definition())), program.clock(), places=program.places)
         cache = CatalogueCache()
         cache.refresh(connection)
         buffer_tardies(connection, cache, [as_event(tardy())], program.clock())  # type: ignore[list-item]
@@ -53,7 +53,8 @@ def define(program: Program) -> None:
 
 def ask(program: Program, *, waits: bool = False) -> None:
     with program.database.write() as connection:
-        carry_out(connection, as_command(command("export.run_now", {"export_id": "daily"})), program.clock())
+        asked = as_command(command("export.run_now", {"export_id": "daily"}))
+        carry_out(connection, asked, program.clock(), places=program.places)
         if not waits:
             connection.execute(update(run_requests).values(barrier=None))
 
@@ -171,7 +172,9 @@ def test_fresh_runs_go_before_those_that_have_failed_before_on_either_database(
     program, _ = workers
     for export_id in ("again", "fresh"):
         with program.database.write() as connection:
-            carry_out(connection, as_command(save(definition(export_id))), program.clock())
+            carry_out(
+                connection, as_command(save(definition(export_id))), program.clock(), places=program.places
+            )
     with program.database.write() as connection:
         now = read_time(connection)
         common = {"revision": 1, "trigger": "run_now", "due_at": now, "rows": 0, "refused_rows": 0}

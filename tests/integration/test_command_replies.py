@@ -35,6 +35,7 @@ def handle(program: SteppedProgram, home: Path, message: dict[str, Any], **prope
         open_broker(None, home),
         program.clock,
         program.instruments,
+        places=program.places,
         worker="w",
         batch_size=500,
         linger=0,

@@ -13,6 +13,7 @@ from tests.builders import command, definition, save, tardy, void
 from tests.integration.delivering import ask, crash_at
 from tests.program import SteppedProgram
 from worker.destinations.directory import Directory
+from worker.destinations.ports import Replaceable
 from worker.errors import DestinationError
 from worker.flush import Flush
 from worker.store import claims, receipts, runs
@@ -95,7 +96,7 @@ def test_a_sleeper_that_wakes_after_a_takeover_changes_nothing(
     assert sleeper is not None
     publish = Directory.publish
 
-    def sleeps(self: Directory, temporary: str, name: str, *, replace: bool) -> None:
+    def sleeps(self: Directory, temporary: str, name: str, *, replace: Replaceable | None) -> None:
         monkeypatch.setattr(Directory, "publish", publish)
         program.pass_time(seconds=31)
         program.work()

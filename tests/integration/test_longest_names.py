@@ -123,6 +123,7 @@ class Hearing:
             broker,
             self.program.clock,
             self.program.instruments,
+            places=self.program.places,
             worker="w",
             batch_size=500,
             linger=0,

@@ -59,6 +59,7 @@ class Consumer:
             open_broker(None, home),
             program.clock,
             program.instruments,
+            places=program.places,
             worker="w",
             batch_size=500,
             linger=0,

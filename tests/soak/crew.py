@@ -105,12 +105,7 @@ class Crew:
         self.places = [Place(number, _ROLES[number % len(_ROLES)]) for number in range(plan.workers)]
 
     def __enter__(self) -> Crew:
-        environment = {
-            "BROKER_URL": self._stage.amqp_url,
-            "DATABASE_URL": self._stage.database_url,
-            "WRITEBACK_HOME": str(self._stage.home),
-            **_SMALL_BATCHES,
-        }
+        environment = {**self._stage.environment, **_SMALL_BATCHES}
         self._stage.logs.mkdir()
         self.processes: Processes = self._stack.enter_context(
             processes(self._stage.janitor, self._stage.logs, environment)

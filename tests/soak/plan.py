@@ -77,6 +77,17 @@ class Stage:
         return self.folder / "home"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What the program is configured by."""
+        roots = [self.folder, *([] if self.disk is None else [self.disk])]
+        return {
+            "BROKER_URL": self.amqp_url,
+            "DATABASE_URL": self.database_url,
+            "WRITEBACK_HOME": str(self.home),
+            "WRITEBACK_DESTINATION_ROOTS": ":".join(map(str, roots)),
+        }
+
+    @property
     def logs(self) -> Path:
         """Where the workers' logs lie."""
         return self.folder / "logs"

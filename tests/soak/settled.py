@@ -147,15 +147,10 @@ class SettledCheck:
         return self._run("trace", tardy_id, "--district", district).stdout
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {
-            "BROKER_URL": self._stage.amqp_url,
-            "DATABASE_URL": self._stage.database_url,
-            "WRITEBACK_HOME": str(self._stage.home),
-        }
         return subprocess.run(
             command_line(*arguments),
             cwd=ROOT,
-            env={**os.environ, **environment},
+            env={**os.environ, **self._stage.environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

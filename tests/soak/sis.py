@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.builders import hidden_in
 from tests.soak.journal import Journal
 
 _AT_ONCE = 0.01  # seconds between two looks into a folder
@@ -53,7 +54,7 @@ class Sis:
 
     def leftovers(self) -> list[Path]:
         """What lies in the folders besides finished files."""
-        return sorted(path for folder in self._folders.values() for path in folder.glob(".*"))
+        return sorted(path for folder in self._folders.values() for path in hidden_in(folder))
 
     def _run(self) -> None:
         while not self._ended.wait(_AT_ONCE):

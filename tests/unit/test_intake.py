@@ -35,7 +35,14 @@ def handled(program: SteppedProgram, home: Path, *deliveries: Delivery) -> Recor
     recorder = Recorder()
     broker = open_broker(None, home)
     intake = Intake(
-        program.database, broker, program.clock, program.instruments, worker="w", batch_size=500, linger=0
+        program.database,
+        broker,
+        program.clock,
+        program.instruments,
+        places=program.places,
+        worker="w",
+        batch_size=500,
+        linger=0,
     )
     intake.handle_events(deliveries, recorder, recorder)  # type: ignore[arg-type]  # all that is asked of either
     return recorder

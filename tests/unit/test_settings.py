@@ -20,6 +20,14 @@ def test_without_anything_everything_is_embedded() -> None:
     assert settings.retain_days == 400
 
 
+def test_destination_roots_are_absolute_folders_that_need_not_be_there_now(tmp_path: Path) -> None:
+    """A mount that is missing keeps the other exports from nothing."""
+    assert read_settings({}).destination_roots == ()
+    value = f" {tmp_path}:/mnt/not-mounted/ : "
+    roots = read_settings({"WRITEBACK_DESTINATION_ROOTS": value}).destination_roots
+    assert roots == (tmp_path, Path("/mnt/not-mounted"))
+
+
 def test_an_empty_ops_address_is_off() -> None:
     assert read_settings({"WRITEBACK_OPS_ADDRESS": ""}).ops_address is None
 
@@ -54,6 +62,11 @@ def test_postgresql_means_psycopg_and_keeps_its_password(scheme: str) -> None:
         ("WRITEBACK_LOG_LEVEL", "loud"),
         ("WRITEBACK_SECRETS_DIR", "/no/such/folder"),
         ("WRITEBACK_HOME", __file__),
+        ("WRITEBACK_DESTINATION_ROOTS", "srv/sis"),
+        ("WRITEBACK_DESTINATION_ROOTS", "/srv/sis:/"),
+        ("WRITEBACK_DESTINATION_ROOTS", "//"),
+        ("WRITEBACK_DESTINATION_ROOTS", "/srv/../etc"),
+        ("WRITEBACK_DESTINATION_ROOTS", f"/srv:{__file__}"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(name: str, value: str) -> None:

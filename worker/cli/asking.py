@@ -32,7 +32,7 @@ def ask(program: Program, kind: str, data: Mapping[str, Any]) -> Command:
     command = command_of(kind, data)
     for attempt in program.database.retrying():
         with attempt, program.database.write() as connection:
-            answer = carry_out(connection, command, program.clock())
+            answer = carry_out(connection, command, program.clock(), places=program.places)
     _accepted(answer)
     return command
 
@@ -44,7 +44,7 @@ def save(program: Program, document: Mapping[str, Any], *, run_now: bool) -> Sav
         with attempt, program.database.write() as connection:
             own_catalogue(connection)
             before = definitions.find(connection, document["export_id"])
-            answer = carry_out(connection, command, program.clock())
+            answer = carry_out(connection, command, program.clock(), places=program.places)
             after = definitions.find(connection, document["export_id"])
     _accepted(answer)
     assert after is not None

@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.bootstrap import Program
 from worker.cli.output import Column, counted, emit, emit_facts, emit_object, emit_table, spinning
+from worker.destinations.placing import place_name
 from worker.errors import WritebackError
 from worker.store.audit import audit
 from worker.store.audit_report import Day, Example, Report, Result, Scope
@@ -18,7 +19,11 @@ def show_audit(program: Program, scope: Scope, *, by_day: bool, strict: bool, as
     """Prints the report. Raises WritebackError once all is printed, where anything does not add up."""
     with spinning("audit") as say:
         report = audit(
-            program.database, scope, program.clock(), lambda what, done: say(f"audit: {what} {done:,}")
+            program.database,
+            scope,
+            program.clock(),
+            lambda what, done: say(f"audit: {what} {done:,}"),
+            place_name=lambda destination: place_name(destination, program.places),
         )
     failed = report.failed(strict=strict)
     if as_json:

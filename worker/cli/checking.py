@@ -90,15 +90,9 @@ def _of_export(program: Program, export_id: str, document: Mapping[str, Any]) ->
     ]
     yield from secrets
     if all(secret.ok for secret in secrets):
-        yield _tried(
-            "destination", export_id, lambda: _try_destination(program, destination), _where(destination)
-        )
+        yield _tried("destination", export_id, lambda: _try_destination(program, destination))
     else:
         yield Finding("destination", export_id, False, "not tried: set its secrets first")
-
-
-def _where(destination: Mapping[str, Any]) -> str:
-    return f"{destination['type']}: a file can be sent there"
 
 
 def _secret_names(value: Any) -> Iterator[str]:
@@ -113,19 +107,22 @@ def _secret_names(value: Any) -> Iterator[str]:
             yield from _secret_names(inner)
 
 
-def _try_destination(program: Program, options: Mapping[str, Any]) -> None:
+def _try_destination(program: Program, options: Mapping[str, Any]) -> str:
+    """What it offers, and what not."""
     kind = DESTINATIONS.get(options["type"])
     if kind is None:
         known = ", ".join(DESTINATIONS)
         raise WritebackError(f"this version knows no destination type {options['type']!r}; known: {known}")
-    kind.open(options, program.settings.home, program.secret).check()
+    lacks = kind.open(options, program.installation, program.secret).check()
+    return "; but ".join([f"{options['type']}: a file can be sent there", *lacks])
 
 
-def _tried(what: str, name: str, work: Callable[[], object], fine: str) -> Finding:
+def _tried(what: str, name: str, work: Callable[[], object], fine: str | None = None) -> Finding:
+    """`fine`: what to say if it works; None: what the work returns."""
     try:
-        work()
+        said = work()
     except WritebackError as error:
         return Finding(what, name, False, str(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other things are tried all the same
         return Finding(what, name, False, f"an error of the program ({type(error).__name__})")
-    return Finding(what, name, True, fine)
+    return Finding(what, name, True, str(said) if fine is None else fine)

@@ -166,6 +166,28 @@ def retry(program: Program, export_id: str) -> None:
 
 @exports.command()
 @click.argument("export_id", metavar="ID", type=WORD)
+@click.option("--reason", type=WORD, required=True, help="Why; kept in the history.")
+@yes_option
+@with_database
+def adopt(program: Program, export_id: str, reason: str, yes: bool) -> None:
+    """Say that the folder seen here is the right one.
+
+    This machine's folder of that path is marked as the one the export writes to from now on: for when it was moved,
+    has lost its mark, or another installation wrote there. Every worker that sees another folder under that path
+    delivers nothing there.
+    """
+    from worker.actions.adopting import adopt_folder
+    from worker.cli.session import who
+
+    confirm(f"Have {export_id} write to the folder that this machine sees, and to no other?", yes=yes)
+    folder = adopt_folder(
+        program.database, program.installation, export_id, who=who(), reason=reason, now=program.clock()
+    )
+    emit(f"{export_id}: {folder} is marked; `writeback exports retry {export_id}` goes on")
+
+
+@exports.command()
+@click.argument("export_id", metavar="ID", type=WORD)
 @yes_option
 @with_database
 def delete(program: Program, export_id: str, yes: bool) -> None:

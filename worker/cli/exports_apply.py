@@ -12,6 +12,7 @@ from worker.cli.asking import save
 from worker.cli.definition_files import Valid, judge_files
 from worker.cli.output import counted, emit, emit_list, note
 from worker.cli.session import prepare_database
+from worker.destinations.placing import place_problem
 from worker.errors import RefusedError, WritebackError
 from worker.store import definitions
 from worker.store.definitions import Saved
@@ -20,6 +21,7 @@ from worker.store.definitions import Saved
 def apply_files(program: Program, files: Sequence[str], *, run_now: bool, check: bool, as_json: bool) -> None:
     """Judges, then saves. Raises RefusedError once every problem has been told."""
     valid, problems = judge_files(files)
+    problems += _misplaced(program, valid)
     if not check:
         prepare_database(program, create=True)
         problems += _foreign(program, valid)
@@ -31,6 +33,15 @@ def apply_files(program: Program, files: Sequence[str], *, run_now: bool, check:
         _tell_valid(valid, as_json=as_json)
     else:
         _save_all(program, valid, run_now=run_now, as_json=as_json)
+
+
+def _misplaced(program: Program, valid: Sequence[Valid]) -> list[str]:
+    """What only this installation knows: where it may put files."""
+    return [
+        f"{one.where}: destination: {problem}"
+        for one in valid
+        if (problem := place_problem(one.document["destination"], program.places)) is not None
+    ]
 
 
 def _foreign(program: Program, valid: Sequence[Valid]) -> list[str]:

@@ -3,42 +3,51 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import PurePosixPath
 from typing import Any
 from uuid import uuid4
 
 from marshmallow import Schema, ValidationError
 
-from schemas.fields import Text
-from worker.destinations.ports import DestinationKind, Uploaded
-from worker.errors import DestinationError, TransientError
+from schemas.fields import Pattern, Text
+from worker.destinations.folder import Folder, nearest, opened
+from worker.destinations.marks import BRING_BACK, adopt, mark_first, refuse_foreign, require_mark
+from worker.destinations.places import Place, Places, written
+from worker.destinations.ports import DestinationKind, Installation, Replaceable, Secret, Uploaded
+from worker.errors import DestinationError, ElsewhereError, TransientError, WritebackError
+
+DEFAULT_MODE = "0640"
 
 _PERSON_MUST_ACT = {
     errno.ENOENT: "there is no such folder",
     errno.ENOTDIR: "it is not a folder",
+    errno.ELOOP: "a link has come into its path",
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
     errno.EROFS: "it is read-only",
     errno.ENOSPC: "no space is left",
     errno.EDQUOT: "the disk quota is used up",
     errno.ENAMETOOLONG: "the file name is too long for it",
+    errno.EXDEV: "it lets no file be renamed within it",
 }
 
 
 class FolderPath(Text):
-    """A folder's path: absolute, or relative to WRITEBACK_HOME and never above it."""
+    """A folder's path: absolute, or relative to WRITEBACK_HOME and never above it or itself."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(1, 1024, single_line=True, **kwargs)
 
     def check(self, value: Any) -> str:
         text = super().check(value)
-        if not Path(text).is_absolute() and ".." in Path(text).parts:
-            raise ValidationError("a relative folder lies under WRITEBACK_HOME: '..' is not accepted")
+        if ".." in PurePosixPath(text).parts:
+            raise ValidationError("'..' is not accepted; name the folder itself")
+        if written(text) in (".", "/", "//"):
+            raise ValidationError(
+                "must name a folder, such as outbox (under WRITEBACK_HOME) or /srv/sis/inbox"
+            )
         return text
 
 
@@ -47,77 +56,191 @@ class DirectorySchema(Schema):
 
     type = Text(required=True)
     path = FolderPath(required=True)
+    mode = Pattern(
+        r"0?6[0246][0246]", 'an octal mode in which the owner reads and writes, such as "0640" or "0660"'
+    )
 
 
 class Directory:
     """Files are written under a temporary name, made durable, then renamed."""
 
-    def __init__(self, path: str, home: Path) -> None:
-        self._made_here = not Path(path).is_absolute()
-        self._folder = home / path if self._made_here else Path(path)
-        self._shown = path
+    def __init__(self, options: Mapping[str, Any], installation: Installation) -> None:
+        self._path: str = options["path"]
+        self._mode = int(options.get("mode", DEFAULT_MODE), 8)
+        self._installation = installation
+        self._token: str | None = None
+
+    def require_free(self, name: str, *, replace: Replaceable | None) -> None:
+        with self._entered("look into", first=True) as folder:
+            self._require_free(folder, name, replace)
 
     def upload(self, temporary: str, chunks: Iterable[bytes], *, mark: str) -> Uploaded:
-        with self._explained("write to"):
-            self._make()
-            uploaded = _write(self._folder / temporary, chunks)
-            written = (self._folder / temporary).stat().st_size
-            if written != uploaded.bytes:
+        with self._entered("write to", first=True) as folder:
+            uploaded = folder.write(temporary, chunks, self._mode)
+            there = folder.size(temporary)
+            if there != uploaded.bytes:
                 raise TransientError(
-                    f"folder {self._shown}: {uploaded.bytes} bytes were written, {written} are there"
+                    f"folder {self._path}: {uploaded.bytes} bytes were written, {there} are there"
                 )
-            (self._folder / mark).touch(mode=0o600)
-            _sync_folder(self._folder)  # or a power cut could make "uploaded" look like "sent and collected"
+            folder.write(mark, [], self._mode)
+            folder.sync()  # or a power cut could make "uploaded" look like "sent and collected"
             return uploaded
 
-    def is_there(self, name: str) -> bool:
-        with self._explained("look into"):
-            return os.path.lexists(self._folder / name)
-
-    def publish(self, temporary: str, name: str, *, replace: bool) -> None:
-        with self._explained("rename a file in"):
-            if not replace and os.path.lexists(self._folder / name):
-                raise TransientError(f"folder {self._shown}: {name} has not been collected yet")
-            (self._folder / temporary).replace(self._folder / name)
-            _sync_folder(self._folder)
+    def publish(self, temporary: str, name: str, *, replace: Replaceable | None) -> None:
+        with self._entered("rename a file in") as folder:
+            if self._require_free(folder, name, replace):
+                folder.rename(temporary, name)
+            else:
+                self._rename_new(folder, temporary, name)
+            folder.sync()
 
     def fence(self, names: Iterable[str], fenced: str, *, mark: str) -> bool:
-        with self._explained("look into"):
-            if not os.path.lexists(self._folder / mark):
+        with self._entered("look into") as folder:
+            if folder.kind(mark) is None:
                 raise DestinationError(
-                    f"folder {self._shown}: this is not the folder an earlier attempt wrote to (is it mounted?);"
+                    f"folder {self._path}: this is not the folder an earlier attempt wrote to (is it mounted?);"
                     " bring that folder back, then retry the export"
                 )
             for name in names:
-                with suppress(FileNotFoundError):
-                    (self._folder / name).rename(self._folder / fenced)
-                    _sync_folder(self._folder)
-                    return True
+                try:
+                    folder.rename(name, fenced)
+                except FileNotFoundError:
+                    continue
+                folder.sync()
+                return True
             return False
 
     def discard(self, names: Iterable[str]) -> bool:
         removed = True
-        for name in names:
-            try:
-                (self._folder / name).unlink(missing_ok=True)
-            except OSError:
-                removed = False
-        return removed and self._folder.is_dir()
+        try:
+            with self._entered("look into") as folder:
+                for name in names:
+                    try:
+                        folder.remove(name)
+                    except OSError:
+                        removed = False
+        except WritebackError:
+            return False
+        return removed
 
-    def check(self) -> None:
-        probe = f".writeback-check-{uuid4().hex}.part"
-        with self._explained("write to"):
-            self._make()
+    def check(self) -> Sequence[str]:
+        lacks: list[str] = []
+        place, token = self._place(), self._known()
+        may_be_missing = token is None and place.ours_to_make
+        found = nearest(place, lacks.append) if may_be_missing else opened(place, lacks.append, make=False)
+        with self._explained("write to"), found as folder:
+            with self._named():
+                if token is None:
+                    refuse_foreign(folder, self._installation.marks)
+                else:
+                    require_mark(folder, token, self._installation.marks)
+            self._try(folder)
+        return list(dict.fromkeys(lacks))
+
+    def adopt(self) -> str:
+        """Marks the folder as the one to write to from now on, and returns what the mark says of it."""
+        with self._explained("mark"), self._opened(make=True) as folder:
+            return adopt(folder, self._installation.marks)
+
+    @property
+    def key(self) -> str:
+        """What the folder's mark is remembered under: the same on every machine."""
+        return f"directory:{written(self._path)}"
+
+    # steps
+
+    def _require_free(self, folder: Folder, name: str, replace: Replaceable | None) -> bool:
+        """True: a file lies there that may be replaced. Raises as the port says."""
+        kind = folder.kind(name)
+        if kind is None:
+            return False
+        if kind != "file":
+            raise DestinationError(
+                f"folder {self._path}: {name} is there and is no file; put that right, then retry"
+            )
+        if replace is None:
+            raise TransientError(
+                f"folder {self._path}: {name} has not been collected yet; it is not overwritten (if_exists: wait)"
+            )
+        if not replace(folder.sha256(name)):
+            raise DestinationError(
+                f"folder {self._path}: {name} is there, and not as this export wrote it; only its own file is replaced."
+                " Move it away, or give this export another file name, then retry"
+            )
+        return True
+
+    def _rename_new(self, folder: Folder, temporary: str, name: str) -> None:
+        try:
+            folder.rename_new(temporary, name)
+        except FileExistsError:
+            raise TransientError(
+                f"folder {self._path}: {name} has come in between; it is not overwritten"
+            ) from None
+
+    def _try(self, folder: Folder) -> None:
+        """Does with a trial's files in a trial's folder what a delivery does."""
+        probe = uuid4().hex
+        with folder.trial(f".writeback-check-{probe}") as trial:
             try:
-                _write(self._folder / probe, [b"check"])
+                trial.write("a.part", [b"check"], self._mode)
+                trial.sync()
+                trial.rename_new("a.part", "a")
             finally:
-                self.discard([probe])
+                trial.remove("a.part")
+                trial.remove("a")
 
-    def _make(self) -> None:
-        """A relative folder is ours to make; an absolute one must be there: a missing mount is an error."""
-        if self._made_here and not self._folder.is_dir():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            _sync_folder(self._folder.parent)
+    # the folder
+
+    @contextmanager
+    def _entered(self, doing: str, *, first: bool = False) -> Iterator[Folder]:
+        """The folder, known by its mark. `first`: it may be written to for the first time, made and marked."""
+        with self._explained(doing):
+            token = self._known()
+            with self._opened(make=first and token is None) as folder:
+                with self._named():
+                    if token is not None:
+                        require_mark(folder, token, self._installation.marks)
+                    elif first:
+                        self._token = mark_first(folder, self.key, self._installation.marks)
+                yield folder
+
+    @contextmanager
+    def _opened(self, *, make: bool) -> Iterator[Folder]:
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(opened(self._place(), self._remark, make=make))
+            except FileNotFoundError:
+                if self._token is None:
+                    raise
+                raise ElsewhereError(
+                    f"folder {self._path}: there is no such folder here any more; {BRING_BACK}"
+                ) from None
+            yield folder
+
+    def _place(self) -> Place:
+        return self._installation.places.locate(self._path)
+
+    def _known(self) -> str | None:
+        if self._token is None:
+            self._token = self._installation.marks.token(self.key)
+        return self._token
+
+    def _remark(self, what: str) -> None:
+        self._installation.remarks.say(self._path, what)
+
+    # errors
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """What the mark says is wrong, with the folder's name."""
+        try:
+            yield
+        except DestinationError as error:
+            raise DestinationError(f"folder {self._path}: {error}") from None
+        except ElsewhereError as error:
+            raise ElsewhereError(f"folder {self._path}: {error}") from None
+        except TransientError as error:
+            raise TransientError(f"folder {self._path}: {error}") from None
 
     @contextmanager
     def _explained(self, doing: str) -> Iterator[None]:
@@ -130,35 +253,18 @@ class Directory:
         code = error.errno or 0
         if code in _PERSON_MUST_ACT:
             return DestinationError(
-                f"folder {self._shown}: cannot {doing} it: {_PERSON_MUST_ACT[code]}; put that right, then retry"
+                f"folder {self._path}: cannot {doing} it: {_PERSON_MUST_ACT[code]}; put that right, then retry"
             )
         name = errno.errorcode.get(code, "unknown error")
-        return TransientError(f"folder {self._shown}: cannot {doing} it just now ({name})")
+        return TransientError(f"folder {self._path}: cannot {doing} it just now ({name})")
 
 
-def _write(path: Path, chunks: Iterable[bytes]) -> Uploaded:
-    digest, size = hashlib.sha256(), 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
-        for chunk in chunks:
-            file.write(chunk)
-            digest.update(chunk)
-            size += len(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    return Uploaded(digest.hexdigest(), size)
+def _open(options: Mapping[str, Any], installation: Installation, _secret: Secret) -> Directory:
+    return Directory(options, installation)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _place(options: Mapping[str, Any], places: Places) -> str:
+    return places.identity(options["path"])
 
 
-def _open(options: Mapping[str, Any], home: Path, _secret: Callable[[str], str]) -> Directory:
-    return Directory(options["path"], home)
-
-
-KIND = DestinationKind(DirectorySchema, _open)
+KIND = DestinationKind(DirectorySchema, _open, _place)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from marshmallow import Schema
+
+from worker.destinations.places import Places
+from worker.destinations.remarks import Remarks
+
+Replaceable = Callable[[str], bool]
+"""Given the SHA-256 of the file that lies there: whether it may be replaced."""
+
+Secret = Callable[[str], str]
+"""Reads a secret by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +26,41 @@ class Uploaded:
     bytes: int
 
 
+class Marks(Protocol):
+    """What the database remembers of the folders that this installation has marked as the ones it writes to.
+
+    Each method raises UnavailableError.
+    """
+
+    def installation(self) -> str:
+        """The installation's random id."""
+
+    def token(self, place: str) -> str | None:
+        """What the folder's mark says that was remembered for this place; None: it has not been written to yet."""
+
+    def remember(self, place: str, token: str) -> str:
+        """Remembers the mark unless another has been, and returns the one that is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """This installation as a destination has to know it: where it may put files, and how it knows its folders."""
+
+    places: Places
+    marks: Marks
+    remarks: Remarks = field(default_factory=Remarks)
+
+
 class FileDestination(Protocol):
-    """One place that takes files. Raises TransientError or DestinationError, nothing else.
+    """One place that takes files. Raises TransientError (ElsewhereError where this worker does not see the place) or
+    DestinationError, and UnavailableError where it cannot be asked which place it is; nothing else.
 
     Temporary names are relative to the destination, begin with a dot and do not end in the file's extension.
     """
+
+    def require_free(self, name: str, *, replace: Replaceable | None) -> None:
+        """Raises TransientError where a file of this final name waits to be collected, unless `replace` says that it
+        may be replaced: then DestinationError where it says no, or what lies there is no file."""
 
     def upload(self, temporary: str, chunks: Iterable[bytes], *, mark: str) -> Uploaded:
         """Writes the file under a temporary name, durably, checks it, and leaves `mark` beside it.
@@ -30,12 +68,8 @@ class FileDestination(Protocol):
         The mark proves later that the same place is looked at (not an empty mount point).
         """
 
-    def is_there(self, name: str) -> bool:
-        """Whether a file of this final name waits to be collected."""
-
-    def publish(self, temporary: str, name: str, *, replace: bool) -> None:
-        """Renames a temporary file to its final name, durably. TransientError where `name` exists and `replace`
-        is not set."""
+    def publish(self, temporary: str, name: str, *, replace: Replaceable | None) -> None:
+        """Renames a temporary file to its final name, durably. Raises as `require_free`."""
 
     def fence(self, names: Iterable[str], fenced: str, *, mark: str) -> bool:
         """Moves the first of the temporary files that is there to `fenced`, so that nobody can publish it.
@@ -50,17 +84,23 @@ class FileDestination(Protocol):
         False: one may still be there, as when the place cannot be reached just now.
         """
 
-    def check(self) -> None:
-        """Tries whether a file could be sent, leaving nothing behind."""
+    def check(self) -> Sequence[str]:
+        """Tries whether a file could be sent, leaving nothing behind; what cannot be had there, a clause each."""
+
+
+def as_written(options: Mapping[str, Any], _places: Places) -> str:
+    """A place is what its options say."""
+    return repr(sorted((name, repr(value)) for name, value in options.items()))
 
 
 @dataclass(frozen=True, slots=True)
 class DestinationKind:
-    """A kind of destination: its options, and how one is opened.
+    """A kind of destination: its options, how one is opened, and which place it is.
 
-    `open` is given the definition's `destination` object, the working folder (WRITEBACK_HOME) and a function that
-    reads a secret by name.
+    `open` is given the definition's `destination` object. `place` tells two objects of one kind apart that lead to
+    different places, and raises DestinationError where this installation may put nothing there.
     """
 
     schema: type[Schema]
-    open: Callable[[Mapping[str, Any], Path, Callable[[str], str]], FileDestination]
+    open: Callable[[Mapping[str, Any], Installation, Secret], FileDestination]
+    place: Callable[[Mapping[str, Any], Places], str] = as_written

@@ -17,6 +17,7 @@ from worker.errors import RefusedError
 from worker.store import definitions
 from worker.store.audit_entries import examine_export, examine_versions
 from worker.store.audit_files import examine_files
+from worker.store.audit_places import PlaceName, examine_places
 from worker.store.audit_report import Findings, Looking, Report, Scope, Tell
 from worker.store.audit_runs import examine_runs
 from worker.store.audit_stuck import examine_stuck
@@ -26,25 +27,35 @@ from worker.store.engine import Database
 EXAMPLES = 5
 
 
-def audit(database: Database, scope: Scope, now: datetime, tell: Tell, *, examples: int = EXAMPLES) -> Report:
+def audit(
+    database: Database,
+    scope: Scope,
+    now: datetime,
+    tell: Tell,
+    *,
+    examples: int = EXAMPLES,
+    place_name: PlaceName = str,
+) -> Report:
     """Looks at everything in scope. `tell` is called now and then with what is looked at and how far it has come.
 
-    Raises RefusedError where the scope names an export that never was, UnavailableError.
+    `place_name` says the same of two `destination` objects that lead to one place; left out, they are compared as
+    they are written. Raises RefusedError where the scope names an export that never was, UnavailableError.
     """
     with snapshot(database) as connection:
         cache = CatalogueCache()
         cache.refresh(connection)
         exports = _exports(connection, scope)
         looking = Looking(connection, scope, now, exports, cache.zones, Findings(examples), tell)
-        return _examine(looking)
+        return _examine(looking, place_name)
 
 
-def _examine(looking: Looking) -> Report:
+def _examine(looking: Looking, place_name: PlaceName) -> Report:
     days = [day for export in looking.exports.values() for day in examine_export(looking, export)]
     looking.tell("versions", 0)
     examine_versions(looking)
     looking.tell("runs", 0)
     examine_runs(looking)
+    examine_places(looking, place_name)
     files = examine_files(looking)
     examine_stuck(looking)
     return Report(len(looking.exports), days, files, looking.findings.results())

@@ -58,6 +58,10 @@ SENT_TWICE = Check(
 )
 ORDER = Check("out-of-order", "a tardy's earlier version went in a later run")
 NUMBER = Check("number-twice", "a file's number was used twice, or would be used again")
+FILE_OF_TWO = Check(
+    "file-of-two",
+    "a file went where another export's file of the same name had gone, and could replace it uncollected",
+)
 UNJUDGED = Check("unjudged", "an entry has waited to be judged for over an hour", warning=True)
 REQUEST_WAITS = Check(
     "request-waiting", "a run was asked for over an hour ago, and its export does nothing", warning=True
@@ -82,6 +86,7 @@ CHECKS = (
     SENT_TWICE,
     ORDER,
     NUMBER,
+    FILE_OF_TWO,
     UNJUDGED,
     REQUEST_WAITS,
     RUN_IDLE,

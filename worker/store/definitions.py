@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
 
+from schemas.filename import Naming, names_may_meet
 from worker.core.definition import Definition, parse_definition
 from worker.core.routing import route_of
 from worker.core.schedule import local_date, next_due
@@ -37,6 +38,9 @@ _WITH_DOCUMENT = select(definitions, definition_revisions.c.document, definition
         definition_revisions.c.revision == definitions.c.revision,
     ),
 )
+
+
+PlaceName = Callable[[Mapping[str, Any]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +95,16 @@ def save(
     who: str,
     now: datetime,
     version: int | None = None,
+    place_name: PlaceName,
 ) -> Saved:
     """Creates or replaces a definition from a valid document, and reconciles its entries.
 
-    Raises RefusedError: an older version than the last, another district's definition, or the same file as
-    another definition's.
+    `place_name` says the same of two `destination` objects that lead to one place. Raises RefusedError: an older
+    version than the last, another district's definition, or a file that could be another definition's.
     """
     definition = parse_definition(document)
     existing = find(connection, definition.export_id)
-    _refuse_same_file(connection, definition)
+    _refuse_same_file(connection, definition, place_name)
     if existing is None:
         result = _create(connection, definition, document, who, now, version)
     else:
@@ -119,19 +124,32 @@ def _competes_anew(before: Definition, after: Definition) -> bool:
     return after.collapse != "none" and (before.collapse, before.gap) != (after.collapse, after.gap)
 
 
-def _refuse_same_file(connection: Connection, definition: Definition) -> None:
+def _refuse_same_file(connection: Connection, definition: Definition, place_name: PlaceName) -> None:
     """Two definitions that write the same file would each take the other's for its own uncollected one."""
-    name = definition.file.name
-    if "{export" in name or "{run" in name:
-        return
+    place = place_name(definition.destination)
     for other in every(connection):
-        document = other["document"]
-        same = document["destination"] == definition.destination and document["file"]["name"] == name
-        if same and other["export_id"] != definition.export_id:
+        if other["export_id"] == definition.export_id or not _may_collide(definition, other):
+            continue
+        if place_name(other["document"]["destination"]) == place:
             raise RefusedError(
-                f"export {definition.export_id}: export {other['export_id']} has the same destination and file name;"
-                " choose another name or folder, or put {export} into the name"
+                f"export {definition.export_id}: export {other['export_id']} has the same destination and file name,"
+                " or one that could come to be the same; choose another name or folder, or put {export} into the name"
             )
+
+
+def _may_collide(definition: Definition, other: RowMapping) -> bool:
+    """Whether the two could come to write a file of the same name. The other one may be of a newer program: what
+    cannot be read of it is not judged."""
+    try:
+        document = other["document"]
+        if document["destination"]["type"] != definition.destination["type"]:
+            return False
+        others = Naming(document["file"]["name"], other["export_id"], document["schedule"]["time_zone"])
+    except (KeyError, TypeError):
+        return False
+    return names_may_meet(
+        Naming(definition.file.name, definition.export_id, definition.schedule.time_zone), others
+    )
 
 
 def _check_replaceable(existing: RowMapping, definition: Definition, version: int | None) -> None:

@@ -46,6 +46,16 @@ catalogue = Table(
     Column("generation", BigInteger, nullable=False),
     Column("barrier", BigInteger, nullable=False),
     Column("program_version", String(32)),
+    Column("installation", String(32)),  # its random id, which stands in the folders it writes to
+)
+
+marked_places = Table(
+    "marked_places",
+    metadata,
+    Column("place_hash", String(64), primary_key=True),
+    Column("place", Text, nullable=False),  # as every machine writes it: `directory:outbox`
+    Column("token", String(32), nullable=False),  # stands in the mark of the one folder that is meant
+    Column("marked_at", Instant, nullable=False),
 )
 
 reference_versions = Table(

@@ -127,7 +127,7 @@ def test_a_run_is_sent_again_with_the_same_bytes_under_the_same_name_and_who_and
     place: Workplace,
 ) -> None:
     run_id = delivered(place)
-    [file] = place.outbox.iterdir()
+    [file] = place.sent()
     first = file.read_bytes()
     file.unlink()
     told = place.ok("runs", "resend", run_id[:8], "--reason", "the SIS lost it", "--json").json
@@ -138,7 +138,7 @@ def test_a_run_is_sent_again_with_the_same_bytes_under_the_same_name_and_who_and
         "file_name": file.name,
     }
     place.work()
-    assert [path.read_bytes() for path in place.outbox.iterdir()] == [first]
+    assert [path.read_bytes() for path in place.sent()] == [first]
     shown = place.ok("runs", "show", run_id, "--json").json
     assert shown["resent_by"] == [told["run_id"]]
     [action] = shown["actions"]
@@ -155,7 +155,7 @@ def test_only_a_delivered_run_with_its_rows_is_sent_again_and_only_while_none_is
     [opened] = place.ok("runs", "list", "--state", "open", "--json").json
     unsent = place.run("runs", "resend", opened["run_id"], "--reason", "why not")
     assert "only a delivered run can be sent once more" in unsent.errors[0]
-    [file] = place.outbox.iterdir()
+    [file] = place.sent()
     file.unlink()
     place.work()
     with place.program() as program, program.database.write() as connection:

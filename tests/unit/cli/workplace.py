@@ -46,12 +46,14 @@ class Ended:
 
 
 class Workplace:
-    """Runs commands with nothing configured but WRITEBACK_HOME, and nobody watching."""
+    """Runs commands with nothing configured but WRITEBACK_HOME and, as a destination root, the folder it is in, and
+    nobody watching."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "home"
         self.outbox = self.home / "outbox"
+        self.roots = str(folder)
         self.database_file = self.home / "writeback.sqlite3"
 
     @property
@@ -61,7 +63,8 @@ class Workplace:
     def run(self, *arguments: str, stdin: str | bytes = "", **environment: str) -> Ended:
         """Runs one command to its end. Any error that is not told as a line fails the test."""
         unset = dict.fromkeys((name for name in os.environ if name.startswith(FOREIGN)), None)
-        given = {**unset, "WRITEBACK_HOME": str(self.home), "WRITEBACK_OPS_ADDRESS": "", **environment}
+        where = {"WRITEBACK_HOME": str(self.home), "WRITEBACK_DESTINATION_ROOTS": self.roots}
+        given = {**unset, **where, "WRITEBACK_OPS_ADDRESS": "", **environment}
         result = CliRunner().invoke(cli, list(arguments), input=stdin, env=given, prog_name="writeback")
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Ended(result.exit_code, result.stdout, result.stderr, result.stdout_bytes)
@@ -75,6 +78,10 @@ class Workplace:
     def apply(self, *documents: Messages) -> None:
         """Saves definitions."""
         self.ok("exports", "apply", "-", stdin=json.dumps(list(documents)))
+
+    def sent(self) -> list[Path]:
+        """The finished files in the outbox."""
+        return sorted(path for path in self.outbox.iterdir() if not path.name.startswith("."))
 
     def file(self, name: str, text: str | bytes) -> str:
         """A file to name in a command."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.filename import FileNameError, name_problem, render_name
+from schemas.filename import FileNameError, Naming, name_problem, names_may_meet, render_name
 from schemas.formats import format_problem
 from tests.unit.schemas.mutations import PATIENT
 
@@ -84,14 +84,91 @@ REFUSED = [
     ("x" * 201, "the file name would have more"),
     ("{run:99}{export:99}{sequence:099}", "a file name consists of"),
     ("{run:_<99}{export:_<99}{sequence:099}", "the file name would have more"),
+    ("{date:" + 28 * "%B" + "}", "the file name would have more"),  # short enough in May
+    ("{date:" + 28 * "%A" + "}", "the file name would have more"),
+    ("x" * 190 + "{sequence}", None),
+    ("x" * 191 + "{sequence}", "the file name would have more"),  # from the thousand millionth on
+    ("{sequence:b}" + "x" * 170, "the file name would have more"),
+    ("{date:%_j}.csv", "a file name consists of"),
+    ("{date:%_C%_y}.csv", "a file name consists of"),  # of the years 2100 to 2109
+    ("{time:%_H}.csv", "a file name consists of"),
+    ("{date:%D}.csv", "a file name consists of"),
+    ("{date:%x}.csv", "a file name consists of"),
+    ("{date:%N}.csv", "{date}: %N is not"),
+    ("{date:%-d}.csv", None),
+    ("upload.", "a file name that ends with a dot"),
+    ("con.csv", "a file of that name is a device"),
+    ("LPT1", "a file of that name is a device"),
+    ("a.part", "temporary files end in"),
+    ("a.MARK", "temporary files end in"),
+    ("writeback.sqlite3", "the program's own files"),
+    ("Inbox.SQLite3-wal", "the program's own files"),
 ]
 
 
 @pytest.mark.parametrize(("template", "expected"), REFUSED, ids=range(len(REFUSED)))
-def test_a_template_that_could_name_anything_else_is_refused(template: str, expected: str) -> None:
+def test_a_template_that_could_name_anything_else_is_refused(template: str, expected: str | None) -> None:
     problem = name_problem(template, export="lincoln-daily", time_zone="America/Chicago")
-    assert problem is not None
-    assert problem.startswith(expected)
+    assert (problem is None) == (expected is None)
+    assert problem is None or problem.startswith(expected or "")
+
+
+@PATIENT
+@given(
+    st.lists(
+        st.sampled_from([*"ab_.-%", "%B", "%A", "%b", "%d", "%-d", "%j", "%Y", "%y", "%Z", "%p", "%f"]),
+        max_size=40,
+    ),
+    st.datetimes(datetime(1970, 1, 2), datetime(2199, 12, 30)),  # noqa: DTZ001 -- wall clocks
+    st.integers(0, 2**31 - 1),
+)
+def test_what_is_accepted_renders_on_every_date_with_every_number(
+    pattern: list[str], due: datetime, sequence: int
+) -> None:
+    template = "{date:" + "".join(pattern) + "}_{sequence:04d}.csv"
+    if name_problem(template, export="a", time_zone="America/Chicago") is None:
+        moment = due.replace(tzinfo=ZoneInfo("America/Chicago"))
+        name = render_name(template, export="a", due=moment, sequence=sequence, run="7b1e6c1c52d5" * 2)
+        assert len(f".{name}.{32 * 'f'}.fenced".encode()) <= 255
+
+
+MEETING = [
+    ("upload.csv", "upload.csv"),
+    ("upload.csv", "UPLOAD.csv"),
+    ("{date}.csv", "{date:%Y-%m-%d}.csv"),
+    ("a_{sequence}.csv", "a_{sequence:04d}.csv"),
+    ("a_{sequence:04d}.csv", "a_0001.csv"),
+    ("{export}.csv", "one.csv"),
+    ("{export}.csv", "{export}.csv", "one", "one"),
+    ("a_{date:%B}.csv", "a_november.csv"),
+    ("{run:.8}.csv", "{run:.8}.csv"),
+    ("{time:%H%M}.csv", "{sequence:04d}.csv"),
+    ("{run:.8}.csv", "{date:%Y%m%d}.csv"),
+]
+APART = [
+    ("{export}.csv", "{export}.csv"),
+    ("{export}_{date:%Y%m%d}_{sequence:04d}.csv", "{export}_{date:%Y%m%d}_{sequence:04d}.csv"),
+    ("lincoln_{date:%Y%m%d}.csv", "madison_{date:%Y%m%d}.csv"),
+    ("upload.csv", "upload.txt"),
+    ("a_{sequence:04d}.csv", "a_{date:%Y%m%d}.csv"),
+    ("a_{sequence:08d}.csv", "a_{date:%Y%m%d}.csv"),
+    ("{date:%Y%m%d}_1.csv", "{date:%Y%m%d}_2.csv"),
+    ("{run}.csv", "{export}.csv"),
+    ("{run}.csv", "{run}.csv"),
+    ("{sequence}_{run:.12}.csv", "{sequence}_{run:.12}.csv"),
+    ("{sequence:08d}.csv", "{sequence}.csv"),  # not before the ten millionth file
+    ("{date:%a}.csv", "{date:%A}.csv"),
+]
+
+
+@pytest.mark.parametrize(
+    ("pair", "meet"), [*((pair, True) for pair in MEETING), *((pair, False) for pair in APART)]
+)
+def test_two_templates_meet_where_one_name_can_be_of_both(pair: tuple[str, ...], meet: bool) -> None:
+    one, other, *exports = pair
+    mine, others = exports or ("one", "two")
+    assert names_may_meet(Naming(one, mine, "UTC"), Naming(other, others, "America/Denver")) is meet
+    assert names_may_meet(Naming(other, others, "America/Denver"), Naming(one, mine, "UTC")) is meet
 
 
 def test_a_zone_s_name_is_tried_in_the_schedule_s_own_zone() -> None:

@@ -1,0 +1,40 @@
+"""Whether an export may send where its definition says, and whether two of them send to one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from worker.destinations.places import Places
+from worker.destinations.ports import as_written
+from worker.destinations.registry import DESTINATIONS
+from worker.errors import DeliveryError
+
+Options = Mapping[str, Any]
+
+
+def place_problem(destination: Options, places: Places) -> str | None:
+    """Why this installation may put nothing there; None: it may, or it is for others to say."""
+    kind = DESTINATIONS.get(destination["type"])
+    if kind is None:
+        return None
+    try:
+        kind.place(destination, places)
+    except DeliveryError as error:
+        return str(error)
+    return None
+
+
+def place_name(destination: Options, places: Places) -> str:
+    """The same for two `destination` objects that lead to one place, as seen from here and now."""
+    kind = DESTINATIONS.get(destination["type"])
+    try:
+        name = as_written(destination, places) if kind is None else kind.place(destination, places)
+    except (
+        DeliveryError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ):  # nothing goes there, or a newer program knows where
+        name = as_written(destination, places)
+    return f"{destination['type']}:{name}"
