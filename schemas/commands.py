@@ -13,7 +13,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from schemas.envelope import Envelope
-from schemas.errors import RejectedError, shown
+from schemas.errors import unknown_type
 from schemas.fields import Flag, JsonSchema, Pattern, Strict, Text
 from schemas.payload import DEFAULT_DISTRICT, identifier, load_data, version_field
 from schemas.strict import Items, Problems, StrictSchema, given
@@ -191,10 +191,7 @@ def load_command(envelope: Envelope) -> Command:
     """The command in an envelope. Raises RejectedError (`unknown-type`, `invalid`): the caller refuses it."""
     schema = COMMAND_TYPES.get(envelope.type)
     if schema is None:
-        known = ", ".join(COMMAND_TYPES)
-        raise RejectedError(
-            "unknown-type", f'no command has the type "{shown(envelope.type)}"; known: {known}'
-        )
+        raise unknown_type("command", envelope.type, tuple(COMMAND_TYPES))
     data = load_data(schema, envelope)
     if data.get("school_id") is not None:
         data.setdefault("district_id", DEFAULT_DISTRICT)

@@ -145,16 +145,13 @@ def _destination_faults(
 
 def _option_faults(destination: dict[str, Any], schema: Schema) -> Problems:
     known = [field.data_key or name for name, field in schema.load_fields.items()]
-    options = {key: value for key, value in destination.items() if key != "type" or key in known}
+    faults: Problems = {}
     try:
-        schema.load(options)
+        schema.load({key: value for key, value in destination.items() if key in known})
     except ValidationError as error:
         faults = messages_of(error)
-    else:
-        return {}
-    for key in faults.keys() - set(known) - {"_schema"}:
-        faults[key] = [f"unknown option; known: {', '.join(known)}"]
-    return faults
+    unknown = [key for key in destination if key not in known and key != "type"]
+    return faults | {key: [f"unknown option; known: {', '.join(known)}"] for key in unknown}
 
 
 def _sound(raw: dict[str, Any], faults: Problems) -> Sound:

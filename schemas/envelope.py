@@ -2,11 +2,13 @@
 
 What the contract leaves open: of a name that stands twice in one object the last counts; `id` and `source`
 have at most 512 characters; attributes that are null count as absent, as CloudEvents says; an extension
-attribute's name is made of a-z and 0-9, its value is a string, a whole number or a boolean.
+attribute's name is made of a-z and 0-9, its value is a string, a whole number or a boolean. Data is never looked
+at here: `data_base64` that holds no JSON is told by whoever reads the data.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
@@ -18,7 +20,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from schemas.errors import RejectedError, one_line, plain_name
+from schemas.errors import RejectedError, counted, one_line
 from schemas.fields import is_storable
 from schemas.times import instant
 
@@ -27,19 +29,30 @@ MAX_BODY = 256 * 1024
 MAX_NAME = 512
 """Characters of the longest `id` and `source`."""
 
-CONTENT_TYPES = frozenset({"application/cloudevents+json", "application/json"})
+CONTENT_TYPES = ("application/cloudevents+json", "application/json", "text/plain", "application/octet-stream")
+"""The media types whose bodies are read, all in the same way; their parameters count for nothing."""
 PLAIN_ENCODINGS = frozenset({"", "utf-8", "utf8", "binary", "identity"})
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NAMED = ("id", "source", "type")
 _OPTIONAL = ("subject", "datacontenttype", "dataschema")
+_TEXTS = (*_OPTIONAL, "data_base64")
 _CORE = frozenset({"specversion", *_NAMED, "time", *_OPTIONAL, "data", "data_base64"})
+_BOM = b"\xef\xbb\xbf"
 _is_attribute = re.compile("[a-z0-9]+").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableData:
+    """Stands for data that was sent as `data_base64` and is no JSON; `reason` says why, without its text."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message whose envelope is right; `data` is JSON that nobody has looked at (None: absent or null)."""
+    """A message whose envelope is right; `data` is JSON that nobody has looked at (None: absent or null), or
+    UnreadableData."""
 
     id: str
     source: str
@@ -82,10 +95,8 @@ def read_envelope(
 def _check_properties(
     content_type: str | None, content_encoding: str | None, headers: Mapping[str, object]
 ) -> None:
-    if content_type and content_type != "application/cloudevents+json" and not _is_json(content_type):
-        raise _undecodable(
-            "the content type is foreign; read are application/cloudevents+json and application/json in UTF-8"
-        )
+    if content_type and content_type != CONTENT_TYPES[0] and not _is_read(content_type):
+        raise _undecodable(f"the content type is foreign; read are {', '.join(CONTENT_TYPES)}, and none")
     if content_encoding and content_encoding.strip().lower() not in PLAIN_ENCODINGS:
         raise _undecodable(
             "the content encoding is foreign; bodies are plain UTF-8, neither compressed nor recoded"
@@ -94,11 +105,8 @@ def _check_properties(
         raise _undecodable("the body is compressed (header compression); compressed bodies are not read")
 
 
-def _is_json(content_type: str) -> bool:
-    name, *parameters = (part.strip().lower() for part in content_type.split(";"))
-    return name in CONTENT_TYPES and all(
-        part in ("", "charset=utf-8", 'charset="utf-8"') for part in parameters
-    )
+def _is_read(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() in ("", *CONTENT_TYPES)
 
 
 def _parse(body: bytes) -> Any:
@@ -109,7 +117,10 @@ def _parse(body: bytes) -> Any:
 
 
 def _parse_slowly(body: bytes) -> Any:
-    """For what orjson refuses: tells JSON that Unicode or a double cannot hold from what is no JSON."""
+    """For what orjson refuses: passes over a byte order mark, and tells JSON that Unicode or a double cannot hold
+    from what is no JSON."""
+    if body.startswith(_BOM):
+        return _parse(body[len(_BOM) :]) if not body.startswith(_BOM * 2) else _not_json()
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -117,7 +128,11 @@ def _parse_slowly(body: bytes) -> Any:
     try:
         return json.loads(text, parse_constant=_no_constant, parse_int=_whole)
     except (ValueError, RecursionError):
-        raise _undecodable("the body is not JSON, or nested too deeply") from None
+        _not_json()
+
+
+def _not_json() -> NoReturn:
+    raise _undecodable("the body is not JSON, or nested too deeply") from None
 
 
 def _no_constant(_: str) -> NoReturn:
@@ -144,7 +159,21 @@ def _envelope(document: dict[str, Any]) -> Envelope:
     _check_text(document, extensions)
     subject = document.get("subject")
     data = document.get("data")
+    if data is None and (encoded := document.get("data_base64")) is not None:
+        data = _decoded(encoded)
     return Envelope(document["id"], document["source"], document["type"], moment, subject, data, extensions)
+
+
+def _decoded(encoded: str) -> Any:
+    """The data in a `data_base64`."""
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        return UnreadableData("data_base64: must be base64")
+    try:
+        return _parse(raw)
+    except RejectedError:
+        return UnreadableData("data_base64: must hold JSON in UTF-8")
 
 
 def _shape_problems(document: dict[str, Any]) -> list[str]:
@@ -155,23 +184,30 @@ def _shape_problems(document: dict[str, Any]) -> list[str]:
         value = document.get(name)
         if type(value) is not str or not value:
             problems.append(f"{name}: must be text that is not empty")
-    for name in _OPTIONAL:
+    for name in _TEXTS:
         value = document.get(name)
         if value is not None and type(value) is not str:
             problems.append(f"{name}: must be text")
+    if document.get("data") is not None and document.get("data_base64") is not None:
+        problems.append("data_base64: must not stand beside data")
     problems.extend(_extension_problems(document))
     return problems
 
 
 def _extension_problems(document: dict[str, Any]) -> list[str]:
+    """What is wrong with extension attributes: counted, not named, since a name could be a student's."""
+    extensions = document.keys() - _CORE
+    misnamed = sum(_is_attribute(key) is None for key in extensions)
+    mistyped = sum(
+        document[key] is not None and type(document[key]) not in (str, int, bool) for key in extensions
+    )
     problems = []
-    for key in document.keys() - _CORE:
-        value = document[key]
-        if _is_attribute(key) is None:
-            problems.append(f"{plain_name(key)}: an attribute's name is made of a-z and 0-9")
-        elif value is not None and type(value) not in (str, int, bool):
-            problems.append(f"{plain_name(key)}: must be text, a whole number, true or false")
-    return sorted(problems)
+    if misnamed:
+        problems.append(f"{counted(misnamed, 'attribute')}: an attribute's name is made of a-z and 0-9")
+    if mistyped:
+        told = counted(mistyped, "extension attribute")
+        problems.append(f"{told}: must be text, a whole number, true or false")
+    return problems
 
 
 def _extensions(document: dict[str, Any]) -> Mapping[str, str | int | bool]:
@@ -181,12 +217,14 @@ def _extensions(document: dict[str, Any]) -> Mapping[str, str | int | bool]:
 
 
 def _check_text(document: dict[str, Any], extensions: Mapping[str, object]) -> None:
-    texts = {name: document.get(name) for name in (*_NAMED, *_OPTIONAL)} | dict(extensions)
     problems = [
         f"{name}: must not hold a NUL character or a lone surrogate"
-        for name, value in texts.items()
-        if type(value) is str and not is_storable(value)
+        for name in (*_NAMED, *_OPTIONAL)
+        if type(value := document.get(name)) is str and not is_storable(value)
     ]
+    if bad := sum(type(value) is str and not is_storable(value) for value in extensions.values()):
+        told = counted(bad, "extension attribute")
+        problems.append(f"{told}: must not hold a NUL character or a lone surrogate")
     problems += [
         f"{name}: must have at most {MAX_NAME} characters"
         for name in ("id", "source")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
-RejectionCode = Literal["oversize", "undecodable", "unknown-type", "invalid"]
+RejectionCode = Literal["oversize", "unauthorised", "undecodable", "unknown-type", "invalid"]
 REJECTION_CODES: tuple[str, ...] = get_args(RejectionCode)
 
 #: How many faults one line names, and how long it may get; the rest is counted.
@@ -44,6 +45,23 @@ def plain_name(key: object) -> str:
     if isinstance(key, str) and _PLAIN_NAME.fullmatch(key):
         return key
     return "(a name not shown)"
+
+
+def counted(number: int, one: str) -> str:
+    """`1 unknown field`, `2 unknown fields`."""
+    return f"{number} {one}{'' if number == 1 else 's'}"
+
+
+def nearest(name: object, known: Sequence[str], *, most: int = 1) -> list[str]:
+    """The known names that come near to one that is not known; never the name itself."""
+    return get_close_matches(name[:_SHOWN_LENGTH], known, most) if isinstance(name, str) else []
+
+
+def unknown_type(noun: str, given: str, known: Sequence[str]) -> RejectedError:
+    """Turns down a message of a type that there is not, without repeating it."""
+    near = nearest(given, known)
+    meant = f" (near to {near[0]})" if near else ""
+    return RejectedError("unknown-type", f"no {noun} has its type{meant}; known: {', '.join(known)}")
 
 
 def flatten(messages: Any, *, name: Callable[[object], str] = plain_name, path: str = "") -> Iterator[str]:

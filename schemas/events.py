@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from schemas.envelope import Envelope
-from schemas.errors import RejectedError, shown
+from schemas.errors import unknown_type
 from schemas.reference import BEHAVIOR_CODE, BELL_SCHEDULE, SCHOOL, SCHOOL_DAY, ReferenceItem, loader
 from schemas.tardy import TardyVersion, load_tardy, load_void
 
@@ -26,6 +26,5 @@ def load_event(envelope: Envelope) -> TardyVersion | ReferenceItem:
     """The event in an envelope. Raises RejectedError: `unknown-type`, or `invalid` naming every fault."""
     load = EVENT_TYPES.get(envelope.type)
     if load is None:
-        known = ", ".join(EVENT_TYPES)
-        raise RejectedError("unknown-type", f'no event has the type "{shown(envelope.type)}"; known: {known}')
+        raise unknown_type("event", envelope.type, tuple(EVENT_TYPES))
     return load(envelope)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError
 
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, UnreadableData
 from schemas.errors import RejectedError, flatten, one_line
 from schemas.fields import Text, Whole
 from schemas.strict import StrictSchema
@@ -31,6 +31,8 @@ def version_field(**kwargs: Any) -> Whole:
 
 def load_data(schema: StrictSchema, envelope: Envelope) -> dict[str, Any]:
     """The envelope's data, checked by the schema. Raises RejectedError (`invalid`) that names every fault."""
+    if isinstance(envelope.data, UnreadableData):
+        raise RejectedError("invalid", envelope.data.reason)
     if type(envelope.data) is not dict:
         wrong = "required" if envelope.data is None else "must be an object"
         raise RejectedError("invalid", f"data: {wrong}")

@@ -6,14 +6,16 @@ marshmallow loads again from the start, and finds every fault: it alone decides 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from marshmallow import Schema, ValidationError, missing, validates_schema
 from marshmallow.fields import Field
 
-from schemas.errors import shown
+from schemas.errors import MOST_PROBLEMS, counted, nearest, shown
 from schemas.fields import JsonSchema, Strict
+
+_MOST_COMPARED = 5  # unknown names for which the nearest known ones are looked for
 
 Problems = dict[str, Any]
 """Faults as marshmallow nests them: field → texts, or field → index → field → texts."""
@@ -22,11 +24,12 @@ Problems = dict[str, Any]
 class StrictSchema(Schema):
     """An object with known fields only. `rules` holds what one field alone cannot judge.
 
-    `json_extra` is laid over the generated JSON Schema: what of `rules` can be said there. With
-    `tells_known` an unknown name is answered with those that are known.
+    `json_extra` is laid over the generated JSON Schema: what of `rules` can be said there. Unknown names are
+    counted, not repeated, since they are the sender's; with `tells_known` a person has written them, and is told
+    which.
     """
 
-    error_messages = {"unknown": "unknown field", "type": "must be an object"}  # noqa: RUF012 -- as marshmallow
+    error_messages = {"type": "must be an object"}  # noqa: RUF012 -- as marshmallow
     json_extra: JsonSchema = {}  # noqa: RUF012 -- read only
     tells_known = False
 
@@ -37,8 +40,6 @@ class StrictSchema(Schema):
         self._required = frozenset(key for key, field in named.items() if field.required)
         self._optional = frozenset(named) - self._required
         self._defaults = {key: f for key, f in named.items() if f.load_default is not missing}
-        if self.tells_known:
-            self.error_messages = {**self.error_messages, "unknown": self.unknown_option()}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -65,7 +66,31 @@ class StrictSchema(Schema):
                 return self._load_straight(data)
             except (KeyError, ValidationError):
                 pass  # marshmallow says what is wrong, and with all of it at once
+        if type(data) is dict and (unknown := [key for key in data if key not in self._checks]):
+            raise ValidationError(self._problems_beside(unknown, data, options))
         return super().load(data, **options)
+
+    def _problems_beside(
+        self, unknown: list[Any], data: dict[Any, Any], options: Mapping[str, Any]
+    ) -> Problems:
+        """All faults of an object that has unknown names. (Marshmallow would take the square of their number.)"""
+        problems: Problems = {}
+        try:
+            super().load({key: data[key] for key in data.keys() & self._checks.keys()}, **options)
+        except ValidationError as error:
+            problems = messages_of(error)
+        if self.tells_known:
+            problems |= {key: [self.unknown_option()] for key in unknown[:MOST_PROBLEMS]}
+            unknown = unknown[MOST_PROBLEMS:]
+        if unknown:
+            texts = problems.get("_schema", [])
+            problems["_schema"] = [self._unknown_fields(unknown), *texts]
+        return problems
+
+    def _unknown_fields(self, unknown: Sequence[Any]) -> str:
+        near = {name for key in unknown[:_MOST_COMPARED] for name in nearest(key, self.keys)}
+        meant = f" (near to {', '.join(sorted(near))})" if near else ""
+        return f"{counted(len(unknown), 'unknown field')}{meant}; known: {', '.join(self.keys)}"
 
     def _load_straight(self, data: dict[str, Any]) -> dict[str, Any]:
         checks, optional = self._checks, self._optional

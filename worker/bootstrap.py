@@ -57,7 +57,9 @@ class Program:
 
     @cached_property
     def broker(self) -> Broker:
-        return open_broker(self.settings.broker_url, self.settings.home)
+        senders = self.settings.senders
+        replayers = None if senders is None else senders.replayers
+        return open_broker(self.settings.broker_url, self.settings.home, replayers)
 
     @cached_property
     def secret(self) -> Callable[[str], str]:
@@ -114,6 +116,7 @@ class Program:
             worker=self.worker,
             batch_size=self.settings.batch_size,
             linger=self.settings.linger,
+            senders=self.settings.senders,
             wake=wake,
         )
 

@@ -16,6 +16,7 @@ from schemas.definition import load as load_document
 from worker.actions.codes import map_code, unmap_code
 from worker.actions.entries import decide_entries
 from worker.actions.runs import abandon_run, approve_run, resend_run
+from worker.admission import Authority
 from worker.destinations.places import Places
 from worker.destinations.placing import place_name, place_problem
 from worker.destinations.registry import DESTINATIONS
@@ -68,12 +69,22 @@ def carry_out(
     places: Places,
     reply_to: str | None = None,
     correlation_id: str | None = None,
+    authority: Authority | None = None,
 ) -> Answer | None:
     """Carries a command out and queues its answer; None: it came before and is answered again.
 
-    Everything happens in the caller's transaction; a refusal changes nothing but the answer.
+    Everything happens in the caller's transaction; a refusal changes nothing but the answer. `authority` is
+    whoever sends it (None: anybody may do anything); what it may not is refused as a stranger's.
     """
     own_catalogue(connection)
+    if authority is not None:
+        objection = authority.objection(connection, command)
+        if objection is not None:
+            refuse_stranger(
+                connection, command, objection, now, reply_to=reply_to, correlation_id=correlation_id
+            )
+            return Answer(refused=objection)
+        command = authority.sign(command)
     if not outcomes.remember(connection, command, now, reply_to=reply_to, correlation_id=correlation_id):
         return None
     asked = Asked(command, now, places)
@@ -116,6 +127,20 @@ def refuse_for_now(
     outcomes.tell_stranger(
         connection, "command.refused", data, now, reply_to=reply_to, correlation_id=correlation_id
     )
+
+
+def refuse_stranger(
+    connection: Connection,
+    command: Command,
+    objection: str,
+    now: datetime,
+    *,
+    reply_to: str | None = None,
+    correlation_id: str | None = None,
+) -> None:
+    """Answers a command whose sender may not give it. It is not remembered: it takes nobody's source and id."""
+    reason = f"unauthorised: {objection}"
+    refuse_for_now(connection, command, reason, now, reply_to=reply_to, correlation_id=correlation_id)
 
 
 def _answer(connection: Connection, command: Command, now: datetime, answer: Answer) -> None:

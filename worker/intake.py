@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,19 +16,21 @@ from uuid import uuid4
 import structlog
 
 from schemas.commands import COMMAND_TYPES, Command, load_command
-from schemas.envelope import Envelope, UnsoundError, read_envelope
+from schemas.envelope import Envelope, UnsoundError
 from schemas.errors import RejectedError
-from schemas.events import EVENT_TYPES, ReferenceItem, TardyVersion, load_event
+from schemas.events import EVENT_TYPES, ReferenceItem, TardyVersion
 from schemas.fields import is_storable
 from worker import defects
+from worker.admission import Authority, envelope_in, event_in
 from worker.broker.ports import Broker, Consumer, Delivery, Publisher, Rejection
 from worker.clock import Clock
-from worker.commands import carry_out, refuse, refuse_for_now
+from worker.commands import carry_out, refuse, refuse_for_now, refuse_stranger
 from worker.destinations.places import Places
 from worker.errors import RowError, UnavailableError
 from worker.failpoints import Arrow, Part, reached
 from worker.instruments import Instruments
 from worker.loops import Loop
+from worker.senders import Senders
 from worker.setbacks import DEFECT, Left, Postponed, Untaken
 from worker.store import requests
 from worker.store.buffering import buffer_tardies, save_references
@@ -41,6 +44,7 @@ _HEARTBEAT = 5.0  # seconds between two signs of life in the database
 _BARRIER_LOOK = 0.2  # seconds between two looks for a run that waits for what is in hand
 _WAIT = 0.1  # seconds to wait for a first event: how late a command may be seen
 _SUSPICIOUS = 3  # handed out this often before: may have killed its worker, so it is handled alone
+_READING = 1.0  # seconds for which messages are read before those read so far are finished
 _WAITING = "not consuming; trying again"
 _LONGEST_PAUSE = 30.0
 _LONGEST_PAUSE_OF_A_DEFECT = 300.0  # each try costs what is handed out one of its deliveries
@@ -49,7 +53,6 @@ _COMMAND_DEATHS = 50  # handed out so often and never answered: it is not tried 
 _WELL = 60.0  # seconds after which a connection without any work counts as good, too
 DELIVERY_LIMIT = 100  # as the queues' own `x-delivery-limit`
 _GIVEN_UP = Rejection("delivery-limit", f"handed out more than {DELIVERY_LIMIT} times and never acknowledged")
-REPLAYED_HEADER = "x-writeback-replayed"
 
 Event = TardyVersion | ReferenceItem
 E = TypeVar("E", TardyVersion, ReferenceItem)
@@ -62,6 +65,13 @@ class Batch:
     tardies: list[tuple[Delivery, TardyVersion]] = field(default_factory=list)
     references: list[tuple[Delivery, ReferenceItem]] = field(default_factory=list)
     rejected: list[tuple[Delivery, Rejection]] = field(default_factory=list)
+
+    def add(self, delivery: Delivery, event: Event) -> None:
+        """Takes a message that was read."""
+        if isinstance(event, TardyVersion):
+            self.tardies.append((delivery, event))
+        else:
+            self.references.append((delivery, event))
 
 
 class _RehearsedError(Exception):
@@ -82,6 +92,7 @@ class Intake:
         worker: str,
         batch_size: int,
         linger: float,
+        senders: Senders | None = None,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
@@ -92,6 +103,7 @@ class Intake:
         self._worker = worker
         self._batch_size = batch_size
         self._linger = linger
+        self._senders = senders
         self._wake = wake
         self._cache = CatalogueCache()
         self._token = uuid4().hex
@@ -187,14 +199,31 @@ class Intake:
                 self._handle_group(group, consumer, publisher)
 
     def _handle_group(self, deliveries: Sequence[Delivery], consumer: Consumer, publisher: Publisher) -> None:
-        batch = self._read(deliveries)
-        self._store(batch)
-        for delivery, rejection in batch.rejected:
-            self._park(delivery, rejection, publisher)
-        if done := [delivery for delivery in deliveries if delivery not in self._left]:
-            consumer.acknowledge(done)
+        """Takes them in shares: after so long in reading, what was read is finished first, so that nothing that
+        is slow to read, and no heartbeat, waits for the whole."""
+        left = deque(deliveries)
+        while left:
+            batch = self._read(left)
+            self._park_all(batch.rejected, consumer, publisher)
+            refused = self._store(batch)
+            self._park_all(refused, consumer, publisher)
+            parked = {id(delivery) for delivery, _ in refused}
+            good = [delivery for delivery, _ in (*batch.references, *batch.tardies)]
+            if done := [one for one in good if id(one) not in parked and one not in self._left]:
+                consumer.acknowledge(done)
+                self._failures = 0
             reached(Arrow.BATCH_ACKNOWLEDGED)
+            consumer.keep_alive()
+
+    def _park_all(
+        self, rejected: Sequence[tuple[Delivery, Rejection]], consumer: Consumer, publisher: Publisher
+    ) -> None:
+        """Parks each and acknowledges it by itself: whatever happens afterwards, it does not come again."""
+        for delivery, rejection in rejected:
+            self._park(delivery, rejection, publisher)
+            consumer.acknowledge([delivery])
             self._failures = 0
+            consumer.keep_alive()
 
     def _park(self, delivery: Delivery, rejection: Rejection, publisher: Publisher) -> None:
         reached(Arrow.PARK_BEFORE_PUBLISH)
@@ -203,29 +232,32 @@ class Intake:
         self._instruments.events.labels(_parked_type(delivery, rejection), rejection.code).inc()
         log.warning("parked", queue=delivery.queue, code=rejection.code, reason=rejection.reason)
 
-    def _read(self, deliveries: Sequence[Delivery]) -> Batch:
-        batch = Batch()
-        for delivery in deliveries:
-            if delivery.delivery_count > DELIVERY_LIMIT:  # RabbitMQ sees to that itself, the inbox does not
-                batch.rejected.append((delivery, _GIVEN_UP))
-                continue
-            try:
-                event = _event(delivery)
-            except RejectedError as error:
-                batch.rejected.append((delivery, Rejection(error.code, error.reason)))
-                continue
-            except Exception as error:  # noqa: BLE001 - a defect of ours in reading one message is no other's
-                self._left.add(delivery, partial(_event, delivery), error)
-                continue
-            if isinstance(event, TardyVersion):
-                batch.tardies.append((delivery, event))
-            else:
-                batch.references.append((delivery, event))
+    def _read(self, left: deque[Delivery]) -> Batch:
+        """Reads from the left as many as the time allows, one at the least."""
+        batch, deadline = Batch(), time.monotonic() + _READING
+        while left:
+            self._read_one(left.popleft(), batch)
+            if time.monotonic() > deadline:
+                break
         return batch
 
-    def _store(self, batch: Batch) -> None:
-        batch.rejected += self._store_each(batch.references, self._store_references)
-        batch.rejected += self._store_each(batch.tardies, self._store_tardies)
+    def _read_one(self, delivery: Delivery, batch: Batch) -> None:
+        if delivery.delivery_count > DELIVERY_LIMIT:  # RabbitMQ sees to that itself, the inbox does not
+            batch.rejected.append((delivery, _GIVEN_UP))
+            return
+        try:
+            event = event_in(delivery, self._senders)
+        except RejectedError as error:
+            batch.rejected.append((delivery, Rejection(error.code, error.reason)))
+        except Exception as error:  # noqa: BLE001 - a defect of ours in reading one message is no other's
+            self._left.add(delivery, partial(event_in, delivery, self._senders), error)
+        else:
+            batch.add(delivery, event)
+
+    def _store(self, batch: Batch) -> list[tuple[Delivery, Rejection]]:
+        """Stores what was read; returns what has to be parked instead."""
+        refused = self._store_each(batch.references, self._store_references)
+        return refused + self._store_each(batch.tardies, self._store_tardies)
 
     def _store_each(
         self, items: list[tuple[Delivery, E]], store: Callable[[list[E]], list[str]]
@@ -299,7 +331,7 @@ class Intake:
         """Carries one command out, or refuses it; parks what is no command at all."""
         objection: UnsoundError | None = None
         try:
-            envelope = _envelope(delivery)
+            envelope = envelope_in(delivery)
         except UnsoundError as error:
             envelope, objection = error.envelope, error
         except RejectedError as error:
@@ -322,12 +354,18 @@ class Intake:
         """What became of it; None: it met a defect and will be tried again, in its place before all others."""
         reply = _reply(delivery)
         broken = Command(envelope.type, envelope.id, envelope.source, {})
+        forbidden = self._senders.objection_to_commands(delivery.sender) if self._senders else None
+        if forbidden is not None:
+            with self._database.write() as connection:
+                refuse_stranger(connection, broken, forbidden, self._clock(), **reply)
+            return "refused"
+        authority = self._authority(delivery)
         try:
             if objection is not None:
                 raise objection
             if delivery.delivery_count >= _COMMAND_DEATHS:
                 raise RuntimeError("handed out very often, and each time it ended whoever took it")
-            return self._carry_out(load_command(envelope), reply)
+            return self._carry_out(load_command(envelope), reply, authority)
         except UnavailableError:
             raise
         except RejectedError as error:
@@ -335,8 +373,14 @@ class Intake:
         except Exception as error:  # noqa: BLE001 - one bad command must not hold the queue up
             return self._failed_at(broken, reply, delivery, error)
         with self._database.write() as connection:
-            refuse(connection, broken, reason, self._clock(), **reply)
+            own = broken if authority is None else authority.sign(broken)
+            refuse(connection, own, reason, self._clock(), **reply)
         return "refused"
+
+    def _authority(self, delivery: Delivery) -> Authority | None:
+        if self._senders is None or delivery.sender is None:
+            return None
+        return Authority(delivery.sender, self._senders.by_user[delivery.sender])
 
     def _failed_at(
         self, command: Command, reply: dict[str, str | None], delivery: Delivery, error: Exception
@@ -354,23 +398,28 @@ class Intake:
             refuse_for_now(connection, command, reason, self._clock(), **reply)
         return "refused"
 
-    def _carry_out(self, command: Command, reply: dict[str, str | None]) -> str:
+    def _carry_out(self, command: Command, reply: dict[str, str | None], authority: Authority | None) -> str:
         try:
-            return self._carried_out(command, reply)
+            return self._carried_out(command, reply, authority)
         except UnavailableError:
-            self._untaken.note(lambda: self._rehearse(command))
+            self._untaken.note(lambda: self._rehearse(command, authority))
             raise
 
-    def _rehearse(self, command: Command) -> None:
+    def _rehearse(self, command: Command, authority: Authority | None) -> None:
         """Carries it out and takes it back: another worker may have been handed it meanwhile."""
         with suppress(_RehearsedError), self._database.write() as connection:
-            carry_out(connection, command, self._clock(), places=self._places)
+            carry_out(connection, command, self._clock(), places=self._places, authority=authority)
             raise _RehearsedError
 
-    def _carried_out(self, command: Command, reply: dict[str, str | None]) -> str:
+    def _carried_out(
+        self, command: Command, reply: dict[str, str | None], authority: Authority | None
+    ) -> str:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
-                answer = carry_out(connection, command, self._clock(), places=self._places, **reply)
+                now = self._clock()
+                answer = carry_out(
+                    connection, command, now, places=self._places, **reply, authority=authority
+                )
                 reached(Arrow.COMMAND_BEFORE_COMMIT)
         reached(Arrow.COMMAND_COMMITTED)
         if answer is None:
@@ -428,16 +477,6 @@ class Intake:
             log.warning("the consumer's row stays until it is old", reason=str(error))
 
 
-def _envelope(delivery: Delivery) -> Envelope:
-    return read_envelope(
-        delivery.body, delivery.content_type, delivery.content_encoding, dict(delivery.headers)
-    )
-
-
-def _event(delivery: Delivery) -> Event:
-    return load_event(_envelope(delivery))
-
-
 def _reply(delivery: Delivery) -> dict[str, str | None]:
     """Where a command's outcomes are to go as well; what no database can store (AMQP does not look) is left out."""
     asked = {"reply_to": delivery.reply_to, "correlation_id": delivery.correlation_id}
@@ -450,14 +489,14 @@ def _reply(delivery: Delivery) -> dict[str, str | None]:
 def _parked_type(delivery: Delivery, rejection: Rejection) -> str:
     """A parked message's type as a label, as far as it is one that we know and could be read."""
     try:
-        named = _envelope(delivery).type if rejection.code == "invalid" else ""
+        named = envelope_in(delivery).type if rejection.code == "invalid" else ""
     except RejectedError:
         named = ""
     return named if named in EVENT_TYPES else "unreadable"
 
 
 def _is_suspicious(delivery: Delivery) -> bool:
-    return delivery.delivery_count >= _SUSPICIOUS or REPLAYED_HEADER in delivery.headers
+    return delivery.delivery_count >= _SUSPICIOUS or delivery.replayed
 
 
 def _conflict(item: Event) -> Rejection:

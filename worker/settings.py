@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from worker.errors import ConfigurationError
+from worker.senders import Senders, read_senders
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DATABASE_DRIVERS = ("sqlite", "postgresql+psycopg", "postgresql")
@@ -55,13 +56,15 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One process's configuration. `broker_url` None: the embedded inbox; addresses None: off."""
+    """One process's configuration. `broker_url` None: the embedded inbox; `senders` None: everybody may send
+    everything; addresses None: off."""
 
     broker_url: str | None
     database_url: str
     home: Path
     destination_roots: tuple[Path, ...]
     secrets_dir: Path | None
+    senders: Senders | None
     ops_address: Address | None
     ops_address_is_default: bool
     console_address: Address | None
@@ -98,6 +101,7 @@ def read_settings(environment: Mapping[str, str], *, terminal: bool = False) -> 
         home=home,
         destination_roots=_roots(get.optional("WRITEBACK_DESTINATION_ROOTS")),
         secrets_dir=_secrets_dir(get.optional("WRITEBACK_SECRETS_DIR")),
+        senders=read_senders(get.optional("WRITEBACK_SENDERS")),
         ops_address=_address("WRITEBACK_OPS_ADDRESS", ops) if ops else None,
         ops_address_is_default=ops == DEFAULT_OPS_ADDRESS,
         console_address=_address(

@@ -23,12 +23,15 @@ class Recorder:
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         self.acknowledged.append([delivery.tag for delivery in deliveries])
 
+    def keep_alive(self) -> None:
+        pass
+
     def park(self, delivery: Delivery, rejection: Rejection) -> None:
         self.parked.append((delivery.tag, rejection.code))
 
 
-def delivered(name: str, count: int = 0, **headers: int) -> Delivery:
-    return Delivery(EVENTS_QUEUE, outgoing(tardy(name)).body, name, delivery_count=count, headers=headers)
+def delivered(name: str, count: int = 0, **about: Any) -> Delivery:
+    return Delivery(EVENTS_QUEUE, outgoing(tardy(name)).body, name, delivery_count=count, **about)
 
 
 def handled(program: SteppedProgram, home: Path, *deliveries: Delivery) -> Recorder:
@@ -50,7 +53,6 @@ def handled(program: SteppedProgram, home: Path, *deliveries: Delivery) -> Recor
 
 def test_what_was_handed_out_several_times_is_handled_last_and_alone(sqlite_url: str, tmp_path: Path) -> None:
     program = SteppedProgram(sqlite_url, tmp_path)
-    replayed = {"x-writeback-replayed": 1}
     found = handled(
         program,
         tmp_path,
@@ -58,7 +60,7 @@ def test_what_was_handed_out_several_times_is_handled_last_and_alone(sqlite_url:
         delivered("b"),
         delivered("c", 2),
         delivered("d", 9),
-        delivered("e", **replayed),
+        delivered("e", replayed=True),
     )
     assert found.acknowledged[0] == ["b", "c"]
     assert sorted(found.acknowledged[1:]) == [["a"], ["d"], ["e"]]

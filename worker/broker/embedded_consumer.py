@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 
-from worker.broker import locks
+from worker.broker import locks, parking
 from worker.broker.inbox import Inbox, Row, unusable
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
 from worker.errors import UnavailableError
@@ -161,16 +161,22 @@ def _life_sign(inbox: Inbox) -> locks.LifeSign:
 def delivery_of(row: Row, token: str) -> Delivery:
     """The stored message as a Delivery, claimed by the token."""
     properties = row.properties
+    headers = properties.get("headers")
+    if row.excess is not None or not isinstance(headers, dict):
+        headers = {}
     return Delivery(
         queue=row.queue,
         body=row.body,
         tag=(token, row.id),
         content_type=properties.get("content_type"),
         content_encoding=properties.get("content_encoding"),
-        headers=properties.get("headers", {}),
+        headers=headers,
         reply_to=properties.get("reply_to"),
         correlation_id=properties.get("correlation_id"),
         message_id=properties.get("message_id"),
         delivery_count=row.deliveries,
         properties=properties,
+        sender=properties.get("user_id"),
+        replayed=parking.REPLAYED in headers,
+        excess=row.excess,
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -176,13 +179,27 @@ def _properties(message: Outgoing) -> dict[str, Any]:
         "reply_to": message.reply_to,
         "correlation_id": message.correlation_id,
         "message_id": message.message_id,
+        "user_id": local_user(),
     }
+
+
+@cache
+def local_user() -> str:
+    """The operating system's user of this process: who may write to the inbox's file is the one who vouches."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())  # a container's user that no file names
 
 
 def _parked(row: Row) -> Parked:
     properties = row.properties
     return parking.describe(
-        row.body, properties.get("headers", {}), properties.get("message_id"), properties.get("content_type")
+        row.body,
+        properties.get("headers", {}),
+        properties.get("message_id"),
+        properties.get("content_type"),
+        sender=properties.get("user_id"),
     )
 
 

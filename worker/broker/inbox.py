@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.broker import locks, parking
+from worker.broker.bounds import excess_of
 from worker.broker.ports import REJECTED_QUEUE, Rejection
 from worker.broker.topology import DELIVERY_LIMIT
 from worker.errors import ConfigurationError, UnavailableError
@@ -45,13 +46,15 @@ _CLAIM = """UPDATE messages SET claimed_by = ? WHERE id IN (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One stored message; `deliveries` is how often it was handed out and came back."""
+    """One stored message; `deliveries` is how often it was handed out and came back, `excess` which bound its
+    properties exceed."""
 
     id: int
     queue: str
     body: bytes
     properties: dict[str, Any]
     deliveries: int
+    excess: str | None = None
 
 
 class Inbox:
@@ -242,8 +245,18 @@ def dump(properties: Mapping[str, Any]) -> str:
 
 
 def _row(row: tuple[Any, ...]) -> Row:
-    number, queue, body, properties, deliveries = row
-    return Row(number, queue, bytes(body), json.loads(properties), deliveries)
+    number, queue, body, text, deliveries = row
+    properties = _loaded(text)
+    return Row(number, queue, bytes(body), properties, deliveries, excess_of(properties, len(text)))
+
+
+def _loaded(text: str) -> dict[str, Any]:
+    """Properties as they were stored; nested beyond what can be read at all: none."""
+    try:
+        properties: dict[str, Any] = json.loads(text)
+    except RecursionError:
+        return {}
+    return properties
 
 
 def _park_the_exhausted(connection: sqlite3.Connection, token: str) -> None:
@@ -253,7 +266,7 @@ def _park_the_exhausted(connection: sqlite3.Connection, token: str) -> None:
         (token, DELIVERY_LIMIT),
     ).fetchall()
     for number, queue, text in rows:
-        parked = parked_properties(json.loads(text), parking.delivery_limit(), queue)
+        parked = parked_properties(_loaded(text), parking.delivery_limit(), queue)
         connection.execute(
             "UPDATE messages SET queue = ?, properties = ?, claimed_by = NULL, deliveries = 0 WHERE id = ?",
             (REJECTED_QUEUE, dump(parked), number),
@@ -264,7 +277,7 @@ def parked_properties(properties: Mapping[str, Any], rejection: Rejection, queue
     """The properties of a message that is parked, with the headers that say why."""
     headers = {
         name: value
-        for name, value in properties.get("headers", {}).items()
+        for name, value in (properties.get("headers") or {}).items()
         if not parking.is_left_behind_on_parking(name)
     }
     return {**properties, "headers": headers | parking.reason_headers(rejection, queue)}

@@ -17,6 +17,10 @@ CODE = "x-writeback-code"
 QUEUE = "x-writeback-queue"
 PARKED_ID = "x-writeback-parked-id"
 REPLAYED = "x-writeback-replayed"
+USER = "x-writeback-user-id"
+EXPIRATION = "x-writeback-expiration"
+OURS = "x-writeback-"
+"""Headers that begin so are this program's: what a sender writes there is not kept."""
 
 DELIVERY_LIMIT_CODE = "delivery-limit"
 UNKNOWN_CODE = "unknown"
@@ -30,7 +34,8 @@ _REPLAYED_TO = (EVENTS_QUEUE, COMMANDS_QUEUE)
 # A header must fit in a frame, and a reason is to be read.
 _LONGEST_REASON = 2000
 
-_BROKERS = ("x-delivery-count", "x-acquired-count", "x-death", "x-first-death-", "x-last-death-", "x-opt-")
+_COUNTS = ("x-delivery-count", "x-acquired-count")
+_BROKERS = (*_COUNTS, "x-death", "x-first-death-", "x-last-death-", "x-opt-")
 # These would route a replayed message to further queues.
 _ROUTING = ("CC", "BCC")
 
@@ -47,37 +52,58 @@ def delivery_limit() -> Rejection:
 
 def reason_headers(rejection: Rejection, queue: str) -> dict[str, str]:
     """The headers that a message gets when it is parked."""
-    reason = " ".join(rejection.reason.split())[:_LONGEST_REASON]
+    reason = " ".join(rejection.reason.split())[:_LONGEST_REASON].encode("utf-8", "replace").decode()
     return {REASON: reason, CODE: rejection.code, QUEUE: queue, PARKED_ID: new_parked_id()}
 
 
 def is_left_behind_on_parking(header: str) -> bool:
-    """Whether a header is the broker's count or one that parking writes itself."""
-    return header == "x-delivery-count" or header in (REASON, CODE, QUEUE, PARKED_ID)
+    """Whether a header is the broker's count, or one of ours, which parking writes anew."""
+    return header in _COUNTS or header.startswith(OURS)
+
+
+def is_left_behind_on_renewal(header: str) -> bool:
+    """The same for a parked message that is published anew, straight into its queue: nor may it go to others."""
+    return is_left_behind_on_parking(header) or header in _ROUTING
 
 
 def is_left_behind_on_replay(header: str) -> bool:
     """Whether a header tells of parking, of the broker's own handling, or would lead a replayed message
     astray."""
-    return header.startswith(("x-writeback-", *_BROKERS)) or header in _ROUTING
+    return header.startswith((OURS, *_BROKERS)) or header in _ROUTING
 
 
 def describe(
-    body: bytes, headers: Mapping[str, Any], message_id: str | None, content_type: str | None
+    body: bytes,
+    headers: Mapping[str, Any],
+    message_id: str | None,
+    content_type: str | None,
+    *,
+    by_us: bool = True,
+    sender: str | None = None,
 ) -> Parked:
-    """The parked message as a person sees it. What the broker parked by itself has its reason as the code."""
-    code, reason = str(headers.get(CODE, "")), str(headers.get(REASON, ""))
-    if PARKED_ID not in headers and (died_of := _died_of(headers)):
+    """The parked message as a person sees it. What the broker parked by itself has its reason as the code.
+
+    `by_us`: what its headers of ours say was written by this program. Where it was not, they are passed over if
+    the broker took the message out of a queue of ours.
+    """
+    broker_parked = PARKED_ID not in headers or (
+        not by_us and _last_death(headers).get("queue") in _REPLAYED_TO
+    )
+    died_of = _died_of(headers) if broker_parked else ""
+    told: Mapping[str, Any] = {} if died_of else headers
+    code, reason = str(told.get(CODE, "")), str(told.get(REASON, ""))
+    if died_of:
         code = died_of.replace("_", "-")
         reason = _DELIVERY_LIMIT_REASON if code == DELIVERY_LIMIT_CODE else _BROKERS_REASON.format(code)
     return Parked(
-        parked_id=_parked_id(body, headers, message_id),
+        parked_id=_parked_id(body, told, message_id),
         code=code or UNKNOWN_CODE,
         reason=reason or _UNKNOWN_REASON,
-        queue=_origin(headers),
+        queue=_origin(headers, told),
         body=body,
         headers=headers,
         content_type=content_type,
+        sender=sender,
     )
 
 
@@ -111,9 +137,9 @@ def _parked_id(body: bytes, headers: Mapping[str, Any], message_id: str | None) 
     return hashlib.sha256(about).hexdigest()[:16]
 
 
-def _origin(headers: Mapping[str, Any]) -> str:
-    queue = headers.get(QUEUE) if PARKED_ID in headers else None
-    return str(queue or headers.get("x-first-death-queue") or _last_death(headers).get("queue") or "")
+def _origin(headers: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+    queue = told.get(QUEUE) if PARKED_ID in told else None
+    return str(queue or _last_death(headers).get("queue") or headers.get("x-first-death-queue") or "")
 
 
 def _died_of(headers: Mapping[str, Any]) -> str:

@@ -23,7 +23,10 @@ class Delivery:
     """One message as it came, nothing decoded or decompressed.
 
     `tag` is the adapter's own handle for acknowledging; `headers` are the application headers.
-    `delivery_count` is how often the broker had handed it out before (0: the first time).
+    `delivery_count` is how often the broker had handed it out before (0: the first time). `sender` is the user
+    whom the broker vouches for, of a replayed message the original's; None: it vouches for nobody. `replayed`: a
+    person or a new version has it handled again. `excess` says which bound its headers and properties exceed;
+    then none of its headers is given.
     """
 
     queue: str
@@ -37,12 +40,15 @@ class Delivery:
     message_id: str | None = None
     delivery_count: int = 0
     properties: Mapping[str, Any] = field(default_factory=dict)
+    sender: str | None = None
+    replayed: bool = False
+    excess: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One message to publish: persistent, to an exchange with a routing key (`exchange=""`: straight to a
-    queue)."""
+    queue). `vouched`: it bears the publishing user as its `user_id`, which the broker checks."""
 
     exchange: str
     routing_key: str
@@ -54,6 +60,7 @@ class Outgoing:
     correlation_id: str | None = None
     message_id: str | None = None
     mandatory: bool = False
+    vouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,8 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A message in `writeback.rejected`. `parked_id` stays the same from listing to listing."""
+    """A message in `writeback.rejected`. `parked_id` stays the same from listing to listing; `sender` is the user
+    whom the broker vouched for. Of very many headers the first are given."""
 
     parked_id: str
     code: str
@@ -75,6 +83,7 @@ class Parked:
     body: bytes
     headers: Mapping[str, Any]
     content_type: str | None
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

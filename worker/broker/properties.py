@@ -58,24 +58,46 @@ _FIXED: dict[int, tuple[str, int]] = {
     ord("V"): (">", 0),
 }
 _SIZED = frozenset(b"SxFA")
+NESTED = frozenset(b"FA")
+"""Type octets of what holds entries of its own: a table, an array."""
+
+# As much as a person is shown of headers that nobody bounds (those of parked messages).
+_MOST_SHOWN = 200
+_DEEPEST_SHOWN = 8
+_TOO_DEEP = "(nested too deeply to be shown)"
+LEFT_OUT = "x-writeback-headers-left-out"
+"""The header that tells how many did not fit into a frame beside those of ours."""
 
 Entry = tuple[bytes, bytes]
 """One header as it stands on the wire: its name, and its value with the type octet."""
 
 
 def decode(raw: bytes) -> dict[str, Any]:
-    """The properties that are set, by name, `headers` as a dict. What can't be read is left out; never
-    raises."""
+    """The properties that are set, by name, `headers` as a dict. What can't be read is left out, what is nested
+    too deeply is replaced by a text; never raises."""
+    return decoded(split(raw))
+
+
+def decoded(
+    parts: Mapping[str, bytes], headers: Callable[[Entry], bool] = lambda _entry: True
+) -> dict[str, Any]:
+    """The same of a property list that was `split`, with those headers alone that `headers` chooses."""
     found: dict[str, Any] = {}
-    for name, value in _split(raw).items():
+    for name, value in parts.items():
         kind = _KINDS[name]
         if kind == "s":
             found[name] = value[1:].decode("utf-8", "surrogateescape")
         elif kind == "F":
-            found[name] = dict(_decoded(entries(value)))
+            found[name] = dict(_decoded(list(filter(headers, entries(value))), 1))
         else:
             found[name] = int.from_bytes(value, "big")
     return found
+
+
+def at_most(most: int = _MOST_SHOWN, *, first: Callable[[bytes], bool]) -> Callable[[Entry], bool]:
+    """Chooses headers for `decoded`: those whose name is one of the `first`, and of the others so many."""
+    left = iter(range(most))
+    return lambda entry: first(entry[0]) or next(left, None) is not None
 
 
 def text_bytes(value: str) -> bytes:
@@ -88,16 +110,26 @@ def respell(raw: bytes, *, drop: Callable[[str], bool], add: Mapping[str, str | 
     of `add`.
 
     Left out are `expiration` (a parked message must not go away by itself) and `user_id` (the broker accepts
-    only the publisher's own). Headers too many for one frame are left out, the largest first.
+    only the publisher's own). Headers too many for one frame are left out, the largest first, and counted in
+    the header LEFT_OUT.
     """
-    parts = _split(raw)
+    parts = split(raw)
     parts["delivery_mode"] = _PERSISTENT
     parts.pop("expiration", None)
     parts.pop("user_id", None)
     kept = [(name, value) for name, value in entries(parts.get("headers", b"")) if not drop(_name(name))]
     added = [(text_bytes(name), _encoded(value)) for name, value in add.items()]
-    parts["headers"] = _table([*_fitting(kept, _MOST_BYTES - _size(added)), *added])
+    fitting = _fitting(kept, _MOST_BYTES - _size(added))
+    if len(fitting) < len(kept):
+        added.append((text_bytes(LEFT_OUT), _encoded(len(kept) - len(fitting))))
+    parts["headers"] = _table([*fitting, *added])
     return _join(parts)
+
+
+def with_user(raw: bytes, user: str) -> bytes:
+    """The same properties with this user as their `user_id`."""
+    text = text_bytes(user)[:255]
+    return _join({**split(raw), "user_id": bytes([len(text)]) + text})
 
 
 def entries(table: bytes) -> list[Entry]:
@@ -107,7 +139,7 @@ def entries(table: bytes) -> list[Entry]:
     try:
         while offset < len(table):
             start = offset + 1 + table[offset]
-            end = _end_of_value(table, start)
+            end = end_of_value(table, start)
             found.append((table[offset + 1 : start], table[start:end]))
             offset = end
     except (IndexError, struct.error, KeyError):
@@ -115,7 +147,7 @@ def entries(table: bytes) -> list[Entry]:
     return found
 
 
-def _split(raw: bytes) -> dict[str, bytes]:
+def split(raw: bytes) -> dict[str, bytes]:
     """The properties that are set, each as its bytes on the wire; as many as can be told apart."""
     found: dict[str, bytes] = {}
     try:
@@ -146,7 +178,8 @@ def _join(parts: Mapping[str, bytes]) -> bytes:
     return b"".join([struct.pack(">H", flags), *(parts[name] for _, name, _ in _FIELDS if name in parts)])
 
 
-def _end_of_value(table: bytes, start: int) -> int:
+def end_of_value(table: bytes, start: int) -> int:
+    """Where the value ends whose type octet stands at `start`. Raises IndexError, KeyError, struct.error."""
     kind = table[start]
     size = 4 + int(_LONG(table, start + 1)[0]) if kind in _SIZED else _FIXED[kind][1]
     end = start + 1 + size
@@ -155,25 +188,27 @@ def _end_of_value(table: bytes, start: int) -> int:
     return end
 
 
-def _decoded(pairs: Sequence[Entry]) -> list[tuple[str, Any]]:
-    return [(_name(name), _value(value)) for name, value in pairs]
+def _decoded(pairs: Sequence[Entry], depth: int) -> list[tuple[str, Any]]:
+    return [(_name(name), _value(value, depth)) for name, value in pairs]
 
 
 def _name(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def _value(value: bytes) -> Any:
+def _value(value: bytes, depth: int) -> Any:
     """A field value for Python; a time stamp that no datetime holds stays a number."""
     kind = value[0]
+    if kind in NESTED and depth >= _DEEPEST_SHOWN:
+        return _TOO_DEEP
     if kind == ord("S"):
         return value[5:].decode("utf-8", "surrogateescape")
     if kind == ord("x"):
         return value[5:]
     if kind == ord("F"):
-        return dict(_decoded(entries(value[1:])))
+        return dict(_decoded(entries(value[1:]), depth + 1))
     if kind == ord("A"):
-        return _array(value)
+        return _array(value, depth + 1)
     numbers = struct.unpack_from(_FIXED[kind][0], value, 1)
     if kind == ord("T"):
         return _instant(numbers[0])
@@ -182,12 +217,12 @@ def _value(value: bytes) -> Any:
     return numbers[0] if numbers else None
 
 
-def _array(value: bytes) -> list[Any]:
+def _array(value: bytes, depth: int) -> list[Any]:
     items, offset = [], 5
     try:
         while offset < len(value):
-            end = _end_of_value(value, offset)
-            items.append(_value(value[offset:end]))
+            end = end_of_value(value, offset)
+            items.append(_value(value[offset:end], depth))
             offset = end
     except (IndexError, struct.error, KeyError):
         pass
@@ -219,7 +254,11 @@ def _size(pairs: Sequence[Entry]) -> int:
 
 def _fitting(pairs: Sequence[Entry], most: int) -> list[Entry]:
     """The entries, without the largest where all together are more than `most` bytes."""
-    kept = list(pairs)
-    while kept and _size(kept) > most:
-        kept.remove(max(kept, key=lambda pair: len(pair[1])))
-    return kept
+    excess = _size(pairs) - most
+    left_out = set[int]()
+    for index in sorted(range(len(pairs)), key=lambda index: -len(pairs[index][1])) if excess > 0 else ():
+        left_out.add(index)
+        excess -= _size([pairs[index]])
+        if excess <= 0:
+            break
+    return [pair for index, pair in enumerate(pairs) if index not in left_out]

@@ -7,6 +7,7 @@ from worker.broker.address import parse_address
 from worker.broker.rabbitmq_consumer import RabbitMQConsumer
 from worker.broker.rabbitmq_operator import RabbitMQOperator
 from worker.broker.rabbitmq_publisher import RabbitMQPublisher
+from worker.broker.vouching import Vouching
 
 
 class RabbitMQ:
@@ -16,9 +17,11 @@ class RabbitMQ:
     file that the option `cafile` names.
     """
 
-    def __init__(self, url: str) -> None:
-        """Raises ConfigurationError where the URL can't be understood; connects to nothing."""
+    def __init__(self, url: str, replayers: frozenset[str] | None = None) -> None:
+        """`replayers`: the users who may replay in the name of others (None: those of the URL). Raises
+        ConfigurationError where the URL can't be understood; connects to nothing."""
         self._address = parse_address(url)
+        self._vouching = Vouching(frozenset(node.user for node in self._address.nodes), replayers)
         self.name = str(self._address)
 
     def prepare(self) -> None:
@@ -28,7 +31,7 @@ class RabbitMQ:
     def consumer(self, prefetch: int) -> RabbitMQConsumer:
         """Connects. Raises UnavailableError; ConfigurationError where a queue is missing or may not be
         read."""
-        return RabbitMQConsumer(self._address, prefetch)
+        return RabbitMQConsumer(self._address, prefetch, self._vouching)
 
     def publisher(self) -> RabbitMQPublisher:
         """A publisher that connects at its first use."""
@@ -36,4 +39,4 @@ class RabbitMQ:
 
     def operator(self) -> RabbitMQOperator:
         """An operator that connects for each of its calls."""
-        return RabbitMQOperator(self._address)
+        return RabbitMQOperator(self._address, self._vouching)

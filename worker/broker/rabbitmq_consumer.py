@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 from amqp.exceptions import AccessRefused, NotAllowed, NotFound, PreconditionFailed
 
 from worker.broker.address import Address
+from worker.broker.bounds import excess
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
-from worker.broker.properties import decode
+from worker.broker.properties import Entry, decoded, split
+from worker.broker.vouching import Vouching
 from worker.broker.wire import BROKEN, Content, Wire, fail, open_wire
 from worker.errors import ConfigurationError, UnavailableError
 
@@ -30,8 +32,9 @@ _Result = TypeVar("_Result")
 class _Intake:
     """One queue's deliveries on a channel of its own: what has arrived, and what is not acknowledged yet."""
 
-    def __init__(self, wire: Wire, queue: str, prefetch: int, serial: int) -> None:
+    def __init__(self, wire: Wire, queue: str, prefetch: int, serial: int, vouching: Vouching) -> None:
         self.queue = queue
+        self._vouching = vouching
         self.arrived: deque[Delivery] = deque()
         self.bytes = 0
         self._serial = serial
@@ -74,21 +77,22 @@ class _Intake:
     def _take(self, content: Content) -> None:
         self._unacknowledged[content.delivery_tag] = None
         self.bytes += len(content.body)
-        self.arrived.append(delivery_of(self.queue, content, (self._serial, content.delivery_tag)))
+        tag = (self._serial, content.delivery_tag)
+        self.arrived.append(delivery_of(self.queue, content, tag, self._vouching))
 
 
 class RabbitMQConsumer:
     """`ports.Consumer` on RabbitMQ. Raises ConfigurationError where a queue is missing or may not be read."""
 
-    def __init__(self, address: Address, prefetch: int) -> None:
+    def __init__(self, address: Address, prefetch: int, vouching: Vouching) -> None:
         self._address = address
         self._dead: UnavailableError | None = None
         self._command_announced = False
         self._wire = open_wire(address, "consumer")
         serial = next(_serials)
         try:
-            self._events = _Intake(self._wire, EVENTS_QUEUE, prefetch, serial)
-            self._commands = _Intake(self._wire, COMMANDS_QUEUE, COMMANDS_AT_ONCE, serial)
+            self._events = _Intake(self._wire, EVENTS_QUEUE, prefetch, serial, vouching)
+            self._commands = _Intake(self._wire, COMMANDS_QUEUE, COMMANDS_AT_ONCE, serial, vouching)
         except _REFUSED as error:
             self._wire.hang_up()
             raise ConfigurationError(
@@ -178,26 +182,38 @@ class RabbitMQConsumer:
                 raise
 
 
-def delivery_of(queue: str, content: Content, tag: Any) -> Delivery:
+def delivery_of(queue: str, content: Content, tag: Any, vouching: Vouching) -> Delivery:
     """The content as a Delivery; its `properties` hold the property list as it came, under `raw`."""
-    found = decode(content.properties)
-    headers = found.get("headers", {})
+    raw = content.properties
+    parts = split(raw)
+    table = parts.get("headers")
+    exceeded = excess(len(raw), table) if table is not None else None
+    found = decoded(parts) if exceeded is None else decoded(parts, _is_needed)
+    headers, user = found.get("headers", {}), found.get("user_id")
     return Delivery(
         queue=queue,
         body=content.body,
         tag=tag,
         content_type=found.get("content_type"),
         content_encoding=found.get("content_encoding"),
-        headers=headers,
+        headers=headers if exceeded is None else {},
         reply_to=found.get("reply_to"),
         correlation_id=found.get("correlation_id"),
         message_id=found.get("message_id"),
-        delivery_count=_delivery_count(headers.get("x-delivery-count"), content.redelivered),
-        properties={**found, "raw": content.properties},
+        delivery_count=delivery_count(headers.get("x-delivery-count"), content.redelivered),
+        properties={**found, "raw": raw},
+        sender=vouching.sender(user, headers),
+        replayed=vouching.is_replayed(user, headers),
+        excess=exceeded,
     )
 
 
-def _delivery_count(header: object, redelivered: bool) -> int:
+def _is_needed(entry: Entry) -> bool:
+    """Whether a header is read even of a message that has too many: a count, or a mark of ours."""
+    return entry[0] in (b"x-delivery-count", b"x-writeback-replayed", b"x-writeback-user-id")
+
+
+def delivery_count(header: object, redelivered: bool) -> int:
     """How often it was handed out before. A publisher's own header of that name counts for nothing the first
     time."""
     if not redelivered:

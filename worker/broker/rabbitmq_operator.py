@@ -13,6 +13,7 @@ from worker.broker.management import unacknowledged
 from worker.broker.ports import QUEUES, Outgoing, Parked, QueueDepth
 from worker.broker.rabbitmq_parked import Held, ParkedMessages
 from worker.broker.rabbitmq_publisher import Publication, RabbitMQPublisher
+from worker.broker.vouching import Vouching
 from worker.broker.wire import BROKEN, fail, open_wire
 from worker.errors import ConfigurationError, UnavailableError
 
@@ -27,8 +28,9 @@ class RabbitMQOperator:
     meanwhile.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, vouching: Vouching) -> None:
         self._address = address
+        self._vouching = vouching
 
     def depths(self) -> list[QueueDepth]:
         """Each queue's depth. `unacknowledged` needs the management API (`?management=http://HOST:PORT` in
@@ -74,7 +76,7 @@ class RabbitMQOperator:
 
     def rejected(self, limit: int) -> list[Parked]:
         """As the port says."""
-        with ParkedMessages(self._address) as messages:
+        with ParkedMessages(self._address, self._vouching) as messages:
             return [held.parked for held in messages.take(limit)]
 
     def replay(self, parked_ids: Sequence[str] | None, *, codes: Sequence[str] | None = None) -> int:
@@ -83,7 +85,7 @@ class RabbitMQOperator:
 
         Raises RefusedError (an id that is not parked, or came from no queue of ours), UnavailableError.
         """
-        with ParkedMessages(self._address) as messages:
+        with ParkedMessages(self._address, self._vouching) as messages:
             chosen: Iterable[Held] = messages.take()
             if parked_ids is not None:
                 chosen = messages.choose(set(parked_ids))
@@ -92,7 +94,7 @@ class RabbitMQOperator:
 
     def drop(self, parked_ids: Sequence[str] | None) -> int:
         """As the port says. Raises RefusedError (an id that is not parked), UnavailableError."""
-        with ParkedMessages(self._address) as messages:
+        with ParkedMessages(self._address, self._vouching) as messages:
             if parked_ids is None:
                 return messages.purge()
             chosen = messages.choose(set(parked_ids))

@@ -15,9 +15,10 @@ from amqp.exceptions import AccessRefused, NotFound
 from worker.broker import parking
 from worker.broker.address import Address
 from worker.broker.ports import REJECTED_QUEUE, Parked
-from worker.broker.properties import respell
-from worker.broker.rabbitmq_consumer import delivery_of
+from worker.broker.properties import LEFT_OUT, at_most, decoded, respell, split
+from worker.broker.rabbitmq_consumer import delivery_count
 from worker.broker.rabbitmq_publisher import EncodedProperties, Publication, RabbitMQPublisher
+from worker.broker.vouching import Vouching
 from worker.broker.wire import BROKEN, Content, fail, open_wire
 from worker.errors import ConfigurationError, UnavailableError
 
@@ -29,20 +30,22 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One parked message in hand: `raw` is its property list, `returns` how often it was given back
-    before."""
+    """One parked message in hand: `raw` is its property list, `returns` how often it was given back before;
+    `by_us`: this program parked it."""
 
     parked: Parked
     tag: int
     raw: bytes
     returns: int
+    by_us: bool
 
 
 class ParkedMessages:
     """The queue of parked messages, as a context: at its end all that is not settled is given back."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, vouching: Vouching) -> None:
         self._address = address
+        self._vouching = vouching
         self._held: dict[int, Held] = {}
         self._publisher = RabbitMQPublisher(address, "operator")
 
@@ -80,7 +83,7 @@ class ParkedMessages:
                 # A passive declare would say 0 where the queue's leader is slow to answer; this can't.
                 there += int(content.delivery_info["message_count"])
             taken += 1
-            held = _held(content)
+            held = _held(content, self._vouching)
             self._held[held.tag] = held
             yield held
 
@@ -94,7 +97,8 @@ class ParkedMessages:
         """Puts it back in the queue it came from and settles it; false: it came from no queue of ours."""
         if not parking.can_be_replayed(held.parked):
             return False
-        raw = respell(held.raw, drop=parking.is_left_behind_on_replay, add={parking.REPLAYED: 1})
+        marks = {parking.REPLAYED: 1} | _user(held)
+        raw = respell(held.raw, drop=parking.is_left_behind_on_replay, add=marks)
         self._publish(held.parked.queue, held, raw)
         self.settle(held)
         return True
@@ -119,7 +123,7 @@ class ParkedMessages:
             )
 
     def _publish(self, queue: str, held: Held, raw: bytes) -> None:
-        message = Publication("", queue, held.parked.body, EncodedProperties(raw))
+        message = Publication("", queue, held.parked.body, EncodedProperties(raw), vouched=True)
         if self._publisher.send([message]):
             raise UnavailableError(f"{self._address}: there is no queue {queue}; the message stays parked")
 
@@ -139,22 +143,44 @@ class ParkedMessages:
             fail(error, self._address)
 
 
-def _held(content: Content) -> Held:
-    tag = content.delivery_info["delivery_tag"]
-    content.redelivered = content.delivery_info["redelivered"]
-    delivery = delivery_of(REJECTED_QUEUE, content, tag)
-    parked = parking.describe(delivery.body, delivery.headers, delivery.message_id, delivery.content_type)
-    return Held(parked, tag, content.properties, delivery.delivery_count)
+def _held(content: Content, vouching: Vouching) -> Held:
+    tag, raw = content.delivery_info["delivery_tag"], content.properties
+    found = decoded(split(raw), at_most(first=_is_the_programs))
+    headers, user = found.get("headers", {}), found.get("user_id")
+    by_us = vouching.is_parked_by_us(user, headers)
+    parked = parking.describe(
+        content.body,
+        headers,
+        found.get("message_id"),
+        found.get("content_type"),
+        by_us=by_us,
+        sender=vouching.sender_of_parked(user, headers),
+    )
+    returns = delivery_count(headers.get("x-delivery-count"), content.delivery_info["redelivered"])
+    return Held(parked, tag, raw, returns, by_us)
+
+
+def _is_the_programs(name: bytes) -> bool:
+    """Whether a header tells of parking, be it ours or the broker's: read however many others there are."""
+    return name.startswith(
+        (b"x-writeback-", b"x-death", b"x-first-death-", b"x-last-death-", b"x-delivery-count")
+    )
+
+
+def _user(held: Held) -> dict[str, str | int]:
+    return {parking.USER: held.parked.sender} if held.parked.sender else {}
 
 
 def _renewed(held: Held) -> bytes:
     """Its property list for being published anew: what it says about itself stands in headers of ours from
     now on."""
     about = held.parked
-    headers = {
+    headers = _user(held) | {
         parking.REASON: about.reason,
         parking.CODE: about.code,
         parking.QUEUE: about.queue,
         parking.PARKED_ID: about.parked_id,
     }
-    return respell(held.raw, drop=parking.is_left_behind_on_parking, add=headers)
+    kept = (parking.EXPIRATION, LEFT_OUT) if held.by_us else ()
+    headers |= {name: about.headers[name] for name in kept if name in about.headers}
+    return respell(held.raw, drop=parking.is_left_behind_on_renewal, add=headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -22,7 +23,7 @@ from worker.broker import parking
 from worker.broker.address import Address, Node, trust
 from worker.broker.failures import is_answer, raise_for
 from worker.broker.ports import Delivery, Outgoing, Rejection
-from worker.broker.properties import respell
+from worker.broker.properties import respell, with_user
 from worker.errors import UnavailableError, UndeliverableError
 
 CONNECT_TIMEOUT = 5.0
@@ -34,8 +35,18 @@ HEARTBEAT = 30
 WINDOW = 500
 WINDOW_BYTES = 16 * 1024 * 1024
 
-# What pika raises while it reads or writes; the last two on properties that it can't decode.
-_BROKEN = (AMQPError, OSError, ValueError, OverflowError)
+# What pika raises while it reads or writes; all but the first two on properties that it can't decode: of a
+# message that no queue took it gets ours back.
+_BROKEN = (
+    AMQPError,
+    OSError,
+    ValueError,
+    OverflowError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    struct.error,
+)
 
 
 class LostError(UnavailableError):
@@ -50,25 +61,26 @@ class RefusedMessageError(Exception):
 
 
 class EncodedProperties(pika.BasicProperties):  # type: ignore[misc]
-    """Properties that are written to the wire as the bytes they are."""
+    """Properties that are written to the wire as the bytes they are, but for a `user_id` that is set."""
 
     def __init__(self, raw: bytes) -> None:
         super().__init__()
         self._raw = raw
 
     def encode(self) -> list[bytes]:
-        return [self._raw]
+        return [with_user(self._raw, self.user_id) if self.user_id else self._raw]
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One message ready for the wire."""
+    """One message ready for the wire; `vouched`: with the connection's user as its `user_id`."""
 
     exchange: str
     routing_key: str
     body: bytes
     properties: pika.BasicProperties
     mandatory: bool = True
+    vouched: bool = False
 
     @classmethod
     def of(cls, message: Outgoing, *, mandatory: bool) -> Publication:
@@ -81,7 +93,9 @@ class Publication:
             reply_to=message.reply_to,
             message_id=message.message_id,
         )
-        return cls(message.exchange, message.routing_key, message.body, properties, mandatory)
+        return cls(
+            message.exchange, message.routing_key, message.body, properties, mandatory, message.vouched
+        )
 
 
 class ConfirmingChannel:
@@ -91,6 +105,7 @@ class ConfirmingChannel:
         """Connects. Raises LostError, UnavailableError, ConfigurationError."""
         self.confirmed = 0
         self._where = f"RabbitMQ at {node}"
+        self._user = node.user
         self._error: BaseException | None = None
         self._ready = False
         self._returned = 0
@@ -179,6 +194,8 @@ class ConfirmingChannel:
 
     def _send(self, message: Publication) -> None:
         self._check(None)
+        if message.vouched:
+            message.properties.user_id = self._user
         try:
             self._channel.basic_publish(
                 message.exchange, message.routing_key, message.body, message.properties, message.mandatory
@@ -256,9 +273,10 @@ class RabbitMQPublisher:
 
     def park(self, delivery: Delivery, rejection: Rejection) -> None:
         """As the port says. Not carried over: `expiration` and `user_id` (kept as headers `x-writeback-…`),
-        since the one would make the parked message vanish and the broker accepts no other user's."""
-        raw = parked_properties(delivery, rejection)
-        if self.send([Publication(parking.EXCHANGE, "", delivery.body, EncodedProperties(raw))]):
+        since the one would make the parked message vanish and the broker accepts no user but ours, which
+        vouches for those headers."""
+        properties = EncodedProperties(parked_properties(delivery, rejection))
+        if self.send([Publication(parking.EXCHANGE, "", delivery.body, properties, vouched=True)]):
             raise UnavailableError(
                 f"{self._address}: no queue is bound to the exchange {parking.EXCHANGE}, "
                 "so a message could not be parked"
@@ -301,10 +319,11 @@ class RabbitMQPublisher:
 
 def parked_properties(delivery: Delivery, rejection: Rejection) -> bytes:
     """The property list of the delivery, with the headers that parking adds."""
-    added = parking.reason_headers(rejection, delivery.queue)
-    for name in ("expiration", "user_id"):
-        if name in delivery.properties:
-            added[f"x-writeback-{name.replace('_', '-')}"] = delivery.properties[name]
+    added: dict[str, str | int] = {**parking.reason_headers(rejection, delivery.queue)}
+    if delivery.sender:
+        added[parking.USER] = delivery.sender
+    if "expiration" in delivery.properties:
+        added[parking.EXPIRATION] = delivery.properties["expiration"]
     return respell(delivery.properties["raw"], drop=parking.is_left_behind_on_parking, add=added)
 
 

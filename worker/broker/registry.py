@@ -10,14 +10,14 @@ from worker.broker.rabbitmq import RabbitMQ
 from worker.errors import ConfigurationError
 
 
-def open_broker(url: str | None, home: Path) -> Broker:
-    """The broker of the URL; None: the embedded one under `home`. Touches nothing yet. Raises
-    ConfigurationError."""
+def open_broker(url: str | None, home: Path, replayers: frozenset[str] | None = None) -> Broker:
+    """The broker of the URL; None: the embedded one under `home`. `replayers`: the users who may replay in the
+    name of others (None: those of the URL). Touches nothing yet. Raises ConfigurationError."""
     if url is None:
         return EmbeddedBroker(home)
     scheme = url.partition("://")[0]
     if scheme in ("amqp", "amqps") and "://" in url:
-        return RabbitMQ(url)
+        return RabbitMQ(url, replayers)
     told = f"the scheme {scheme!r}" if "://" in url else "no scheme"
     raise ConfigurationError(
         f"BROKER_URL has {told}: accepted are amqp://… and amqps://… (RabbitMQ), "

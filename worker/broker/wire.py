@@ -34,8 +34,9 @@ HEARTBEAT = 30
 _READ_AHEAD = 256 * 1024
 _METHOD, _HEADER, _BODY, _HEARTBEAT, _END = 1, 2, 3, 8, 0xCE
 _DELIVER = b"\x00\x3c\x00\x3c"
+_GET_OK = b"\x00\x3c\x00\x47"
 # Methods with a content: basic.deliver, basic.get-ok, basic.return.
-_WITH_CONTENT = frozenset([_DELIVER, b"\x00\x3c\x00\x47", b"\x00\x3c\x00\x32"])
+_WITH_CONTENT = frozenset([_DELIVER, _GET_OK, b"\x00\x3c\x00\x32"])
 _frame_head = struct.Struct(">BHI").unpack_from
 _body_size = struct.Struct(">Q").unpack_from
 _delivery_tag = struct.Struct(">Q?").unpack_from
@@ -205,6 +206,8 @@ class Wire(pyamqp.Connection):
         return kind, channel, self._unread[start + 7 : end]
 
     def _dispatch(self, channel: int, payload: bytes, content: Content | None) -> None:
+        if payload[:4] == _GET_OK:
+            payload = _without_keys(payload)
         self.on_inbound_method(channel, struct.unpack_from(">HH", payload), payload, content)
 
     def _deliver(self, channel: int, content: Content) -> None:
@@ -215,6 +218,14 @@ class Wire(pyamqp.Connection):
         end_of_tag = 5 + method[4]
         content.delivery_tag, content.redelivered = _delivery_tag(method, end_of_tag)
         self.channels[channel].callbacks[method[5:end_of_tag].decode()](content)
+
+
+def _without_keys(payload: bytes) -> bytes:
+    """A get-ok with an empty exchange and routing key: py-amqp would decode them, and a sender may have put
+    there what is no UTF-8."""
+    after_exchange = 14 + payload[13]
+    after_key = after_exchange + 1 + payload[after_exchange]
+    return payload[:13] + b"\0\0" + payload[after_key:]
 
 
 class _Transport(pyamqp.Transport):

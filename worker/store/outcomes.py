@@ -72,6 +72,11 @@ def remember(
     return False
 
 
+def is_remembered(connection: Connection, key: CommandKey) -> bool:
+    """Whether a command of this source and id came before."""
+    return bool(connection.execute(select(exists().where(commands.c.key == key.hash))).scalar_one())
+
+
 def _tell_again(
     connection: Connection, key: CommandKey, now: datetime, reply_to: str | None, correlation_id: str | None
 ) -> None:

@@ -106,7 +106,7 @@ def test_a_parked_message_does_not_expire_and_bears_no_forged_user(
     publisher.park(receive(consumer)[0], REASON)
     publisher.close()
     _, properties, _ = witness.basic_get(REJECTED_QUEUE)
-    assert (properties.expiration, properties.user_id) == (None, None)
+    assert (properties.expiration, properties.user_id) == (None, user), "ours, which vouches for the headers"
     assert (properties.app_id, properties.priority, properties.delivery_mode) == ("behavior", 3, 2)
     assert properties.headers["x-writeback-expiration"] == "60000"
     assert properties.headers["x-writeback-user-id"] == user

@@ -27,8 +27,8 @@ SCHEMAS: dict[str, tuple[Schema, dict[str, Any]]] = {
 def outcome(load: Any, data: Any) -> tuple[str, Any]:
     try:
         return "loaded", load(data)
-    except ValidationError as error:
-        return "refused", error.messages
+    except ValidationError:
+        return "refused", None  # with marshmallow's own words only where every name is known
 
 
 @settings(PATIENT, max_examples=400)
