@@ -61,7 +61,7 @@ def unknown_type(noun: str, given: str, known: Sequence[str]) -> RejectedError:
     """Turns down a message of a type that there is not, without repeating it."""
     near = nearest(given, known)
     meant = f" (near to {near[0]})" if near else ""
-    return RejectedError("unknown-type", f"no {noun} has its type{meant}; known: {', '.join(known)}")
+    return RejectedError("unknown-type", f"no {noun} has the type it names{meant}; known: {', '.join(known)}")
 
 
 def flatten(messages: Any, *, name: Callable[[object], str] = plain_name, path: str = "") -> Iterator[str]:

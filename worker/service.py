@@ -11,10 +11,11 @@ from types import FrameType
 import structlog
 
 from worker import __version__, defects, failpoints
+from worker.actions.parked import replay_for_new_version
 from worker.bootstrap import Program
 from worker.errors import ConfigurationError, UnavailableError, WritebackError
 from worker.ops.server import OpsServer
-from worker.store import catalogue, migrate
+from worker.store import migrate
 
 log = structlog.get_logger("service")
 
@@ -23,6 +24,7 @@ ROLES = ("consumer", "flusher")
 # only when the main thread wakes.
 _LOOK = 0.5
 _BEGIN_AGAIN = 5.0  # seconds until a loop that broke off is begun again
+_LONGEST_PAUSE = 300.0  # seconds between two tries to have parked messages handled again
 _LAST_WAIT = 28.0  # seconds for all threads to end after SIGTERM (contract: exit within 30)
 
 
@@ -88,14 +90,24 @@ class Service:
         self._waited_for(self._prepare)
         if "consumer" in self._roles:
             self._waited_for(self._program.broker.prepare)
-            self._waited_for(self._replay_after_upgrade)
 
-    def _replay_after_upgrade(self) -> None:
-        """What the broker parked because it was handed out too often may have been a defect of the old version."""
-        with self._program.database.write() as connection:
-            new = catalogue.is_new_version(connection, __version__)
-        if new and (replayed := self._program.broker.operator().replay(None, codes=["delivery-limit"])):
-            log.info("parked messages are handled again by the new version", messages=replayed)
+    def _replay(self, stop: threading.Event) -> None:
+        """Has a new version handle again what the broker parked, beside everything else: nothing waits for it, and it
+        is tried until it has been done."""
+        pause = 1.0
+        while not stop.is_set():
+            try:
+                replayed = replay_for_new_version(self._program.database, self._program.broker, __version__)
+            except WritebackError as error:
+                log.warning(
+                    "what the broker parked is not handled again yet", reason=str(error), seconds=pause
+                )
+                stop.wait(pause)
+                pause = min(_LONGEST_PAUSE, pause * 2)
+                continue
+            if replayed:
+                log.info("parked messages are handled again by the new version", messages=replayed)
+            stop.wait()
 
     def _waited_for(self, step: Callable[[], None]) -> None:
         pause = 0.5
@@ -116,6 +128,7 @@ class Service:
             loops["housekeeping"] = self._program.housekeeping.run
         if "consumer" in self._roles:
             loops["consumer"] = self._program.intake(self._program.flusher.wake).run
+            loops["replay"] = self._replay
         loops["outbox"] = self._program.outbox.run
         loops["answering"] = self._program.answering.run
         return loops

@@ -83,8 +83,10 @@ class RabbitMQOperator:
         """As the port says. With `parked_ids` None, those that came from no queue of ours stay where they
         are.
 
-        Raises RefusedError (an id that is not parked, or came from no queue of ours), UnavailableError.
+        Raises RefusedError (an id that is not parked, or came from no queue of ours; a user who may not replay),
+        UnavailableError.
         """
+        self._vouching.refuse_replaying()
         with ParkedMessages(self._address, self._vouching) as messages:
             chosen: Iterable[Held] = messages.take()
             if parked_ids is not None:

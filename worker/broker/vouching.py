@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.broker.parking import PARKED_ID, REPLAYED, USER
+from worker.errors import RefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,15 @@ class Vouching:
         if user in may_replay and REPLAYED in headers:
             return _user_in(headers)
         return user
+
+    def refuse_replaying(self) -> None:
+        """Raises RefusedError where a message that we replay would not be believed to be its sender's."""
+        if self.replayers is not None and not self.own <= self.replayers:
+            user = min(self.own - self.replayers)
+            raise RefusedError(
+                f"WRITEBACK_SENDERS does not let {user!r}, the user of BROKER_URL, replay the messages of others: "
+                'give it "replays": true there; nothing was changed'
+            )
 
     def is_replayed(self, user: str | None, headers: Mapping[str, Any]) -> bool:
         """Whether somebody who may has marked it as replayed."""

@@ -116,7 +116,7 @@ class Lines(Sequence[Outgoing]):
             return [self[one] for one in range(*index.indices(len(self)))]
         line = self._line(index)
         if self._raw:
-            return Outgoing(EVENTS_EXCHANGE, _RAW_KEY, line)
+            return Outgoing(EVENTS_EXCHANGE, _RAW_KEY, line, vouched=True)
         document = _document(line)
         if isinstance(document, str):
             raise RefusedError(f"line {self._numbers[index]} has changed since it was read; publish it anew")
@@ -164,4 +164,4 @@ def _outgoing(line: bytes, document: dict[str, Any]) -> Outgoing:
     kind, message_id = document["type"], document.get("id")
     exchange = COMMANDS_EXCHANGE if queue_for(COMMANDS_EXCHANGE, kind) else EVENTS_EXCHANGE
     named = isinstance(message_id, str) and message_id and _fits(message_id)
-    return Outgoing(exchange, kind, line, message_id=message_id if named else None)
+    return Outgoing(exchange, kind, line, message_id=message_id if named else None, vouched=True)

@@ -42,8 +42,8 @@ def rejected() -> None:
 def list_rejected(program: Program, codes: tuple[str, ...], limit: int, as_json: bool) -> None:
     """The parked messages, the oldest first, without their bodies.
 
-    JSON: parked_id, code (oversize, undecodable, unknown-type, invalid, delivery-limit), queue, reason, bytes,
-    content_type.
+    JSON: parked_id, code (oversize, unauthorised, undecodable, unknown-type, invalid, delivery-limit), queue,
+    reason, bytes, content_type, sender (the user the broker vouched for, or null).
     """
     from worker.cli.rejected_show import list_parked
 

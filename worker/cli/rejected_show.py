@@ -39,6 +39,7 @@ def _shape(one: Parked) -> dict[str, Any]:
         "reason": one.reason,
         "bytes": len(one.body),
         "content_type": one.content_type,
+        "sender": one.sender,
     }
 
 

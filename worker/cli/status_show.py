@@ -62,9 +62,12 @@ def show_status(program: Program, *, as_json: bool) -> None:
     """Prints how things stand. Raises WritebackError once all is printed, where the broker does not answer."""
     shown = _take(program)
     if as_json:
-        emit_object(_shape(shown))
+        named = {"senders_named": program.settings.senders is not None}
+        emit_object(_shape(shown) | named)
     else:
         _print(shown)
+        if program.settings.senders is None:
+            emit_line("senders are not named: every broker user may send everything (WRITEBACK_SENDERS)")
     if shown.broken is not None:
         raise WritebackError(shown.broken)
 

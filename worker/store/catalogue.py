@@ -14,7 +14,14 @@ from worker.core.definition import Definition, parse_definition
 from worker.core.references import EVERY_SCHOOL, References, build_references
 from worker.core.routing import Route, Router, route_of
 from worker.store.mappings import load_mappings
-from worker.store.tables import catalogue, definition_revisions, definitions, reference_versions
+from worker.store.rows import insert_into
+from worker.store.tables import (
+    catalogue,
+    definition_revisions,
+    definitions,
+    program_versions,
+    reference_versions,
+)
 
 
 def generation(connection: Connection) -> int:
@@ -37,13 +44,16 @@ def next_barrier(connection: Connection) -> int:
 
 
 def is_new_version(connection: Connection, version: str) -> bool:
-    """Notes the program's version; True, to one caller alone: this installation has not run it before."""
-    statement = (
-        update(catalogue)
-        .where(catalogue.c.program_version.is_distinct_from(version))
-        .values(program_version=version)
+    """Whether this version has not been noted yet."""
+    seen = exists().where(program_versions.c.version == version)
+    return not connection.execute(select(seen)).scalar_one()
+
+
+def note_version(connection: Connection, version: str) -> None:
+    """Notes that this version has done what a version does once; it may have been noted meanwhile."""
+    connection.execute(
+        insert_into(connection, program_versions).values(version=version).on_conflict_do_nothing()
     )
-    return connection.execute(statement).rowcount == 1
 
 
 class CatalogueCache:

@@ -45,7 +45,6 @@ catalogue = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("generation", BigInteger, nullable=False),
     Column("barrier", BigInteger, nullable=False),
-    Column("program_version", String(32)),
     Column("installation", String(32)),  # its random id, which stands in the folders it writes to
 )
 
@@ -56,6 +55,12 @@ marked_places = Table(
     Column("place", Text, nullable=False),  # as every machine writes it: `directory:outbox`
     Column("token", String(32), nullable=False),  # stands in the mark of the one folder that is meant
     Column("marked_at", Instant, nullable=False),
+)
+
+program_versions = Table(
+    "program_versions",
+    metadata,
+    Column("version", String(32), primary_key=True),  # that has done here what a version does once
 )
 
 reference_versions = Table(

@@ -189,6 +189,7 @@ def test_status_tells_what_waits_what_is_held_and_what_is_wrong(place: Workplace
         "unpublished_outcomes",
         "quiet_days",
         "exports",
+        "senders_named",
     }
     assert [queue["queue"] for queue in told["queues"]] == [
         "writeback.events",

@@ -125,6 +125,7 @@ def test_parked_messages_are_listed_with_their_reason_and_without_their_body(pla
             "reason": "version: required",
             "bytes": size,
             "content_type": None,
+            "sender": None,
         }
         for parked_id, size in ((first, 15), (second, 1))
     ]
