@@ -62,7 +62,8 @@ class Client:
         )
         body = json.dumps(message).encode()
         kind: str = message["type"]
-        key = kind if kind.startswith("export.") else "export.command"  # the type decides, not the key
+        known = kind.startswith(("export.", "code.", "run.", "entry."))
+        key = kind if known else "export.command"  # the type decides, not the key
         self.publish_raw("writeback.commands", key, body, properties)
         return correlation
 
