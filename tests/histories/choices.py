@@ -72,6 +72,18 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """What an administrator says of a code (`school_id` None: of every school): `map` or `unmap`. `reference` None:
+    that it is never sent."""
+
+    kind: str
+    district: str
+    code: str
+    school_id: str | None
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Meanwhile:
     """What happens at a place between two steps of the program."""
 
@@ -202,6 +214,13 @@ def reference(luck: Random) -> Reference:
             )
         case _:
             return bells_data(school_id, luck.choice(("P", "P", None)))
+
+
+def word(luck: Random) -> Word:
+    """A code is called something else, is never sent, or is again what was published."""
+    kind = luck.choice(("map", "map", "unmap"))
+    place = (luck.choice(DISTRICTS), luck.choice(CODES), luck.choice((None, None, "A")))
+    return Word(kind, *place, luck.choice(("M", "N", None, None)) if kind == "map" else None)
 
 
 def everything_mapped() -> Iterator[Reference]:

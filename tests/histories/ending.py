@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import RowMapping
 
-from tests.histories.expected import row_of, same, says_the_same
+from tests.histories.expected import is_never_sent, row_of, same, says_the_same
 from tests.histories.invariants import Facts
 from tests.histories.payload import Holding, Payloads
 from tests.histories.record import Export, Record, Version
@@ -34,10 +34,19 @@ class Ending:
         about = f"{export.export_id}: version {head.number} of {head.key}: {_shown(entry)}"
         if holding is None:
             assert not stays, f"{about}; it belongs and the SIS has nothing of it"
-            assert entry is None or entry["state"] in ("cancelled", "delivered"), about
+            self._check_unsent(head, entry, about)
         elif holding.version < head.number:
             assert entry is not None and entry["version"] == head.number, f"{about}; older rows went"
-            self._check_correction(export, head, holding, entry, about, stays=stays)
+            if stays and is_never_sent(self._record, head, self._record.moment):
+                assert entry["state"] in ("not_required", "ignored"), f"{about}; its code is never sent"
+            else:
+                self._check_correction(export, head, holding, entry, about, stays=stays)
+
+    def _check_unsent(self, head: Version, entry: RowMapping | None, about: str) -> None:
+        if entry is not None and entry["state"] == "not_required":
+            assert is_never_sent(self._record, head, self._record.moment), f"{about}; its code is sent"
+        else:
+            assert entry is None or entry["state"] in ("cancelled", "delivered"), about
 
     def _check_correction(
         self, export: Export, head: Version, holding: Holding, entry: RowMapping, about: str, *, stays: bool

@@ -78,8 +78,28 @@ def _cell(
     return computed[column["field"]] or None
 
 
+def word_on(record: Record, version: Version, moment: int) -> Mapping[str, Any] | None:
+    """The administrator's word on the code in force at a moment: of the school, else of every school."""
+    assert version.data is not None
+    district, code = version.key[0], version.data["behavior_code"]
+    for school_id in (version.data["school_id"], ""):
+        word: Mapping[str, Any] | None = record.reference(moment, "word", district, school_id, code)
+        if word is not None and not word["ended"]:
+            return word
+    return None
+
+
+def is_never_sent(record: Record, version: Version, moment: int) -> bool:
+    """Whether an administrator has said that the version's code is never sent."""
+    word = word_on(record, version, moment)
+    return word is not None and word["external_reference_code"] is None
+
+
 def _code(record: Record, version: Version, moment: int) -> str | None:
     assert version.data is not None
+    word = word_on(record, version, moment)
+    if word is not None and word["external_reference_code"] is not None:
+        return str(word["external_reference_code"])
     district, code = version.key[0], version.data["behavior_code"]
     own = record.reference(moment, "behavior_code", district, version.data["school_id"], code)
     entry = own or record.reference(moment, "behavior_code", district, "", code)

@@ -14,7 +14,7 @@ from tests.histories.record import Export, Key, Version
 from worker.store import tables
 from worker.store.tables import UNSEALED
 
-_STATES = {"buffered", "held", "sealed", "delivered", "cancelled", "superseded", "ignored"}
+_STATES = {"buffered", "held", "sealed", "delivered", "cancelled", "superseded", "ignored", "not_required"}
 _NOT_DUE = ("cancelled", "superseded")  # states in which nothing is going to be sent
 EntryKey = tuple[str, Key, int, int]
 

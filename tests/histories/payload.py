@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from tests.histories.expected import Row, again, belongs, row_of, says_the_same
+from tests.histories.expected import Row, again, belongs, is_never_sent, row_of, says_the_same
 from tests.histories.installation import Arrival, Sent
 from tests.histories.record import Key, Record, Revision, Version
 
@@ -98,7 +98,9 @@ class Payloads:
         stays = self.stays(export_id, sent.key, revision, moment)
         if sent.action == "void":
             return None if holding is None or stays else self._void(sent.key, holding, revision, moment, line)
-        if not stays or (sent.action == "change" and self._is_idle(holding, version, revision, moment)):
+        if not stays or is_never_sent(self._record, version, moment):
+            return None
+        if sent.action == "change" and self._is_idle(holding, version, revision, moment):
             return None
         return row_of(self._record, revision, version, moment, sent.action, line)
 
@@ -110,15 +112,19 @@ class Payloads:
         return says_the_same(self._record, revision, given, version, moment)
 
     def stays(self, export_id: str, key: Key, revision: Revision, moment: int) -> bool:
-        """Whether the newest version has its place in the SIS. Narrowing a definition takes nothing back."""
+        """Whether the newest version has its place in the SIS. Narrowing a definition takes nothing back, nor does
+        an administrator's word that its code is never sent."""
         head = self._record.tardies[key][self._record.head(key, moment)]
         if head.voided:
             return False
         holding = self.holding(export_id, key)
-        if belongs(self._record, revision, head, moment) or holding is None:
-            return belongs(self._record, revision, head, moment)
+        is_owed = belongs(self._record, revision, head, moment)
+        is_spared = is_never_sent(self._record, head, moment)
+        if holding is None:
+            return is_owed and not is_spared
         sent = self._record.tardies[key][holding.version]
-        return not belongs(self._record, revision, sent, moment)
+        left = not is_owed and belongs(self._record, revision, sent, moment)
+        return not left and not (is_spared and not is_never_sent(self._record, sent, moment))
 
     def _void(self, key: Key, holding: Holding, revision: Revision, moment: int, line: int) -> Row | None:
         """The row last given, once more: in today's columns where they have changed."""

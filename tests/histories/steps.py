@@ -31,9 +31,13 @@ def publish(world: World, luck: Random) -> None:
 
 
 def save(world: World, luck: Random) -> None:
-    """A school, code or bell schedule is described anew; a definition is widened, narrowed, or another one."""
-    if luck.random() < 0.5:
+    """A school, code or bell schedule is described anew; an administrator says what a code is called; a definition
+    is widened, narrowed, or another one."""
+    drawn = luck.random()
+    if drawn < 0.35:
         world.refer(luck.choice(choices.DISTRICTS), choices.reference(luck))
+    elif drawn < 0.55:
+        world.say(choices.word(luck))
     else:
         world.define(choices.document(luck), run_now=luck.random() < 0.5)
 

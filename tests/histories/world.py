@@ -128,6 +128,25 @@ class World:
         if export := self.record.exports.get(export_id):
             self.define(dict(export.now.document))
 
+    def say(self, word: choices.Word) -> None:
+        """An administrator's word on a code, or its end; refused where there is none to end."""
+        place = {"district_id": word.district, "code": word.code, "school_id": word.school_id}
+        self.note(f"an administrator says {word}")
+        moment, school_id = self.record.moment, word.school_id or ""
+        before = self.record.reference(moment, "word", word.district, school_id, word.code)
+        is_refused = word.kind == "unmap" and (before is None or before["ended"])
+        if not is_refused:
+            said = {"version": next(self._versions), "ended": word.kind == "unmap"}
+            content = place | said | {"external_reference_code": word.reference}
+            self.record.refer("word", word.district, content, self.program.time)
+        meaning: dict[str, Any] = {}
+        if word.kind == "map":
+            meaning = {"never_send": True}
+            if word.reference is not None:
+                meaning = {"external_reference_code": word.reference}
+        refused = self.program.ask(command(f"code.{word.kind}", place | meaning | {"reason": "so"}))
+        assert (refused is not None) == is_refused, refused
+
     def delete(self, export_id: str) -> None:
         """Deletes a definition."""
         was_active = self.is_active(export_id)

@@ -204,3 +204,15 @@ def test_a_decision_about_several_entries_is_about_all_or_none(program: SteppedP
     refused = ask(program, "entry.dismiss", ids=["a", "nobody"], reason="so")
     assert refused is not None and refused.endswith("nothing was decided")
     assert program.states() == {"delivered": 1, "held": 1}
+
+
+def test_a_delete_answers_a_run_now_that_waits_behind_a_run_which_may_have_left(
+    program: SteppedProgram,
+) -> None:
+    die_at(program, Arrow.RENAME_DONE)
+    waiting = run_now(program, "waiting")
+    assert ask(program, "export.delete", export_id="daily") is None
+    assert [each["command_id"] for each in program.outcomes("run.cancelled")] == [waiting]
+    program.pass_time(minutes=1)
+    program.work()
+    assert program.states() == {"delivered": 1}

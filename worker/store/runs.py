@@ -67,7 +67,7 @@ def lock_for(connection: Connection, run_id: str) -> RowMapping | None:
 
 
 def _insert_run(
-    connection: Connection, export: RowMapping, run_id: str, request: RowMapping, now: datetime
+    connection: Connection, export: RowMapping, run_id: str, request: RowMapping, now: datetime, **other: Any
 ) -> None:
     connection.execute(
         insert(runs).values(
@@ -78,12 +78,12 @@ def _insert_run(
             command_source=request["command_source"],
             command_id=request["command_id"],
             due_at=request["due_at"] or now,
-            state="sealed",
             rows=0,
             refused_rows=0,
             held_rows=0,
             attempts=0,
             started_at=now,
+            **{"state": "sealed", **other},
         )
     )
 
@@ -152,10 +152,12 @@ def ask_to_abandon(
 
 
 def cancel_requested(connection: Connection, export: RowMapping, request: RowMapping, now: datetime) -> None:
-    """A run that was asked for and that a delete overtakes: it ends before it begins, and who asked is told."""
+    """A run that was asked for and that a delete overtakes: it ends before it begins, and who asked is told.
+
+    It is never open, not even for a moment: the export may have an open run whose file may have left.
+    """
     run_id = uuid4().hex
-    _insert_run(connection, export, run_id, request, now)
-    close(connection, run_id, "abandoned", now)
+    _insert_run(connection, export, run_id, request, now, state="abandoned", finished_at=now)
     tell_of_run(connection, run_id, "run.cancelled", now)
 
 
