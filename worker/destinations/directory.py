@@ -69,6 +69,7 @@ class Directory:
         self._mode = int(options.get("mode", DEFAULT_MODE), 8)
         self._installation = installation
         self._token: str | None = None
+        self._found: Place | None = None
 
     def require_free(self, name: str, *, replace: Replaceable | None) -> None:
         with self._entered("look into", first=True) as folder:
@@ -218,7 +219,10 @@ class Directory:
             yield folder
 
     def _place(self) -> Place:
-        return self._installation.places.locate(self._path)
+        """Found once an attempt: from there on no link is followed, so that it stays the folder that was judged."""
+        if self._found is None:
+            self._found = self._installation.places.locate(self._path)
+        return self._found
 
     def _known(self) -> str | None:
         if self._token is None:

@@ -223,6 +223,22 @@ def test_created_replaced_and_unchanged_are_told_with_the_revision(place: Workpl
     assert all(one["saved_by"].startswith("cli:") for one in shown["revisions"])
 
 
+def test_a_check_says_which_folders_this_installation_refuses(place: Workplace) -> None:
+    """The workplace's root is the folder that it is in."""
+    elsewhere = {"type": "directory", "path": "/srv/sis/inbox"}
+    own = {"type": "directory", "path": "claims"}
+    refused = json.dumps(
+        [definition(), definition("b", destination=elsewhere), definition("c", destination=own)]
+    )
+    errors = place.run("exports", "apply", "-", "--check", stdin=refused).errors
+    assert [line.partition(" folder ")[0] for line in errors] == [
+        "standard input: document 2: destination:",
+        "standard input: document 3: destination:",
+        "writeback: 2 problems; nothing was saved",
+    ]
+    assert "WRITEBACK_DESTINATION_ROOTS" in errors[0] and "of its own" in errors[1]
+
+
 def test_a_check_needs_no_database(place: Workplace) -> None:
     url = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
     place.ok("exports", "apply", "-", "--check", stdin=json.dumps(definition()), DATABASE_URL=url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import timedelta
 from typing import Any
 
@@ -262,3 +263,21 @@ def test_check_tells_of_the_database_where_the_broker_is_gone(place: Workplace) 
         ("broker", False),
         ("database", True),
     ]
+
+
+def test_a_folder_is_adopted_with_a_reason_and_the_export_goes_on(place: Workplace) -> None:
+    place.apply(definition())
+    place.receive(tardy("a"))
+    place.ok("exports", "run-now", "daily")
+    place.work()
+    shutil.move(place.outbox, place.folder / "away")
+    place.outbox.mkdir()
+    place.receive(tardy("b"))
+    place.ok("exports", "run-now", "daily")
+    place.work()
+    assert "not the folder that was written to before" in place.ok("status").out
+    assert "--reason" in place.run("exports", "adopt", "daily").errors[0]
+    told = place.ok("exports", "adopt", "daily", "--reason", "a new disk", "--yes").out
+    assert told == f"daily: {place.outbox} is marked; `writeback exports retry daily` goes on\n"
+    place.work()
+    assert list(sent(place)) == ["daily_0002.csv"]
