@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping
 
 from worker.bootstrap import Program
 from worker.cli.output import counted, emit, emit_facts, emit_object, emit_wrapped, instant, when
-from worker.cli.trace_words import decided, excluded, summary
+from worker.cli.trace_words import decided, excluded, overtaken, overtaken_text, summary
 from worker.errors import RefusedError
 from worker.store.reading_trace import ExportTrace, Place, Trace, districts_of, tardies_of, traces
 
@@ -79,6 +79,7 @@ def _shape(found: Trace) -> dict[str, Any]:
         "version": head["version"],
         "voided": head["voided"],
         "versions": [{name: one[name] for name in names} for one in found.versions],
+        "overtaken": overtaken(head["version"], found.versions),
         "exports": [_export_shape(one) for one in found.exports],
     }
 
@@ -130,6 +131,8 @@ def _print(found: Trace) -> None:
     emit("")
     for version in found.versions:
         emit_wrapped(_arrival(version, zone))
+    if late := overtaken(head["version"], found.versions):
+        emit_wrapped(overtaken_text(head["version"], late))
     for one in found.exports:
         if one.entries:
             emit("")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import RowMapping
 
 from worker.cli.leaving import leaves, run_stands
@@ -102,3 +104,20 @@ def _what_frees(one: ExportTrace, entry: RowMapping) -> str:
     if instead is not None:
         return f"{instead}, then {dismiss}"
     return f"`writeback held release {_id(entry)}` sends it, {dismiss} does not"
+
+
+def overtaken(newest: int, versions: Sequence[RowMapping]) -> list[int]:
+    """The versions that came when a higher one was there already: they had no effect, and none like them will."""
+    came = {version["version"]: version["received_at"] for version in versions}
+    if newest not in came:
+        return []
+    return sorted(version for version, at in came.items() if version < newest and at > came[newest])
+
+
+def overtaken_text(newest: int, late: Sequence[int]) -> str:
+    """What that means for whoever publishes the tardy."""
+    names = ", ".join(map(str, late[:5])) + (f" and {len(late) - 5} more" if len(late) > 5 else "")
+    return (
+        f"version {newest} was there before {names} came: the highest wins, so they had no effect; "
+        f"only a version above {newest} will change this tardy"
+    )

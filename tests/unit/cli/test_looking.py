@@ -33,6 +33,7 @@ def test_a_delivered_tardy_is_traced_from_its_message_to_its_line_in_the_file(pl
         "version",
         "voided",
         "versions",
+        "overtaken",
         "exports",
     }
     assert [one["type"] for one in traced["versions"]] == ["tardy.recorded"]
@@ -196,3 +197,14 @@ def test_held_entries_are_told_by_reason_or_one_by_one(place: Workplace) -> None
 
 def test_nothing_held_is_said_so(place: Workplace) -> None:
     assert place.ok("held", "list").out == "nothing is held\n"
+
+
+def test_a_version_far_ahead_is_told_with_those_that_came_later_and_had_no_effect(place: Workplace) -> None:
+    place.apply(definition())
+    place.receive(tardy("t-1", 9_000_000))
+    assert place.ok("trace", "t-1", "--json").json["overtaken"] == []
+    place.receive(tardy("t-1", 2))
+    assert place.ok("trace", "t-1", "--json").json["overtaken"] == [2]
+    assert "only a version above 9000000 will change this tardy" in " ".join(
+        place.ok("trace", "t-1").out.split()
+    )
