@@ -1,7 +1,7 @@
 """What other services ask for, by type. To add a command: a schema and a line in `COMMAND_TYPES`.
 
-What the contract leaves open: a pause and a resume may give their reason (1 to 500 characters); `code.map` and
-`code.unmap` have to.
+What the contract leaves open: a save, a pause, a resume, a retry and a delete may give their reason (1 to 500
+characters); `code.map` and `code.unmap` have to.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class SaveSchema(StrictSchema):
     definition = AnyObject(required=True)
     run_now = Flag(load_default=False)
     version = version_field()
+    reason = Text(1, 500, about="Why; it is kept with the revision.")
 
 
 class RunNowSchema(StrictSchema):
@@ -85,15 +86,10 @@ class RunNowSchema(StrictSchema):
 
 
 class ExportSchema(StrictSchema):
-    """The data of `export.delete` and `export.retry`."""
+    """The data of `export.pause`, `export.resume`, `export.retry` and `export.delete`."""
 
     export_id = export_id_field(required=True)
-
-
-class PauseSchema(ExportSchema):
-    """The data of `export.pause` and `export.resume`."""
-
-    reason = Text(1, 500)
+    reason = Text(1, 500, about="Why; it is kept with who and when.")
 
 
 class RunDecisionSchema(StrictSchema):
@@ -172,8 +168,8 @@ class MapSchema(UnmapSchema):
 COMMAND_TYPES: dict[str, StrictSchema] = {
     "export.save": SaveSchema(),
     "export.run_now": RunNowSchema(),
-    "export.pause": PauseSchema(),
-    "export.resume": PauseSchema(),
+    "export.pause": ExportSchema(),
+    "export.resume": ExportSchema(),
     "export.delete": ExportSchema(),
     "export.retry": ExportSchema(),
     "run.approve": RunDecisionSchema(),

@@ -172,6 +172,7 @@ def _save(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list
         now=asked.now,
         version=data.get("version"),
         place_name=lambda destination: place_name(destination, asked.places),
+        reason=data.get("reason"),
     )
     asides.release(connection, "export", document["export_id"])
     if data.get("run_now", False):
@@ -220,7 +221,9 @@ def _resume(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> li
 
 
 def _delete(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> list[str]:
-    retired = definitions.retire(connection, data["export_id"], who=asked.who, now=asked.now)
+    retired = definitions.retire(
+        connection, data["export_id"], who=asked.who, reason=data.get("reason"), now=asked.now
+    )
     if retired.run_id is not None:
         runs.tell_of_run(connection, retired.run_id, "run.cancelled", asked.now)
     for request in retired.requests:
@@ -240,6 +243,9 @@ def _retry(connection: Connection, asked: Asked, data: Mapping[str, Any]) -> lis
                 f"run {run['run_id']} of export {data['export_id']} waits for approval: {run['error']}"
             )
         raise RefusedError(f"export {data['export_id']} has no run that waits or has failed")
+    definitions.note(
+        connection, "retry", asked.who, asked.now, export_id=data["export_id"], reason=data.get("reason")
+    )
     return [data["export_id"]]
 
 

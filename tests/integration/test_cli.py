@@ -331,6 +331,38 @@ def test_deleting_is_asked_about_on_a_terminal(
     assert len(json.loads(ok(writeback.run("exports", "list", "--json")))) == left
 
 
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("exports apply definitions.json", "Save this?"),
+        ("exports restore daily 1", "Save this?"),
+        ("exports pause daily", "Pause the export daily?"),
+        ("exports resume daily", "Resume the export daily?"),
+        ("exports retry daily", "Try the run of daily again at once?"),
+        ("held dismiss t-1 --reason why", "End, without sending it, t-1?"),
+        ("held release t-1 --reason why", "Send t-1?"),
+        ("rejected replay --all", "Have every parked message handled again?"),
+        ("rejected drop --all", "Delete every parked message for good?"),
+    ],
+)
+def test_an_act_is_asked_about_on_a_terminal_and_a_no_changes_nothing(
+    writeback: Processes, tmp_path: Path, home: Path, typed: str, asked: str
+) -> None:
+    apply(writeback, tmp_path, definition())
+    ok(writeback.run("exports", "apply", str(file := tmp_path / "definitions.json")))
+    file.write_text(json.dumps([definition(name="Another")]))
+    if "restore" in typed:
+        ok(writeback.run("exports", "apply", str(file)))
+    before = ok(writeback.run("exports", "show", "daily", "--json"))
+    words = [str(file) if word == "definitions.json" else word for word in typed.split()]
+    status, shown = on_a_terminal(words, environment(home), typed="n\n", columns=100)
+    assert (status, asked in shown, "not confirmed; nothing was changed" in shown) == (1, True, True), shown
+    if "Save" in asked:
+        assert '"A daily file"' in shown and "Another" in shown
+        assert "of what waits, 0 rows would be cancelled and 0 added" in shown
+    assert ok(writeback.run("exports", "show", "daily", "--json")) == before
+
+
 def test_a_parked_body_cannot_command_the_terminal(writeback: Processes, tmp_path: Path, home: Path) -> None:
     file = tmp_path / "raw.jsonl"
     file.write_bytes(b"\x1b]0;title\x07\xff")

@@ -23,6 +23,7 @@ from worker.cli.publish import publish
 from worker.cli.reference_data import bells, days, schools
 from worker.cli.rejected import rejected
 from worker.cli.report import report
+from worker.cli.revisions import copy, diff, history, restore
 from worker.cli.run import run
 from worker.cli.runs import runs
 from worker.cli.status import status
@@ -69,6 +70,8 @@ cli.add_command(status)
 cli.add_command(report)
 cli.add_command(student)
 cli.add_command(db)
+for revised in (diff, history, restore, copy):
+    exports.add_command(revised)
 
 
 def main() -> None:

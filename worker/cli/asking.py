@@ -37,9 +37,12 @@ def ask(program: Program, kind: str, data: Mapping[str, Any]) -> Command:
     return command
 
 
-def save(program: Program, document: Mapping[str, Any], *, run_now: bool) -> Saved:
+def save(
+    program: Program, document: Mapping[str, Any], *, run_now: bool = False, reason: str | None = None
+) -> Saved:
     """Saves a valid definition; tells what that did. Raises RefusedError, UnavailableError."""
-    command = command_of("export.save", {"definition": dict(document), "run_now": run_now})
+    why = {"reason": reason} if reason is not None else {}
+    command = command_of("export.save", {"definition": dict(document), "run_now": run_now, **why})
     for attempt in program.database.retrying():
         with attempt, program.database.write() as connection:
             own_catalogue(connection)

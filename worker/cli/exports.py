@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.acts import reason_given, reason_option
 from worker.cli.output import Column, confirm, emit, emit_list, emit_table, json_option, yes_option
 from worker.cli.session import WORD, ruled, with_database, with_environment, with_program
 
@@ -23,19 +24,35 @@ def exports() -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--run-now", is_flag=True, help="Also run each export now, whatever its schedule says.")
 @click.option("--check", is_flag=True, help="Only tell what is wrong; save nothing.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would change; save nothing.")
+@reason_option()
+@yes_option
 @json_option
 @with_program
-def apply(program: Program, files: tuple[str, ...], run_now: bool, check: bool, as_json: bool) -> None:
+def apply(
+    program: Program,
+    files: tuple[str, ...],
+    run_now: bool,
+    check: bool,
+    dry_run: bool,
+    reason: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Save definitions from JSON or YAML files (`-`: standard input).
 
     A file holds one definition, a list of them, or several YAML documents. All files are judged first: where
     anything is wrong, every problem is told and nothing is saved. In YAML, put ids in quotes: "0012".
 
-    JSON: export_id, result (created, replaced, unchanged; valid with --check), revision.
-    """
-    from worker.cli.exports_apply import apply_files
+    On a terminal it is shown first, and asked about, which options would change and how many rows that wait would be
+    cancelled or added; --dry-run shows it and saves nothing.
 
-    apply_files(program, files, run_now=run_now, check=check, as_json=as_json)
+    JSON: export_id, result (created, replaced, unchanged; valid with --check), revision; with --dry-run also changes
+    (path, change, before, after), cancels, adds, goes and held (of what waits then).
+    """
+    from worker.cli.exports_apply import How, apply_files
+
+    apply_files(program, files, How(run_now, check, dry_run, reason, yes), as_json=as_json)
 
 
 @exports.command("list")
@@ -137,36 +154,43 @@ def run_now(program: Program, export_id: str, wait: float | None, as_json: bool)
 
 @exports.command()
 @click.argument("export_id", metavar="ID", type=WORD)
-@click.option("--reason", type=WORD, help="Why; it is shown to whoever looks.")
+@reason_option()
+@yes_option
 @with_database
-def pause(program: Program, export_id: str, reason: str | None) -> None:
+def pause(program: Program, export_id: str, reason: str | None, yes: bool) -> None:
     """Send nothing until `resume`; what arrives is buffered."""
-    _ask(program, "export.pause", export_id, **({"reason": reason} if reason else {}))
+    confirm(f"Pause the export {export_id}? It sends nothing until it is resumed.", yes=yes)
+    _ask(program, "export.pause", export_id, **reason_given(reason))
     emit(f"{export_id} is paused; `writeback exports resume {export_id}` ends it")
 
 
 @exports.command()
 @click.argument("export_id", metavar="ID", type=WORD)
-@click.option("--reason", type=WORD, help="Why; kept in the history.")
+@reason_option()
+@yes_option
 @with_database
-def resume(program: Program, export_id: str, reason: str | None) -> None:
+def resume(program: Program, export_id: str, reason: str | None, yes: bool) -> None:
     """End a pause. The times missed meanwhile become one run, at once."""
-    _ask(program, "export.resume", export_id, **({"reason": reason} if reason else {}))
+    confirm(f"Resume the export {export_id}? What it has missed goes at once.", yes=yes)
+    _ask(program, "export.resume", export_id, **reason_given(reason))
     emit(f"{export_id} is no longer paused")
 
 
 @exports.command()
 @click.argument("export_id", metavar="ID", type=WORD)
+@reason_option()
+@yes_option
 @with_database
-def retry(program: Program, export_id: str) -> None:
+def retry(program: Program, export_id: str, reason: str | None, yes: bool) -> None:
     """Try a run that waits or has failed again at once."""
-    _ask(program, "export.retry", export_id)
+    confirm(f"Try the run of {export_id} again at once?", yes=yes)
+    _ask(program, "export.retry", export_id, **reason_given(reason))
     emit(f"{export_id}: its run is tried again")
 
 
 @exports.command()
 @click.argument("export_id", metavar="ID", type=WORD)
-@click.option("--reason", type=WORD, required=True, help="Why; kept in the history.")
+@reason_option(required=True)
 @yes_option
 @with_database
 def adopt(program: Program, export_id: str, reason: str, yes: bool) -> None:
@@ -188,15 +212,16 @@ def adopt(program: Program, export_id: str, reason: str, yes: bool) -> None:
 
 @exports.command()
 @click.argument("export_id", metavar="ID", type=WORD)
+@reason_option()
 @yes_option
 @with_database
-def delete(program: Program, export_id: str, yes: bool) -> None:
+def delete(program: Program, export_id: str, reason: str | None, yes: bool) -> None:
     """Retire an export: it sends nothing more, its runs stay readable.
 
     Saved again under the same id it is the same export: history and file numbers go on.
     """
     confirm(f"Delete the export {export_id}? What it has not sent yet will not be sent.", yes=yes)
-    _ask(program, "export.delete", export_id)
+    _ask(program, "export.delete", export_id, **reason_given(reason))
     emit(f"{export_id} is deleted")
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import RowMapping
 
+from worker.actions.changes import WouldChange
 from worker.bootstrap import Program
 from worker.cli.asking import save
+from worker.cli.changing import change_shape, tell_change, would_all
 from worker.cli.definition_files import Valid, judge_files
-from worker.cli.output import counted, emit, emit_list, note
+from worker.cli.output import asks, confirm, counted, emit, emit_list, note
 from worker.cli.session import prepare_database
 from worker.destinations.placing import place_problem
 from worker.errors import RefusedError, WritebackError
@@ -18,21 +21,43 @@ from worker.store import definitions
 from worker.store.definitions import Saved
 
 
-def apply_files(program: Program, files: Sequence[str], *, run_now: bool, check: bool, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class How:
+    """What was typed beside the files. `check` looks at the files alone, `dry_run` at what saving them would do."""
+
+    run_now: bool = False
+    check: bool = False
+    dry_run: bool = False
+    reason: str | None = None
+    yes: bool = False
+
+
+def apply_files(program: Program, files: Sequence[str], how: How, *, as_json: bool) -> None:
     """Judges, then saves. Raises RefusedError once every problem has been told."""
     valid, problems = judge_files(files)
     problems += _misplaced(program, valid)
-    if not check:
-        prepare_database(program, create=True)
+    if not how.check:
+        prepare_database(program, create=not how.dry_run)
         problems += _foreign(program, valid)
     if problems:
         for problem in problems:
             note(problem)
         raise RefusedError(f"{counted(len(problems), 'problem')}; nothing was saved")
-    if check:
+    if how.check:
         _tell_valid(valid, as_json=as_json)
+    elif how.dry_run:
+        _tell_changes(valid, would_all(program, valid), as_json=as_json)
     else:
-        _save_all(program, valid, run_now=run_now, as_json=as_json)
+        save_all(program, valid, how, as_json=as_json)
+
+
+def _tell_changes(valid: Sequence[Valid], changes: Sequence[WouldChange], *, as_json: bool) -> None:
+    pairs = [(one.document["export_id"], change) for one, change in zip(valid, changes, strict=True)]
+    if as_json:
+        emit_list(change_shape(*pair) for pair in pairs)
+        return
+    for pair in pairs:
+        tell_change(*pair)
 
 
 def _misplaced(program: Program, valid: Sequence[Valid]) -> list[str]:
@@ -66,20 +91,32 @@ def _tell_valid(valid: Sequence[Valid], *, as_json: bool) -> None:
         emit(f"{one.document['export_id']}: valid ({one.where})")
 
 
-def _save_all(program: Program, valid: Sequence[Valid], *, run_now: bool, as_json: bool) -> None:
+def save_all(program: Program, valid: Sequence[Valid], how: How, *, as_json: bool) -> None:
+    """Saves the definitions; on a terminal what that changes is shown first, and asked about."""
+    if asks(yes=how.yes):
+        _ask(program, valid)
     done: list[dict[str, Any]] = []
     for one in valid:
         try:
-            saved = save(program, one.document, run_now=run_now)
+            saved = save(program, one.document, run_now=how.run_now, reason=how.reason)
         except WritebackError as error:
             raise type(error)(
                 f"{one.where}: {error} ({len(done)} of {len(valid)} definitions are saved)"
             ) from None
         done.append(_shape(one, saved.result, saved.revision))
         if not as_json:
-            emit(_line(one.document["export_id"], saved, run_now=run_now))
+            emit(_line(one.document["export_id"], saved, run_now=how.run_now))
     if as_json:
         emit_list(done)
+
+
+def _ask(program: Program, valid: Sequence[Valid]) -> None:
+    changes = would_all(program, valid)
+    for one, change in zip(valid, changes, strict=True):
+        tell_change(one.document["export_id"], change, err=True)
+    changing = [change for change in changes if change.saved.result != "unchanged"]
+    if changing:
+        confirm("Save this?" if len(changing) == 1 else f"Save these {len(changing)} definitions?", yes=False)
 
 
 def _line(export_id: str, saved: Saved, *, run_now: bool) -> str:

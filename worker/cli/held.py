@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.output import json_option
+from worker.cli.acts import reason_option
+from worker.cli.output import json_option, yes_option
 from worker.cli.session import WORD, with_database
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
 
 _ids = click.argument("ids", nargs=-1, required=True, metavar="ID…", type=WORD)
-_reason = click.option("--reason", required=True, type=WORD, help="Why; it is kept with who decided it.")
+_reason = reason_option(required=True)
 
 
 @click.group(short_help="Entries that wait for something, by reason.")
@@ -48,9 +49,10 @@ def list_held(program: Program, export_id: str | None, entries: bool, as_json: b
 @held.command()
 @_ids
 @_reason
+@yes_option
 @json_option
 @with_database
-def release(program: Program, ids: tuple[str, ...], reason: str, as_json: bool) -> None:
+def release(program: Program, ids: tuple[str, ...], reason: str, yes: bool, as_json: bool) -> None:
     """Let entries go that a policy or the SIS holds back.
 
     ID is EXPORT/TARDY_ID, or a TARDY_ID alone: that tardy in every export. All are released or, where one of them
@@ -61,15 +63,16 @@ def release(program: Program, ids: tuple[str, ...], reason: str, as_json: bool) 
     """
     from worker.cli.held_decide import decide_held
 
-    decide_held(program, "release", ids, reason, as_json=as_json)
+    decide_held(program, "release", ids, reason, yes=yes, as_json=as_json)
 
 
 @held.command()
 @_ids
 @_reason
+@yes_option
 @json_option
 @with_database
-def dismiss(program: Program, ids: tuple[str, ...], reason: str, as_json: bool) -> None:
+def dismiss(program: Program, ids: tuple[str, ...], reason: str, yes: bool, as_json: bool) -> None:
     """End entries that are not to be sent.
 
     Such as what the office has typed into the SIS by hand. ID is EXPORT/TARDY_ID, or a TARDY_ID alone: that tardy in
@@ -80,15 +83,16 @@ def dismiss(program: Program, ids: tuple[str, ...], reason: str, as_json: bool) 
     """
     from worker.cli.held_decide import decide_held
 
-    decide_held(program, "dismiss", ids, reason, as_json=as_json)
+    decide_held(program, "dismiss", ids, reason, yes=yes, as_json=as_json)
 
 
 @held.command()
 @_ids
 @_reason
+@yes_option
 @json_option
 @with_database
-def undo(program: Program, ids: tuple[str, ...], reason: str, as_json: bool) -> None:
+def undo(program: Program, ids: tuple[str, ...], reason: str, yes: bool, as_json: bool) -> None:
     """Take a dismissal back; the entry waits as before.
 
     ID is EXPORT/TARDY_ID, or a TARDY_ID alone: that tardy in every export. Once a newer version of the tardy has come,
@@ -98,4 +102,4 @@ def undo(program: Program, ids: tuple[str, ...], reason: str, as_json: bool) -> 
     """
     from worker.cli.held_decide import decide_held
 
-    decide_held(program, "undo", ids, reason, as_json=as_json)
+    decide_held(program, "undo", ids, reason, yes=yes, as_json=as_json)

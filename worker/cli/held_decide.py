@@ -11,18 +11,23 @@ from worker.actions.entries import decide_entries
 from worker.bootstrap import Program
 from worker.cli.held_show import entry_id
 from worker.cli.leaving import leaves
-from worker.cli.output import emit_line, emit_object
+from worker.cli.output import confirm, emit_line, emit_object
 from worker.cli.session import who
 from worker.store import runs
 from worker.store.catalogue import load_export
 from worker.store.decisions import Decision
 from worker.store.requests import requests_of
 
+_NAMED = 5
+_QUESTION = {"release": "Send", "dismiss": "End, without sending it,", "undo": "Take back the dismissal of"}
+
 
 def decide_held(
-    program: Program, decision: Decision, ids: Sequence[str], reason: str, *, as_json: bool
+    program: Program, decision: Decision, ids: Sequence[str], reason: str, *, yes: bool, as_json: bool
 ) -> None:
     """Decides about everything the ids name. Raises RefusedError where one of them cannot be; then about none."""
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    confirm(f"{_QUESTION[decision]} {', '.join(ids[:_NAMED])}{more}?", yes=yes)
     for attempt in program.database.retrying():
         with attempt, program.database.write() as connection:
             rows = decide_entries(connection, decision, ids, who=who(), reason=reason, now=program.clock())

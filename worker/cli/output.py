@@ -224,12 +224,17 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def asks(*, yes: bool) -> bool:
+    """Whether somebody is there who can be asked, and wants to be."""
+    return not yes and sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Asks on a terminal; where nobody can be asked, or with `yes`, what was typed stands.
 
     Raises RefusedError where the answer is no.
     """
-    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not asks(yes=yes):
         return
     click.echo(f"{plain(question)} [y/N] ", err=True, nl=False)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):

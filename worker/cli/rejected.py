@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.acts import note_act, reason_option
 from worker.cli.output import confirm, counted, emit, json_option, yes_option
 from worker.cli.session import WORD, ruled, with_program
 
@@ -75,26 +76,50 @@ def show(program: Program, parked_id: str, body_alone: bool, as_json: bool) -> N
 @click.argument("parked_ids", nargs=-1, metavar="[ID…]", type=WORD)
 @_all_option
 @click.option("--code", "codes", type=WORD, multiple=True, help="All with this code; may be repeated.")
+@reason_option()
+@yes_option
 @ruled(_says_which)
 @with_program
-def replay(program: Program, parked_ids: tuple[str, ...], everything: bool, codes: tuple[str, ...]) -> None:
+def replay(
+    program: Program,
+    parked_ids: tuple[str, ...],
+    everything: bool,
+    codes: tuple[str, ...],
+    reason: str | None,
+    yes: bool,
+) -> None:
     """Have parked messages handled again.
 
     They go back to the queue they came from. What is still wrong is parked again.
     """
+    which = _named(parked_ids, everything) if not codes else f"what is parked as {', '.join(codes)}"
+    confirm(f"Have {which} handled again?", yes=yes)
     moved = program.broker.operator().replay(list(parked_ids) or None, codes=list(codes) or None)
+    note_act(program, "replay", _kept(moved, reason))
     emit(f"{counted(moved, 'message')} put back in the queue")
 
 
 @rejected.command()
 @click.argument("parked_ids", nargs=-1, metavar="[ID…]", type=WORD)
 @_all_option
+@reason_option()
 @yes_option
 @ruled(_says_which)
 @with_program
-def drop(program: Program, parked_ids: tuple[str, ...], everything: bool, yes: bool) -> None:
+def drop(
+    program: Program, parked_ids: tuple[str, ...], everything: bool, reason: str | None, yes: bool
+) -> None:
     """Delete parked messages for good."""
-    which = "every parked message" if everything else counted(len(set(parked_ids)), "parked message")
-    confirm(f"Delete {which} for good?", yes=yes)
+    confirm(f"Delete {_named(parked_ids, everything)} for good?", yes=yes)
     gone = program.broker.operator().drop(None if everything else list(parked_ids))
+    note_act(program, "drop", _kept(gone, reason))
     emit(f"{counted(gone, 'message')} deleted")
+
+
+def _named(parked_ids: tuple[str, ...], everything: bool) -> str:
+    return "every parked message" if everything else counted(len(set(parked_ids)), "parked message")
+
+
+def _kept(messages: int, reason: str | None) -> str:
+    """What the history says: how many, and why."""
+    return counted(messages, "parked message") + (f": {reason}" if reason else "")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.output import json_option
+from worker.cli.acts import reason_option
+from worker.cli.output import json_option, yes_option
 from worker.cli.session import WORD, with_database
 
 if TYPE_CHECKING:
@@ -69,27 +70,30 @@ def show(program: Program, run: str, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run", type=WORD)
-@click.option("--reason", required=True, type=WORD, help="Why; it is kept with who asked for it.")
+@reason_option(required=True)
+@yes_option
 @json_option
 @with_database
-def resend(program: Program, run: str, reason: str, as_json: bool) -> None:
+def resend(program: Program, run: str, reason: str, yes: bool, as_json: bool) -> None:
     """Send a delivered run's file once more.
 
     The same bytes go under the same name.
 
     JSON: run_id (of the new run), resend_of, export_id, file_name.
     """
-    from worker.cli.runs_change import resend_run
+    from worker.cli.runs_change import confirm_run, resend_run
 
+    confirm_run(program, run, "Send its file once more?", yes=yes)
     resend_run(program, run, reason, as_json=as_json)
 
 
 @runs.command()
 @click.argument("run", type=WORD)
-@click.option("--reason", required=True, type=WORD, help="Why; it is kept with who approved it.")
+@reason_option(required=True)
+@yes_option
 @json_option
 @with_database
-def approve(program: Program, run: str, reason: str, as_json: bool) -> None:
+def approve(program: Program, run: str, reason: str, yes: bool, as_json: bool) -> None:
     """Let a guarded run go.
 
     It has more rows than the definition's guard lets by; `writeback exports preview` shows them. What has come since
@@ -97,22 +101,24 @@ def approve(program: Program, run: str, reason: str, as_json: bool) -> None:
 
     JSON: run_id, export_id, rows.
     """
-    from worker.cli.runs_change import approve_run
+    from worker.cli.runs_change import approve_run, confirm_run
 
+    confirm_run(program, run, "Let it go?", yes=yes)
     approve_run(program, run, reason, as_json=as_json)
 
 
 @runs.command()
 @click.argument("run", type=WORD)
-@click.option("--reason", type=WORD, help="Why; it is kept with who asked for it.")
+@reason_option()
 @click.option(
     "--not-sent",
     is_flag=True,
     help="You have seen that the file did not arrive: do not ask the destination whether it left.",
 )
+@yes_option
 @json_option
 @with_database
-def abandon(program: Program, run: str, reason: str | None, not_sent: bool, as_json: bool) -> None:
+def abandon(program: Program, run: str, reason: str | None, not_sent: bool, yes: bool, as_json: bool) -> None:
     """Give an open run up; its entries are buffered again.
 
     They go with the next run. A guarded run can be given up, too.
@@ -121,6 +127,7 @@ def abandon(program: Program, run: str, reason: str | None, not_sent: bool, as_j
 
     JSON: run_id, export_id, buffered (how many entries).
     """
-    from worker.cli.runs_change import abandon_run
+    from worker.cli.runs_change import abandon_run, confirm_run
 
+    confirm_run(program, run, "Give it up?", yes=yes)
     abandon_run(program, run, reason, not_sent=not_sent, as_json=as_json)

@@ -8,13 +8,23 @@ from sqlalchemy import Connection, RowMapping
 
 from worker.actions import runs as acts
 from worker.bootstrap import Program
-from worker.cli.output import counted, emit, emit_object
+from worker.cli.output import asks, confirm, counted, emit, emit_object, note
 from worker.cli.session import who
 from worker.errors import DeliveryError, RefusedError, StaleLeaseError
 from worker.store import claims, receipts
 from worker.store.catalogue import load_export
 from worker.store.claims import Claim
 from worker.store.instants import read_time
+
+
+def confirm_run(program: Program, beginning: str, question: str, *, yes: bool) -> None:
+    """On a terminal: says which run is meant, and asks. Raises RefusedError: there is none, or the answer is no."""
+    if not asks(yes=yes):
+        return
+    with program.database.read() as connection:
+        run = acts.find_run(connection, beginning)
+    note(f"run {run['run_id']} of {run['export_id']}, {run['state']}, {counted(run['rows'], 'row')}")
+    confirm(question, yes=yes)
 
 
 def resend_run(program: Program, beginning: str, reason: str, *, as_json: bool) -> None:

@@ -96,6 +96,7 @@ def save(
     now: datetime,
     version: int | None = None,
     place_name: PlaceName,
+    reason: str | None = None,
 ) -> Saved:
     """Creates or replaces a definition from a valid document, and reconciles its entries.
 
@@ -106,13 +107,13 @@ def save(
     existing = find(connection, definition.export_id)
     _refuse_same_file(connection, definition, place_name)
     if existing is None:
-        result = _create(connection, definition, document, who, now, version)
+        result = _create(connection, definition, document, who, now, version, reason)
     else:
         _check_replaceable(existing, definition, version)
         if existing["state"] == "active" and existing["document"] == document:
             _note_version(connection, definition.export_id, version)
             return Saved("unchanged", existing["revision"])
-        result = _replace(connection, existing, definition, document, who, now, version)
+        result = _replace(connection, existing, definition, document, who, now, version, reason)
     _reconcile(connection, definition, now)
     if existing is not None and _competes_anew(parse_definition(existing["document"]), definition):
         rekey_delivered(connection, definition)
@@ -178,6 +179,7 @@ def _create(
     who: str,
     now: datetime,
     version: int | None,
+    reason: str | None,
 ) -> Saved:
     connection.execute(
         insert(definitions).values(
@@ -195,7 +197,7 @@ def _create(
             next_sequence=1,
         )
     )
-    _put_revision(connection, definition.export_id, 1, document, who, now)
+    _put_revision(connection, definition.export_id, 1, document, who, now, reason)
     return Saved("created", 1)
 
 
@@ -207,6 +209,7 @@ def _replace(
     who: str,
     now: datetime,
     version: int | None,
+    reason: str | None,
 ) -> Saved:
     revision = existing["revision"] + 1
     values: dict[str, Any] = {
@@ -228,7 +231,7 @@ def _replace(
     connection.execute(
         update(definitions).where(definitions.c.export_id == definition.export_id).values(**values)
     )
-    _put_revision(connection, definition.export_id, revision, document, who, now)
+    _put_revision(connection, definition.export_id, revision, document, who, now, reason)
     _try_failed_again(connection, definition.export_id)
     return Saved("replaced", revision)
 
@@ -247,13 +250,20 @@ def _put_revision(
     document: Mapping[str, Any],
     who: str,
     now: datetime,
+    reason: str | None,
 ) -> None:
     connection.execute(
         insert(definition_revisions).values(
-            export_id=export_id, revision=revision, document=dict(document), saved_at=now, saved_by=who
+            export_id=export_id,
+            revision=revision,
+            document=dict(document),
+            saved_at=now,
+            saved_by=who,
+            reason=reason,
         )
     )
-    note(connection, "save", who, now, export_id=export_id, reason=f"revision {revision}")
+    why = f": {reason}" if reason else ""
+    note(connection, "save", who, now, export_id=export_id, reason=f"revision {revision}{why}")
 
 
 def _reconcile(connection: Connection, definition: Definition, now: datetime) -> None:
@@ -322,7 +332,9 @@ class Retired:
     run_id: str | None
 
 
-def retire(connection: Connection, export_id: str, *, who: str, now: datetime) -> Retired:
+def retire(
+    connection: Connection, export_id: str, *, who: str, now: datetime, reason: str | None = None
+) -> Retired:
     """Retires the definition: what has not been sealed is cancelled, its runs stay readable.
 
     A run that may have left is tried once more at once: only so does it become known whether it has. The caller
@@ -360,7 +372,7 @@ def retire(connection: Connection, export_id: str, *, who: str, now: datetime) -
             judged=True,
         )
     )
-    note(connection, "delete", who, now, export_id=export_id)
+    note(connection, "delete", who, now, export_id=export_id, reason=reason)
     return Retired(export, asked, closed)
 
 

@@ -84,8 +84,17 @@ def entry_states(
 def revisions(connection: Connection, export_id: str) -> list[RowMapping]:
     """A definition's revisions without their documents, the first first."""
     c = definition_revisions.c
-    statement = select(c.revision, c.saved_at, c.saved_by).where(c.export_id == export_id)
+    statement = select(c.revision, c.saved_at, c.saved_by, c.reason).where(c.export_id == export_id)
     return list(connection.execute(statement.order_by(c.revision)).mappings())
+
+
+def revision_documents(connection: Connection, export_id: str) -> dict[int, dict[str, Any]]:
+    """{revision: its document}, the first first."""
+    c = definition_revisions.c
+    rows = connection.execute(
+        select(c.revision, c.document).where(c.export_id == export_id).order_by(c.revision)
+    )
+    return {row.revision: row.document for row in rows}
 
 
 def audit(

@@ -179,6 +179,7 @@ definition_revisions = Table(
     Column("document", JSON, nullable=False),
     Column("saved_at", Instant, nullable=False),
     Column("saved_by", Text, nullable=False),
+    Column("reason", Text),
 )
 
 entries = Table(

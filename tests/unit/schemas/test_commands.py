@@ -67,7 +67,7 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("export.pause", {"export_id": "a", "reason": ""}, "reason: must be text of 1 to 500 characters"),
     ("export.pause", {"export_id": "a", "reason": "x" * 501}, "reason: must be text of 1 to 500 characters"),
     ("export.resume", {"reason": "done"}, "export_id: required"),
-    ("export.delete", {"export_id": "a", "reason": "x"}, "1 unknown field; known: export_id"),
+    ("export.delete", {"export_id": "a", "why": "x"}, "1 unknown field; known: export_id, reason"),
     ("export.retry", {"export_id": 7}, "export_id: must be 1 to 63 of a-z"),
     ("code.map", {"code": "A", "reason": "x"}, "give exactly one of external_reference_code and never_send"),
     ("code.map", {"code": "A", "external_reference_code": "T"}, "reason: required"),
