@@ -92,16 +92,21 @@ def show(program: Program, export_id: str, as_yaml: bool, as_json: bool) -> None
 @exports.command()
 @click.argument("export_id", metavar="ID", type=WORD)
 @click.option("--rows", type=click.IntRange(0), help="Render only the first so many rows.")
+@json_option
 @with_database
-def preview(program: Program, export_id: str, rows: int | None) -> None:
+def preview(program: Program, export_id: str, rows: int | None, as_json: bool) -> None:
     """The bytes that a run would send now; nothing is changed.
 
-    The file goes to standard output exactly as it would be sent; how many rows would go and what is held back
-    goes to standard error.
+    Piped, the file goes to standard output exactly as it would be sent; a terminal gets written out what would command
+    it. How many rows would go and what is held back goes to standard error; where nothing is ready, so does a sample
+    with a made-up student.
+
+    JSON: export_id, file (name), rows, rows_shown (1000 at the most where --rows says nothing), held and not_to_be_sent
+    (reason, count), paused, open_run (run_id, state), columns, content, sample (null where there are rows).
     """
     from worker.cli.previewing import preview_export
 
-    preview_export(program, export_id, rows)
+    preview_export(program, export_id, rows, as_json=as_json)
 
 
 @exports.command()

@@ -13,15 +13,18 @@ from sqlalchemy import Connection, RowMapping
 from schemas.filename import render_name
 from schemas.zones import zone_of
 from worker.bootstrap import Program
-from worker.cli.output import counted, emit_raw, note
+from worker.cli.output import counted, emit, emit_object, emit_raw, note, on_terminal
 from worker.core.formats import render
 from worker.core.judging import Ready, Waits
+from worker.core.rows import Unwritable
+from worker.core.sample import sample_row
 from worker.errors import RefusedError
 from worker.store import definitions, runs, sealing
 from worker.store.catalogue import Export, load_export
 from worker.store.engine import share_catalogue
 
 _CHUNK = 64 * 1024
+_ROWS_IN_JSON = 1000  # where nobody says how many: it is one object, and held in memory
 
 
 @dataclass(slots=True)
@@ -33,15 +36,34 @@ class Tally:
     ended: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What was rendered and what of it is told. `most`: so many rows are shown; `sealed_anew`: it is the open run's
+    next attempt."""
+
+    program: Program
+    export: Export
+    run: RowMapping | None
+    tally: Tally
+    most: int | None
+    sealed_anew: bool
+
+    @property
+    def would_go(self) -> bool:
+        return bool(self.tally.rows) or self.export.definition.file.when_empty == "send"
+
+
 class _Undone(Exception):
     pass
 
 
-def preview_export(program: Program, export_id: str, most: int | None) -> None:
+def preview_export(program: Program, export_id: str, most: int | None, *, as_json: bool) -> None:
     """Prints the file to standard output and what it leaves out to standard error. Raises RefusedError.
 
     The file is rendered into a nameless temporary file first: no lock waits for whoever reads the output.
     """
+    if as_json and most is None:
+        most = _ROWS_IN_JSON
     with tempfile.TemporaryFile() as spool:
         with program.database.read() as connection:
             export = _export(connection, export_id)
@@ -51,9 +73,70 @@ def preview_export(program: Program, export_id: str, most: int | None) -> None:
         if run is not None and sealed_anew:
             tally = _render_with(program, export_id, run, spool, most)
         spool.seek(0)
+        found = Preview(program, export, run, tally, most, sealed_anew)
+        if as_json:
+            emit_object(_shape(found, spool.read()))
+            return
+        _print(spool, _encoding(export))
+    _tell(found)
+    if not tally.rows:
+        _tell_sample(found)
+
+
+def _print(spool: IO[bytes], encoding: str) -> None:
+    """Piped: byte for byte. On a terminal what would command it, or cannot be seen, is written out."""
+    if not on_terminal():
         while chunk := spool.read(_CHUNK):
             emit_raw(chunk)
-    _tell(program, export, run, tally, most, sealed_anew=sealed_anew)
+        return
+    for line in spool:
+        emit(line.decode(encoding, "backslashreplace").rstrip("\r\n"))
+
+
+def _encoding(export: Export) -> str:
+    return "utf-8" if export.definition.file.format == "jsonl" else export.definition.file.encoding
+
+
+def _shape(found: Preview, content: bytes) -> dict[str, Any]:
+    tally, run, encoding = found.tally, found.run, _encoding(found.export)
+    return {
+        "export_id": found.export.definition.export_id,
+        "file": _file_name(found) if found.would_go else None,
+        "rows": tally.rows,
+        "rows_shown": tally.rows if found.most is None else min(tally.rows, found.most),
+        "held": [{"reason": reason, "count": count} for reason, count in tally.held.most_common()],
+        "not_to_be_sent": [{"reason": reason, "count": count} for reason, count in tally.ended.most_common()],
+        "paused": found.export.paused,
+        "open_run": {"run_id": run["run_id"], "state": run["state"]} if run is not None else None,
+        "columns": [spec.title for spec in found.export.definition.fields],
+        "content": content.decode(encoding, "backslashreplace"),
+        "sample": None if tally.rows else "".join(_sample(found)[0]),
+    }
+
+
+def _tell_sample(found: Preview) -> None:
+    """While nothing is ready: what a file looks like, of a made-up student, on standard error."""
+    lines, problem = _sample(found)
+    if problem is not None:
+        note(f"no sample can be made up: {problem}")
+        return
+    note("a SAMPLE of what a file looks like; its student is made up, and it is not sent:")
+    if not found.export.definition.file.header:
+        note(f"  (columns: {', '.join(spec.title for spec in found.export.definition.fields)})")
+    for line in lines:
+        note("  " + line.rstrip("\r\n"))
+
+
+def _sample(found: Preview) -> tuple[list[str], str | None]:
+    """The header and one row, or why there is none."""
+    definition = found.export.definition
+    try:
+        row = sample_row(definition, found.program.clock())
+        content = b"".join(render([row], definition.fields, definition.file))
+    except (Unwritable, RefusedError) as error:
+        return [], str(error)
+    text = content.decode(_encoding(found.export), "backslashreplace")
+    return text.removeprefix("\ufeff").splitlines(keepends=True), None
 
 
 def _export(connection: Connection, export_id: str) -> Export:
@@ -107,41 +190,33 @@ def _values(judged: Iterable[sealing.Judged], tally: Tally, most: int | None) ->
             tally.ended[one.verdict.reason] += 1
 
 
-def _tell(
-    program: Program,
-    export: Export,
-    run: RowMapping | None,
-    tally: Tally,
-    most: int | None,
-    *,
-    sealed_anew: bool,
-) -> None:
-    name = _file_name(program, export, run if sealed_anew else None)
-    would = "would go" if tally.rows or export.definition.file.when_empty == "send" else "no file would go"
+def _tell(found: Preview) -> None:
+    tally, run, most = found.tally, found.run, found.most
+    would = f"would go as {_file_name(found)}" if found.would_go else "no file would go"
     shown = f", the first {most} shown" if most is not None and most < tally.rows else ""
-    note(f"{counted(tally.rows, 'row')}{shown}; {would}{f' as {name}' if would == 'would go' else ''}")
-    if tally.rows == export.definition.row_limit:
+    note(f"{counted(tally.rows, 'row')}{shown}; {would}")
+    if tally.rows == found.export.definition.row_limit:
         note(f"{tally.rows} rows is the most one run takes; what is left goes in the next")
     for reason, count in tally.held.most_common():
         note(f"{count} held: {reason}")
     for reason, count in tally.ended.most_common():
         note(f"{count} not to be sent: {reason}")
-    if export.paused:
+    if found.export.paused:
         note("the export is paused: nothing goes before it is resumed")
     if run is not None:
-        note(_about(run, sealed_anew=sealed_anew))
+        note(_about(run, sealed_anew=found.sealed_anew))
 
 
-def _file_name(program: Program, export: Export, run: RowMapping | None) -> str:
-    if run is not None and run["file_name"] is not None:
+def _file_name(found: Preview) -> str:
+    definition, run = found.export.definition, found.run
+    if found.sealed_anew and run is not None and run["file_name"] is not None:
         return str(run["file_name"])
-    zone = zone_of(export.definition.schedule.time_zone)
     try:
         return render_name(
-            export.definition.file.name,
-            export=export.definition.export_id,
-            due=program.clock().astimezone(zone),
-            sequence=export.row["next_sequence"],
+            definition.file.name,
+            export=definition.export_id,
+            due=found.program.clock().astimezone(zone_of(definition.schedule.time_zone)),
+            sequence=found.export.row["next_sequence"],
             run="0" * 32,
         )
     except ValueError as error:

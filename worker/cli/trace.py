@@ -44,7 +44,7 @@ def trace(
     received_at, message_id, source); exports (export_id, state, excluded_by, summary, collapsed_behind,
     next_run_at, entries (version, ordinal, state, reason_code, reason, action, released, run_id, run_state, line,
     file, sha256, resent_by, buffered_at, settled_at, delivered_at), decisions (version, ordinal, decision, who,
-    at, reason, was)). With --student: tardies, a list of these. No student's name or number is shown.
+    at, reason, was)). With --student: an array of these. No student's name or number is shown.
     """
     from worker.cli.trace_show import trace_student, trace_tardy
 

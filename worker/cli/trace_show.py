@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from worker.bootstrap import Program
-from worker.cli.output import counted, emit, emit_facts, emit_object, emit_wrapped, instant, when
+from worker.cli.output import counted, emit, emit_facts, emit_list, emit_object, emit_wrapped, instant, when
 from worker.cli.trace_words import decided, excluded, overtaken, overtaken_text, summary
 from worker.errors import RefusedError
 from worker.store.reading_trace import ExportTrace, Place, Trace, districts_of, tardies_of, traces
@@ -30,7 +30,7 @@ def trace_student(program: Program, local_id: str, district: str | None, *, as_j
     with program.database.read() as connection:
         found = list(traces(connection, _of_student(connection, local_id, district)))
     if as_json:
-        emit_object({"tardies": [_shape(one) for one in found]})
+        emit_list(map(_shape, found))
         return
     for number, one in enumerate(found, start=1):
         if number > 1:

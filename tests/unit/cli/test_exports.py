@@ -7,6 +7,7 @@ import shutil
 from datetime import timedelta
 from typing import Any
 
+from schemas.catalogue import EXPORT_FIELDS
 from schemas.zones import source
 from tests.builders import bell_schedule, code, definition, school, tardy, void
 from tests.unit.cli.workplace import Ended, Workplace
@@ -72,11 +73,37 @@ def test_a_preview_may_be_cut_after_some_rows_and_says_so(place: Workplace) -> N
 
 def test_a_preview_of_nothing_is_no_bytes_unless_an_empty_file_would_go(place: Workplace) -> None:
     place.apply(full())
-    assert preview(place) == (b"", ["0 rows; no file would go"])
+    shown, said = preview(place)
+    assert (shown, said[0]) == (b"", "0 rows; no file would go")
     place.apply(full(file={**CSV, "when_empty": "send"}))
     shown, said = preview(place)
     assert shown == b"\xef\xbb\xbfNo,Id,Day,Name,Code\r\n"
     assert said[0].startswith("0 rows; would go as daily_")
+
+
+def test_a_preview_of_an_empty_buffer_shows_the_header_and_a_marked_sample_row(place: Workplace) -> None:
+    """Every exportable field has a made-up value; nothing of it stands where the file's bytes do."""
+    fields = [{"field": name, "header": name} for name in EXPORT_FIELDS]
+    file = {"format": "csv", "name": "{export}_{sequence:04d}.csv", "header": True}
+    place.apply(definition(fields=[*fields, {"field": "attributes.Bus", "header": "Bus"}], file=file))
+    shown, said = preview(place)
+    assert shown == b""
+    at = said.index("a SAMPLE of what a file looks like; its student is made up, and it is not sent:")
+    header, row = said[at + 1 : at + 3]
+    assert header.strip().split(",") == [*EXPORT_FIELDS, "Bus"]
+    assert all(value for value in row.strip().split(","))
+    told = place.ok("exports", "preview", "daily", "--json").json
+    assert (told["rows"], told["content"], told["file"]) == (0, "", None)
+    assert told["sample"].splitlines() == [header.strip(), row.strip()]
+
+
+def test_a_preview_as_json_has_the_file_and_what_it_leaves_out(place: Workplace) -> None:
+    place.apply(definition(fields=[{"field": "tardy_id"}, {"field": "student.local_id", "required": True}]))
+    place.receive(tardy("t-1"), tardy("t-2"), tardy("t-3", student={"id": "s-3"}))
+    told = place.ok("exports", "preview", "daily", "--rows", "1", "--json").json
+    assert (told["rows"], told["rows_shown"], told["file"], told["sample"]) == (2, 1, "daily_0001.csv", None)
+    assert told["content"].startswith("t-1,")
+    assert told["held"] == [{"reason": "student.local_id is required and empty", "count": 1}]
 
 
 def test_a_preview_after_a_failed_run_shows_what_its_next_attempt_sends(place: Workplace) -> None:
@@ -101,7 +128,7 @@ def test_a_preview_after_a_failed_run_shows_what_its_next_attempt_sends(place: W
 def test_a_preview_of_a_paused_export_says_that_nothing_goes(place: Workplace) -> None:
     place.apply(full())
     place.ok("exports", "pause", "daily", "--reason", "upgrade")
-    assert preview(place)[1][-1] == "the export is paused: nothing goes before it is resumed"
+    assert "the export is paused: nothing goes before it is resumed" in preview(place)[1]
 
 
 def test_what_a_person_asks_for_is_answered_and_audited_like_a_message(place: Workplace) -> None:
