@@ -9,6 +9,7 @@ from marshmallow import ValidationError
 
 from schemas.catalogue import ATTRIBUTES, EXPORT_FIELDS, find_field, nearest
 from schemas.errors import shown
+from schemas.everyday import field_hints
 from schemas.fields import Choice, Flag, JsonSchema, Scalar, ScalarMap, Strict, Text, Whole, whole
 from schemas.formats import format_problem
 from schemas.strict import Problems, StrictSchema, given
@@ -23,7 +24,7 @@ class FieldName(Strict):
         if type(value) is not str:
             raise ValidationError("must be the name of a field, as text")
         if find_field(value) is None:
-            near = nearest(value, [*EXPORT_FIELDS, f"{ATTRIBUTES}NAME"])
+            near = field_hints(value) or nearest(value, [*EXPORT_FIELDS, f"{ATTRIBUTES}NAME"])
             hint = (
                 f"nearest: {', '.join(near)}"
                 if near
@@ -101,6 +102,9 @@ class FileSchema(StrictSchema):
     format = Choice(required=True)
     name = Text(1, 500, required=True)
     line_ending = Choice("crlf", "lf")
+    control_characters = Choice(
+        "space", "hold", about="space (csv, fixed_width: the default): a run of them is one blank."
+    )
     if_exists = Choice("wait", "replace")
     when_empty = Choice("skip", "send")
 
@@ -110,7 +114,7 @@ class CsvSchema(FileSchema):
 
     format = Choice("csv", required=True)
     delimiter = OneCharacter(never='"')
-    quoting = Choice("minimal", "all")
+    quoting = Choice("minimal", "all", "none", about="none: a value that would need quotes is held.")
     encoding = Choice("utf-8", "utf-8-sig", "cp1252")
     header = Flag()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import normalize
 
 from schemas.filename import name_problem
 
@@ -69,6 +70,7 @@ def _column(column: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[tupl
     yield from _belongs(column, file["format"])
     yield from _fits(column, file)
     yield from _encodes(column, file)
+    yield from _unquoted(column, file)
 
 
 def _belongs(column: Mapping[str, Any], format: str) -> Iterator[tuple[str, str]]:
@@ -87,10 +89,13 @@ def _fits(column: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[tuple[
     options = ("max_length", "width") if file["format"] == "fixed_width" else ("max_length",)
     limits = [column[option] for option in options if option in column]
     for option, text in _texts(column):
+        text = normalize("NFC", text)
         if limits and len(text) > min(limits):
             yield option, f"is longer than the {min(limits)} characters this column may have"
         if file["format"] == "fixed_width" and ("\n" in text or "\r" in text):
             yield option, "must not hold a line break in a fixed_width file"
+        elif file.get("control_characters") == "hold" and _has_control(text):
+            yield option, "holds a line break or another control character, for which every row would be held"
 
 
 def _encodes(column: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -99,7 +104,7 @@ def _encodes(column: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[tup
     if file.get("header", True) and file["format"] == "csv":
         written.append((".header", column.get("header", "")))
     for option, text in written:
-        if not _in(encoding, text):
+        if not _in(encoding, normalize("NFC", text)):
             yield option, f"holds a character that {encoding} does not have"
 
 
@@ -116,6 +121,23 @@ def _texts(column: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _unquoted(column: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What would need quotes in a file that has none."""
+    if file.get("quoting") != "none":
+        return
+    special = {file.get("delimiter", ","), '"'}
+    texts = [*_texts(column)]
+    if file.get("header", True):
+        texts.append((".header", column.get("header", column.get("field", ""))))
+    for option, text in texts:
+        if special & set(text):
+            yield option, "would need quotes, and with quoting none the file has none"
+
+
+def _has_control(text: str) -> bool:
+    return any(char < " " or "\x7f" <= char <= "\x9f" or char in "\u2028\u2029" for char in text)
 
 
 def _headers(columns: Mapping[int, Mapping[str, Any]], file: Mapping[str, Any]) -> Iterator[str]:

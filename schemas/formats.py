@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from schemas.everyday import format_hint
+
 Shape = Literal["date", "time", "instant"]
 
 _DATE = "aAbBdeCDFgGhjmuUVwWxyY"
@@ -33,7 +35,8 @@ def format_problem(pattern: str, shape: Shape) -> str | None:
         return "must hold printable characters only"
     found = _directive.findall(pattern)
     if all(letter == "%" for _, letter in found):
-        return "must hold a strftime directive, like %Y"
+        hint = format_hint(pattern)
+        return "must hold a strftime directive, like %Y" + (f"; {hint}" if hint else "")
     for flag, letter in found:
         if letter not in _ALLOWED[shape] or letter == "" or (flag and letter in _WITHOUT_FLAG):
             return _refused(f"%{flag}{letter}", letter, shape)

@@ -1,6 +1,7 @@
 """The published files, made from the marshmallow schemas: AsyncAPI, and JSON Schemas (draft 07).
 
-What JSON Schema cannot say stays out of them: that a moment, a day or a time zone exists, that a period ends
+What JSON Schema cannot say stays out of them (and of a format `date-time` the pattern beside it says more exactly
+what is taken): that a moment, a day or a time zone exists, that a period ends
 after it starts and overlaps no other, that no string holds a lone surrogate.
 """
 

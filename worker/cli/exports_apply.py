@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from schemas.advice import advice
 from worker.actions.changes import WouldChange
 from worker.bootstrap import Program
 from worker.cli.asking import save
@@ -19,6 +20,7 @@ from worker.destinations.placing import place_problem
 from worker.errors import RefusedError, WritebackError
 from worker.store import definitions
 from worker.store.definitions import Saved
+from worker.views.advice import advice_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,11 @@ def _is_foreign(stored: RowMapping | None, one: Valid) -> bool:
 
 def _tell_valid(valid: Sequence[Valid], *, as_json: bool) -> None:
     if as_json:
-        emit_list(_shape(one, "valid", None) for one in valid)
+        emit_list(_shape(one, "valid", None, list(advice(one.document))) for one in valid)
         return
     for one in valid:
         emit(f"{one.document['export_id']}: valid ({one.where})")
+        _tell_advice(one, list(advice(one.document)))
 
 
 def save_all(program: Program, valid: Sequence[Valid], how: How, *, as_json: bool) -> None:
@@ -97,15 +100,18 @@ def save_all(program: Program, valid: Sequence[Valid], how: How, *, as_json: boo
         _ask(program, valid)
     done: list[dict[str, Any]] = []
     for one in valid:
+        with program.database.read() as connection:
+            asked = advice_on(connection, one.document)
         try:
             saved = save(program, one.document, run_now=how.run_now, reason=how.reason)
         except WritebackError as error:
             raise type(error)(
                 f"{one.where}: {error} ({len(done)} of {len(valid)} definitions are saved)"
             ) from None
-        done.append(_shape(one, saved.result, saved.revision))
+        done.append(_shape(one, saved.result, saved.revision, asked))
         if not as_json:
             emit(_line(one.document["export_id"], saved, run_now=how.run_now))
+            _tell_advice(one, asked)
     if as_json:
         emit_list(done)
 
@@ -124,5 +130,12 @@ def _line(export_id: str, saved: Saved, *, run_now: bool) -> str:
     return f"{export_id}: {said}{'; a run is asked for' if run_now else ''}"
 
 
-def _shape(one: Valid, result: str, revision: int | None) -> dict[str, Any]:
-    return {"export_id": one.document["export_id"], "result": result, "revision": revision}
+def _tell_advice(one: Valid, asked: Sequence[str]) -> None:
+    """On standard error: the definition is saved as it is."""
+    for text in asked:
+        note(f"{one.where}: warning: {text}")
+
+
+def _shape(one: Valid, result: str, revision: int | None, warnings: Sequence[str]) -> dict[str, Any]:
+    name = one.document["export_id"]
+    return {"export_id": name, "result": result, "revision": revision, "warnings": list(warnings)}

@@ -9,6 +9,9 @@ from typing import Any
 
 from worker.core.definition import WEEKDAYS, Gap
 
+LONGEST_USUAL = 6 * 60
+"""Minutes of the longest period that nobody asks about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -25,7 +28,11 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class BellSchedule:
-    """A bell schedule and its days: ISO `dates`, before `weekdays` (of WEEKDAYS), before `default`."""
+    """A bell schedule and its days: ISO `dates`, before `weekdays` (of WEEKDAYS), before `default`.
+
+    It applies from the ISO date `effective_from` to `effective_until`, both included; None: without end. With
+    `grades` it is theirs alone.
+    """
 
     bell_schedule_id: str
     name: str
@@ -33,6 +40,13 @@ class BellSchedule:
     weekdays: frozenset[str]
     dates: frozenset[str]
     periods: tuple[Period, ...]
+    effective_from: str | None = None
+    effective_until: str | None = None
+    grades: frozenset[str] = frozenset()
+
+    def is_in_force(self, iso: str) -> bool:
+        """Whether it can apply on that ISO date."""
+        return (self.effective_from or iso) <= iso <= (self.effective_until or iso)
 
 
 def parse_bell_schedule(document: Mapping[str, Any]) -> BellSchedule:
@@ -44,6 +58,9 @@ def parse_bell_schedule(document: Mapping[str, Any]) -> BellSchedule:
         weekdays=frozenset(document.get("weekdays") or ()),
         dates=frozenset(document.get("dates") or ()),
         periods=tuple(_period(period) for period in document.get("periods") or ()),
+        effective_from=document.get("effective_from"),
+        effective_until=document.get("effective_until"),
+        grades=frozenset(document.get("grades") or ()),
     )
 
 
@@ -53,29 +70,57 @@ def _period(document: Mapping[str, Any]) -> Period:
     )
 
 
-def schedule_of(schedules: Iterable[BellSchedule], day: date) -> BellSchedule | str:
-    """The bell schedule in force on a local day, or, as text for a person, why there is none.
+def schedule_of(schedules: Iterable[BellSchedule], day: date, grade: str | None = None) -> BellSchedule | str:
+    """The bell schedule in force on a local day for a student's grade, or, as text for a person, why there is none.
 
-    One that names the date wins over one that names the weekday, and that over the default. Where two are
-    equally entitled neither is taken: which periods hold that day is then unknown, and a guess could send a
-    wrong one.
+    One for that grade wins over one for all; among these, one that names the date over one that names the weekday,
+    and that over the default. Where two are equally entitled neither is taken: which periods hold that day is then
+    unknown, and a guess could send a wrong one.
     """
-    schedules = tuple(schedules)
+    iso = day.isoformat()
+    in_force = [schedule for schedule in schedules if schedule.is_in_force(iso)]
+    own = [schedule for schedule in in_force if grade is not None and grade in schedule.grades]
+    for_all = [schedule for schedule in in_force if not schedule.grades]
+    entitled = _entitled(own, day) or _entitled(for_all, day)
+    if len(entitled) == 1:
+        return entitled[0]
+    return _why_none(entitled, iso, others=len(in_force) > len(for_all))
+
+
+def _entitled(schedules: list[BellSchedule], day: date) -> list[BellSchedule]:
     iso, weekday = day.isoformat(), WEEKDAYS[day.weekday()]
     by_date = [schedule for schedule in schedules if iso in schedule.dates]
     by_weekday = [schedule for schedule in schedules if weekday in schedule.weekdays]
-    by_default = [schedule for schedule in schedules if schedule.default]
-    entitled = by_date or by_weekday or by_default
-    return entitled[0] if len(entitled) == 1 else _why_none(entitled, iso)
+    return by_date or by_weekday or [schedule for schedule in schedules if schedule.default]
 
 
-def _why_none(entitled: list[BellSchedule], iso: str) -> str:
+def _why_none(entitled: list[BellSchedule], iso: str, *, others: bool) -> str:
+    """`others`: some are for certain grades alone."""
     if not entitled:
-        return (
-            f"no bell schedule applies on {iso}: name the date or the weekday in one, or make one the default"
-        )
+        whose = " to every grade" if others else ""
+        return f"no bell schedule applies{whose} on {iso}: name the date or the weekday in one, or make one the default"
     names = ", ".join(sorted(schedule.bell_schedule_id for schedule in entitled))
     return f"bell schedules {names} apply equally on {iso}: name that date in only one of them"
+
+
+def oddities(schedule: BellSchedule) -> list[str]:
+    """What of it is allowed but most likely not meant, a sentence each for whoever keeps the bell schedules."""
+    return [_too_long(period) for period in schedule.periods if _minutes(period) > LONGEST_USUAL]
+
+
+def _too_long(period: Period) -> str:
+    hours, minutes = divmod(_minutes(period), 60)
+    start = int(period.start[:2]) * 60 + int(period.start[3:])
+    meant = start + _minutes(period) - 12 * 60
+    hint = f"; is {meant // 60:02d}:{meant % 60:02d} meant?" if start < meant else "; is its end right?"
+    return (
+        f"period {period.name} lasts {hours} h {minutes:02d} min, from {period.start} to {period.end}{hint}"
+    )
+
+
+def _minutes(period: Period) -> int:
+    end = _end(period)
+    return int(end[:2]) * 60 + int(end[3:]) - int(period.start[:2]) * 60 - int(period.start[3:])
 
 
 def find_period(schedule: BellSchedule, at: time, name: str | None) -> Period | None:

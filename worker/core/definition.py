@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Any, Literal
 
+from worker.core.texts import composed
+
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Collapse = Literal["none", "per_day", "per_period"]
 Gap = Literal["hold", "next", "previous"]
@@ -43,6 +45,13 @@ class FileSpec:
     header: bool = True
     if_exists: str = "wait"
     when_empty: str = "skip"
+    control_characters: str | None = None
+
+    @property
+    def is_one_line(self) -> bool:
+        """Whether a run of line breaks and control characters in a value becomes one blank."""
+        usual = "keep" if self.format == "jsonl" else "space"
+        return (self.control_characters or usual) == "space"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ def parse_definition(document: Mapping[str, Any]) -> Definition:
         schedule=_schedule(document["schedule"]),
         destination=document["destination"],
         file=FileSpec(**document["file"]),
-        fields=tuple(FieldSpec(**entry) for entry in document["fields"]),
+        fields=tuple(_field(entry) for entry in document["fields"]),
         corrections=document.get("corrections", "hold"),
         backfill_from=date.fromisoformat(document["backfill_from"])
         if document.get("backfill_from")
@@ -128,6 +137,12 @@ def parse_definition(document: Mapping[str, Any]) -> Definition:
         blackout=tuple(_span(day) for day in document.get("blackout", ())),
         guard_rows=document["guard"]["max_rows"] if document.get("guard") else None,
     )
+
+
+def _field(entry: Mapping[str, Any]) -> FieldSpec:
+    if "map" not in entry:
+        return FieldSpec(**entry)
+    return FieldSpec(**{**entry, "map": {composed(key): value for key, value in entry["map"].items()}})
 
 
 def _span(day: str | Mapping[str, str]) -> tuple[date, date]:

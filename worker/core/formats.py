@@ -9,11 +9,11 @@ from __future__ import annotations
 import csv
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 from worker.core.definition import FieldSpec, FileSpec
+from worker.core.texts import is_on_one_line
 from worker.errors import RefusedError
 
 Value = str | int | float | bool | None
@@ -23,8 +23,6 @@ CHUNK_BYTES = 64 * 1024
 
 _NEWLINES = {"crlf": "\r\n", "lf": "\n"}
 _BOM = b"\xef\xbb\xbf"
-# C0 and C1 controls, with them every line break of ASCII and NEL; then the two line breaks of Unicode.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _QUOTING: Mapping[str, Literal[0, 1]] = {"minimal": csv.QUOTE_MINIMAL, "all": csv.QUOTE_ALL}
 
 
@@ -59,7 +57,10 @@ class Csv:
         return _encoded(_csv_line([_text(value) for value in values], spec), _codec(spec))
 
     def problem(self, value: Value, field: FieldSpec, spec: FileSpec) -> str | None:
-        return _common_problem(value, _codec(spec))
+        problem = _common_problem(value, spec, _codec(spec))
+        if problem is None and spec.quoting == "none" and _needs_quotes(_text(value), spec):
+            problem = "would need quotes, and the file has none"
+        return problem
 
 
 class FixedWidth:
@@ -74,9 +75,9 @@ class FixedWidth:
         return _encoded("".join(cells) + _NEWLINES[spec.line_ending], _codec(spec))
 
     def problem(self, value: Value, field: FieldSpec, spec: FileSpec) -> str | None:
-        problem = _common_problem(value, _codec(spec))
+        problem = _common_problem(value, spec, _codec(spec))
         text = _text(value)
-        if problem is None and _CONTROL.search(text):
+        if problem is None and not is_on_one_line(text):
             problem = "holds a line break or another control character, which a fixed-width file cannot carry"
         if problem is None and field.width is not None and len(text) > field.width:
             problem = f"longer than the column's width of {field.width} characters"
@@ -101,7 +102,7 @@ class JsonLines:
         return _encoded(json.dumps(pairs, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
 
     def problem(self, value: Value, field: FieldSpec, spec: FileSpec) -> str | None:
-        return _common_problem(value, "utf-8")
+        return _common_problem(value, spec, "utf-8")
 
 
 FORMATS: Mapping[str, Format] = {"csv": Csv(), "fixed_width": FixedWidth(), "jsonl": JsonLines()}
@@ -140,6 +141,8 @@ class _Echo:
 
 
 def _csv_line(texts: Sequence[str], spec: FileSpec) -> str:
+    if spec.quoting == "none":
+        return spec.delimiter.join(texts) + _NEWLINES[spec.line_ending]
     # Always CRLF first: before Python 3.13 csv leaves a CR unquoted that is not in the line ending.
     writer = csv.writer(
         _Echo(), delimiter=spec.delimiter, quoting=_QUOTING[spec.quoting], lineterminator="\r\n"
@@ -179,14 +182,20 @@ def _refuse_problems(form: Format, values: Sequence[Value], fields: Fields, spec
             raise RefusedError(f"column {field.title!r}: a value that {spec.format} cannot write: {problem}")
 
 
-def _common_problem(value: Value, codec: str) -> str | None:
+def _common_problem(value: Value, spec: FileSpec, codec: str) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return "not a finite number"
     if not isinstance(value, str):
         return None
     if "\x00" in value:
         return "holds a NUL character"
+    if spec.control_characters == "hold" and not is_on_one_line(value):
+        return "holds a line break or another control character"
     return None if value.isascii() or _encodable(value, codec) else f"not in the encoding {codec}"
+
+
+def _needs_quotes(text: str, spec: FileSpec) -> bool:
+    return spec.delimiter in text or '"' in text or "\r" in text or "\n" in text
 
 
 def _encodable(value: str, codec: str) -> bool:

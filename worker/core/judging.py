@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from schemas.zones import Zone, zone_of
@@ -16,13 +16,17 @@ from worker.core.rows import Tardy, Unwritable, Value, build_row, once_more, sam
 Action = Literal["add", "change", "void"]
 
 
+FARTHEST_AHEAD = timedelta(minutes=60)
+"""How far a tardy's time may lie ahead of its arrival and still be believed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An entry under judgement: the version it carries, beside the tardy's newest one.
 
     `document` is None for a void that came without its tardy's data, or where it has been purged. `received_at`
-    is when this version arrived, `first_received_at` the tardy's first. `released`: a person has said that it
-    is to go although a policy holds it.
+    is when this version arrived, `first_received_at` the tardy's first, `told_at` the first with the same
+    `occurred_at` (None: this one). `released`: a person has said that it is to go although a policy holds it.
     """
 
     tardy_id: str
@@ -34,6 +38,13 @@ class Candidate:
     received_at: datetime
     first_received_at: datetime
     released: bool = False
+    told_at: datetime | None = None
+
+    @property
+    def ahead(self) -> timedelta:
+        """How far its time lies ahead of its arrival."""
+        told_at = self.told_at or self.received_at
+        return timedelta(0) if self.occurred_at is None else self.occurred_at - told_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,7 @@ class Ends:
 
 Verdict = Ready | Waits | Ends
 
-BY_POLICY = frozenset({"correction", "closed", "too-old"})
+BY_POLICY = frozenset({"correction", "closed", "too-old", "ahead"})
 """Codes of what a person may release: it could be written, but the definition does not let it go by itself."""
 
 _BY_HAND = {"void": "remove it in the SIS", "change": "correct it in the SIS"}
@@ -185,7 +196,7 @@ def _row(
     action: Action = "change" if in_sis is not None and not in_sis.seen_to else "add"
     if action == "change" and _says_the_same(definition, candidate, references, in_sis):
         return Ends("ignored", "nothing that the row tells has changed in the tardy since it was delivered")
-    late = _too_late(definition, candidate, references, in_sis, action)
+    late = _ahead(candidate, in_sis, action) or _too_late(definition, candidate, references, in_sis, action)
     try:
         values = tardy_values(definition, candidate, references, action, line)
     except Unwritable as problem:
@@ -317,6 +328,20 @@ def _policy(definition: Definition, candidate: Candidate, action: Action) -> Ver
             action,
         )
     return None
+
+
+def _ahead(candidate: Candidate, in_sis: Delivered | None, action: Action) -> Waits | None:
+    """A time far ahead of its arrival is a wrong clock's; one that has gone out has been released."""
+    if candidate.released or candidate.ahead <= FARTHEST_AHEAD:
+        return None
+    if in_sis is not None and in_sis.occurred_at == candidate.occurred_at:
+        return None
+    minutes = candidate.ahead // timedelta(minutes=1)
+    return Waits(
+        "ahead",
+        f"its time lies {minutes} minutes ahead of its arrival: the clock that told it is wrong",
+        action,
+    )
 
 
 def _too_late(

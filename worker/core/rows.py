@@ -12,14 +12,16 @@ from schemas.catalogue import find_field
 from schemas.times import stored_instant
 from schemas.zones import source as zone_source
 from worker.core.bells import BellSchedule, Period, find_period, matching_periods, period_beside, schedule_of
-from worker.core.definition import Definition, FieldSpec, Gap
+from worker.core.definition import Definition, FieldSpec, FileSpec, Gap
 from worker.core.formats import FORMATS
 from worker.core.references import BehaviorCode, References, School
+from worker.core.texts import composed, dated, on_one_line, title_case
 
 Value = str | int | float | bool | None
 Native = Value | date | time | datetime
 
 DEFAULT_FORMATS = {"date": "%Y-%m-%d", "time": "%H:%M"}
+_CASES: Mapping[str, Callable[[str], str]] = {"upper": str.upper, "lower": str.lower, "title": title_case}
 _UNCOMPARED = ("action", "row_number")  # differ between two rows of the same content
 _LOOKED_UP_BY = ("school_id", "behavior_code", "period", "student")
 """What of a tardy, beside its time, decides which reference data its row is made with."""
@@ -74,9 +76,10 @@ class Tardy:
 
     @cached_property
     def bells(self) -> BellSchedule:
-        """The bell schedule that the school follows on that day."""
+        """The bell schedule that the school follows on that day for the student's grade."""
         school_id = self.school.school_id
-        schedule = schedule_of(self.references.bell_schedules.get(school_id, ()), self.local.date())
+        grade = (self.document.get("student") or {}).get("grade")
+        schedule = schedule_of(self.references.bell_schedules.get(school_id, ()), self.local.date(), grade)
         if isinstance(schedule, str):
             raise Unwritable("period-missing", f"{no_bells(school_id)}{schedule}")
         return schedule
@@ -242,6 +245,8 @@ def _column(definition: Definition, spec: FieldSpec, tardy: Tardy, action: str, 
 def _checked(definition: Definition, spec: FieldSpec, value: Value) -> Value:
     """The value, if it may stand in its column: the same is asked of every row, whatever it goes for."""
     label = spec.field or spec.title or "constant"
+    if isinstance(value, str):
+        value = _fitted(value, definition.file)
     if spec.required and value in (None, ""):
         raise Unwritable("required-empty", f"{label} is required and empty")
     if spec.max_length is not None and len(str(value if value is not None else "")) > spec.max_length:
@@ -250,6 +255,14 @@ def _checked(definition: Definition, spec: FieldSpec, value: Value) -> Value:
     if problem:
         raise Unwritable("not-writable", f"{label}: {problem}")
     return value
+
+
+def _fitted(text: str, file: FileSpec) -> str:
+    """As it is measured and encoded: composed and, unless the file says otherwise, on one line."""
+    if text.isascii() and text.isprintable():
+        return text
+    text = composed(text)
+    return on_one_line(text) if file.is_one_line else text
 
 
 def _native(spec: FieldSpec, tardy: Tardy, action: str, line: int) -> Native:
@@ -283,20 +296,20 @@ def _written(spec: FieldSpec, native: Native) -> Value:
     if native is None or native == "":
         return spec.default if spec.default is not None else native  # type: ignore[return-value]
     value = _formatted(spec, native)
+    if isinstance(value, str):
+        value = composed(value)
     if spec.map is not None:
         value = spec.map.get(_key(value), value)
-    if spec.case and isinstance(value, str):
-        return {"upper": value.upper, "lower": value.lower, "title": value.title}[spec.case]()
-    return value
+    return _CASES[spec.case](value) if spec.case and isinstance(value, str) else value
 
 
 def _formatted(spec: FieldSpec, native: Native) -> Value:
     if isinstance(native, datetime):
-        return native.strftime(spec.format) if spec.format else native.isoformat()
+        return dated(native, spec.format) if spec.format else native.isoformat()
     if isinstance(native, time):
-        return native.strftime(spec.format or DEFAULT_FORMATS["time"])
+        return dated(native, spec.format or DEFAULT_FORMATS["time"])
     if isinstance(native, date):
-        return native.strftime(spec.format or DEFAULT_FORMATS["date"])
+        return dated(native, spec.format or DEFAULT_FORMATS["date"])
     return native
 
 

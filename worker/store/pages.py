@@ -7,6 +7,7 @@ a buffer filled minutes ago reads whole tables for every page.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +21,7 @@ from schemas.tardy import VOIDED
 from schemas.times import stored_instant
 from worker import defects
 from worker.core.definition import Definition
-from worker.core.judging import Candidate, Delivered, Waits
+from worker.core.judging import FARTHEST_AHEAD, Candidate, Delivered, Waits
 from worker.errors import UnreadableError
 from worker.failpoints import Part, reached
 from worker.store.catalogue import load_definition
@@ -56,7 +57,7 @@ class _Version:
         document["school_id"]
         return document
 
-    @property
+    @cached_property
     def occurred_at(self) -> datetime | None:
         return None if self.document is None else stored_instant(self.document["occurred_at"])
 
@@ -127,13 +128,16 @@ def _with_tardies(
     sent = _last_delivered(connection, definition, tardy_ids)
     seen = _voids_seen_to(connection, definition, sorted(sent))
     versions = _versions(connection, definition.district_id, tardy_ids)
+    of_tardy: dict[str, list[_Version]] = defaultdict(list)
+    for (tardy_id, _), version in versions.items():
+        of_tardy[tardy_id].append(version)
     nothing = _Version(None)
     found = []
     for row in page:
         try:
             reached(Part.ENTRY_READ, row["tardy_id"])
             version = versions.get((row["tardy_id"], row["version"]), nothing)
-            candidate = _candidate(row, heads[row["tardy_id"]], version)
+            candidate = _candidate(row, heads[row["tardy_id"]], version, of_tardy[row["tardy_id"]])
             before = sent.get(row["tardy_id"])
             delivered = None
             if before is not None:
@@ -155,7 +159,9 @@ def broken(error: Exception, entry: RowMapping) -> Waits:
     return Waits("defect", defects.told(defects.noted("judge", error, **which)))
 
 
-def _candidate(row: RowMapping, head: RowMapping, version: _Version) -> Candidate:
+def _candidate(
+    row: RowMapping, head: RowMapping, version: _Version, versions: Sequence[_Version]
+) -> Candidate:
     return Candidate(
         row["tardy_id"],
         row["version"],
@@ -166,7 +172,17 @@ def _candidate(row: RowMapping, head: RowMapping, version: _Version) -> Candidat
         received_at=version.received_at or head["first_received_at"],
         first_received_at=head["first_received_at"],
         released=row["released"],
+        told_at=_told_at(version, head, versions),
     )
+
+
+def _told_at(version: _Version, head: RowMapping, versions: Sequence[_Version]) -> datetime | None:
+    """When a version first told the time of this one; None: it is not so far ahead that it matters."""
+    at = version.occurred_at
+    if at is None or at - head["first_received_at"] <= FARTHEST_AHEAD:
+        return None
+    told = (one.received_at for one in versions if one.received_at is not None and one.occurred_at == at)
+    return min(told, default=None)
 
 
 def _unread(row: RowMapping) -> Candidate:

@@ -7,12 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from schemas.zones import Zone
 from worker.core.definition import Definition, FieldSpec
-from worker.core.judging import Candidate, Delivered, Ends, Verdict, Waits, judge, never_sent, tardy_of
+from worker.core.judging import (
+    FARTHEST_AHEAD,
+    Candidate,
+    Delivered,
+    Ends,
+    Verdict,
+    Waits,
+    judge,
+    never_sent,
+    tardy_of,
+)
 from worker.core.references import References
 from worker.core.routing import Route, mismatch
 from worker.core.rows import Unwritable, Value, build_row
@@ -80,6 +90,7 @@ def clauses_of(case: Case) -> list[Clause]:
     row = [
         _never_send(case),
         _collapse(case),
+        _clock(case),
         _closes_at(case),
         _max_age(case),
         *_columns(case),
@@ -123,7 +134,8 @@ def _asked(case: Case, **kept: Any) -> Verdict:
     }
     bare = replace(case.definition, **(policies | kept))
     everything = replace(case.route, schools=None, codes=None, backfill_from=date.min)
-    newest = replace(case.candidate, head_version=case.candidate.version)
+    told_at = case.candidate.occurred_at  # whether it was told ahead of its time is a clause of its own
+    newest = replace(case.candidate, head_version=case.candidate.version, told_at=told_at)
     sent = case.delivered
     earlier = sent if sent is not None and sent.version < newest.version else None
     sent_codes = {place: word for place, word in case.references.mappings.items() if not word.never_send}
@@ -216,6 +228,20 @@ def _collapse(case: Case) -> Clause:
             "collapse", False, f"tardy {case.behind}, of the same student and {span}, goes before it"
         )
     return Clause("collapse", True, f"none of the same student and {span} goes before it{unjudged}")
+
+
+def _clock(case: Case) -> Clause:
+    """Whether its time can be believed: a wrong clock tells one that is still to come."""
+    minutes = case.candidate.ahead // timedelta(minutes=1)
+    if case.candidate.occurred_at is None:
+        return Clause("clock", None, "not asked of a void")
+    if case.candidate.ahead <= FARTHEST_AHEAD:
+        return Clause("clock", True, "it came no more than 60 minutes before its time")
+    if case.candidate.released:
+        return Clause("clock", True, "a person has released it")
+    return Clause(
+        "clock", False, f"it came {minutes} minutes before its time: the clock that told it is wrong"
+    )
 
 
 def _closes_at(case: Case) -> Clause:

@@ -121,7 +121,15 @@ def _candidate(event: TardyVersion, known: _Known, now: datetime) -> Candidate:
         received_at=known.same["received_at"] if known.same is not None else now,
         first_received_at=known.head["first_received_at"] if known.head is not None else now,
         released=bool(known.entry["released"]) if known.entry is not None else False,
+        told_at=_told_at(event, known, now),
     )
+
+
+def _told_at(event: TardyVersion, known: _Known, now: datetime) -> datetime:
+    """When its time was first told: by the newest version that is known, or by this one."""
+    if known.head is not None and known.head["occurred_at"] == event.occurred_at:
+        return cast(datetime, known.head["first_received_at"])
+    return cast(datetime, known.same["received_at"]) if known.same is not None else now
 
 
 def _references(connection: Connection, event: TardyVersion, delivered: Delivered | None) -> References:

@@ -15,6 +15,7 @@ from worker.core.bells import (
     Period,
     find_period,
     matching_periods,
+    oddities,
     parse_bell_schedule,
     period_beside,
     schedule_of,
@@ -38,6 +39,58 @@ MONDAYS = replace(REGULAR, bell_schedule_id="mondays", default=False, weekdays=f
 ASSEMBLY = replace(REGULAR, bell_schedule_id="assembly", default=False, dates=frozenset({"2026-03-09"}))
 
 
+NINTH = replace(REGULAR, bell_schedule_id="ninth", grades=frozenset({"9"}))
+SPRING = replace(REGULAR, bell_schedule_id="spring", effective_from="2026-03-09")
+AUTUMN = replace(REGULAR, bell_schedule_id="autumn", effective_until="2026-03-08")
+
+
+def chosen(*schedules: BellSchedule, day: date = MONDAY, grade: str | None = None) -> str:
+    found = schedule_of(schedules, day, grade)
+    return found if isinstance(found, str) else found.bell_schedule_id
+
+
+def test_a_grade_s_own_schedule_is_theirs_alone_and_wins_over_one_for_all() -> None:
+    assert chosen(REGULAR, NINTH, grade="9") == "ninth"
+    assert chosen(REGULAR, NINTH, grade="10") == "regular"
+    assert chosen(REGULAR, NINTH) == "regular"
+    assert chosen(ASSEMBLY, NINTH, grade="9") == "ninth"
+
+
+def test_a_grade_s_own_schedule_that_names_other_days_leaves_the_one_for_all() -> None:
+    elsewhere = replace(NINTH, default=False, dates=frozenset({"2026-03-10"}))
+    assert chosen(REGULAR, elsewhere, grade="9") == "regular"
+    assert chosen(REGULAR, elsewhere, day=date(2026, 3, 10), grade="9") == "ninth"
+
+
+def test_where_only_other_grades_have_a_schedule_it_is_told_without_the_student_s() -> None:
+    assert chosen(NINTH, grade="10").startswith("no bell schedule applies to every grade on 2026-03-09")
+
+
+def test_a_schedule_applies_from_its_first_day_to_its_last() -> None:
+    assert chosen(AUTUMN, SPRING, day=date(2026, 3, 8)) == "autumn"
+    assert chosen(AUTUMN, SPRING, day=MONDAY) == "spring"
+    both = replace(SPRING, effective_until="2026-03-10")
+    assert chosen(both, day=date(2026, 3, 10)) == "spring"
+    assert chosen(both, day=date(2026, 3, 11)).startswith("no bell schedule applies on 2026-03-11")
+
+
+def test_the_last_period_may_end_at_midnight() -> None:
+    evening = with_periods(Period("late", None, "22:00", "24:00"))
+    assert find_period(evening, time(23, 59, 59), None) == evening.periods[0]
+
+
+def test_a_period_of_more_than_six_hours_is_asked_about() -> None:
+    odd = with_periods(
+        Period("1", None, "08:00", "14:00"),
+        Period("2", None, "08:00", "20:50"),
+        Period("day", None, "08:00", "15:30"),
+    )
+    assert oddities(odd) == [
+        "period 2 lasts 12 h 50 min, from 08:00 to 20:50; is 08:50 meant?",
+        "period day lasts 7 h 30 min, from 08:00 to 15:30; is its end right?",
+    ]
+
+
 def with_periods(*periods: Period) -> BellSchedule:
     return replace(REGULAR, periods=periods)
 
@@ -58,6 +111,11 @@ def test_a_saved_document_becomes_a_bell_schedule() -> None:
     }
     expected = replace(REGULAR, weekdays=frozenset({"mon", "tue"}), dates=frozenset({"2026-03-09"}))
     assert parse_bell_schedule(document) == expected
+    more = {"effective_from": "2026-01-05", "effective_until": "2026-06-12", "grades": ["9"]}
+    told = parse_bell_schedule({**document, **more})
+    assert told == replace(
+        expected, effective_from="2026-01-05", effective_until="2026-06-12", grades=frozenset({"9"})
+    )
 
 
 def test_lists_left_out_of_a_document_are_empty() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -111,10 +112,89 @@ def test_date_and_time_are_the_schools_own() -> None:
         ({"constant": "Ab", "case": "upper"}, "AB"),
         ({"constant": "Ab", "map": {"Ab": "Q"}}, "Q"),
         ({"constant": "", "default": "D"}, "D"),
+        ({"field": "student.last_name", "case": "title"}, "María O'Neil's"),
+        ({"field": "student.last_name", "max_length": 14}, "mari\u0301a o'neil's"),
+        ({"field": "student.last_name", "map": {"MAri\u0301A": "x", "mari\u0301a o'neil's": "M"}}, "M"),
+        ({"constant": "a\u0301", "max_length": 1}, "\u00e1"),
+        ({"field": "attributes.note"}, "two lines"),
+        ({"field": "attributes.note", "default": "none"}, "two lines"),
+        ({"field": "attributes.note", "map": {"two\r\nlines": "2\n"}}, "2 "),
     ],
 )
 def test_how_a_value_is_written(spec: dict[str, Any], value: Any) -> None:
-    assert row(spec, minutes_late=7) == [value]
+    student = {"id": "s", "first_name": "Ada", "last_name": "mari\u0301a o'neil's"}
+    note = {"note": "two\r\nlines"}
+    expected = normalize("NFC", value) if isinstance(value, str) else value
+    assert row(spec, minutes_late=7, student=student, attributes=note) == [expected]
+
+
+def test_control_characters_are_kept_where_the_file_says_so_or_can_carry_them() -> None:
+    column = [{"field": "comment"}]
+    for file, value in (
+        ({"format": "jsonl", "name": "x"}, "a\n\tb"),
+        ({"format": "jsonl", "name": "x", "control_characters": "space"}, "a b"),
+        ({"format": "csv", "name": "x"}, "a b"),
+    ):
+        assert in_file(file, *column, comment="a\n\tb") == [value]
+    for kind in ("csv", "jsonl", "fixed_width"):
+        with pytest.raises(Unwritable) as held:
+            in_file({"format": kind, "name": "x", "control_characters": "hold"}, *column, comment="a\n\tb")
+        assert held.value.code == "not-writable"
+
+
+def in_file(file: dict[str, Any], *fields: dict[str, Any], **changes: Any) -> list[Any]:
+    document = tardy_data("t-1", 1, **changes)
+    tardy = Tardy("t-1", 1, document, datetime.fromisoformat(document["occurred_at"]), EVERYTHING)
+    return build_row(
+        parse_definition(definition(fields=list(fields), file=file)), tardy, action="add", line=1
+    )
+
+
+def test_without_quotes_what_would_need_them_is_held() -> None:
+    file = {"format": "csv", "name": "x", "quoting": "none", "delimiter": ";"}
+    assert in_file(file, {"field": "comment"}, comment="a, b") == ["a, b"]
+    for comment in ("a; b", 'a "b"'):
+        with pytest.raises(Unwritable, match="would need quotes"):
+            in_file(file, {"field": "comment"}, comment=comment)
+
+
+@pytest.mark.parametrize(
+    ("starts", "day", "year"),
+    [
+        (None, "2026-06-30", "2026"),
+        (None, "2026-07-01", "2027"),
+        ("08-15", "2026-08-14", "2026"),
+        ("08-15", "2026-08-15", "2027"),
+        ("01-01", "2026-01-01", "2026"),
+        ("01-01", "2026-12-31", "2026"),
+        ("02-29", "2026-03-01", "2027"),
+    ],
+)
+def test_the_school_says_when_its_year_starts(starts: str | None, day: str, year: str) -> None:
+    place = school()
+    place["data"]["school_year_starts"] = starts
+    found = row({"field": "school_year"}, known=references(place), occurred_at=f"{day}T12:00:00-05:00")
+    assert found == [year]
+
+
+def test_the_period_is_that_of_the_student_s_grade_and_of_the_day_s_term() -> None:
+    new = [{"name": "A", "external_reference_code": "PA", "start": "08:00", "end": "24:00"}]
+    known = references(
+        school(),
+        bell_schedule(effective_until="2026-10-05"),
+        bell_schedule(bell_schedule_id="term2", periods=new, effective_from="2026-10-06"),
+        bell_schedule(bell_schedule_id="ninth", grades=["9"]),
+    )
+    column = {"field": "period.external_reference_code"}
+    assert row(column, known=known) == ["PA"]
+    assert row(column, known=known, occurred_at="2026-10-05T08:07:00-05:00") == ["P1"]
+    assert row(column, known=known, student={"id": "s", "grade": "9"}) == ["P1"]
+
+
+def test_a_school_whose_zone_nobody_knows_holds_what_needs_its_clock() -> None:
+    known = references(school(zone="US/Pacific-New"))
+    assert row({"field": "school.name"}, known=known) == ["School 0012"]
+    assert why({"field": "date"}, known=known).code == "zone-unknown"
 
 
 @pytest.mark.parametrize(

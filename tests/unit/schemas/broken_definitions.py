@@ -178,7 +178,46 @@ BROKEN: list[tuple[object, str]] = [
         "file.delimiter: must be one printable character or a tab, no quote",
     ),
     (definition("file", "delimiter", "\n"), "file.delimiter: must be one printable character or a tab"),
-    (definition("file", "quoting", "none"), "file.quoting: must be one of: minimal, all"),
+    (
+        {**definition("file", "quoting", "none"), "fields": [{"constant": 'a "b"', "header": "x"}]},
+        "fields[0].constant: would need quotes",
+    ),
+    (
+        {**definition("file", "quoting", "none"), "fields": [{"field": "date", "header": "Date, local"}]},
+        "fields[0].header: would need quotes",
+    ),
+    (
+        {**definition("file", "control_characters", "hold"), "fields": [{"constant": "a\tb"}]},
+        "fields[0].constant: holds a line break or another control character",
+    ),
+    (
+        definition("file", "control_characters", "drop"),
+        "file.control_characters: must be one of: space, hold",
+    ),
+    (
+        definition("schedule", "time_zone", "Central"),
+        "schedule.time_zone: must be the name of an IANA time zone, like America/Chicago; "
+        "for that zone write America/Chicago",
+    ),
+    (
+        definition("schedule", "days", ["Monday"]),
+        "schedule.days[0]: must be one of: mon, tue, wed, thu, fri, sat, sun; write mon",
+    ),
+    (
+        definition(*COLUMN, {"field": "date", "format": "MM/DD/YYYY"}),
+        "fields[2].format: must hold a strftime directive, like %Y; write %m/%d/%Y",
+    ),
+    (
+        definition(*COLUMN, {"field": "Student_Number"}),
+        'fields[2].field: unknown field "Student_Number"; nearest: student.local_id, student.id',
+    ),
+    (
+        definition(*COLUMN, {"field": "student_id"}),
+        'fields[2].field: unknown field "student_id"; nearest: student.id, student.local_id',
+    ),
+    (definition("backfill_from", "1969-12-31"), "backfill_from: must lie in the years 1970 to 2199"),
+    (definition("blackout", ["2200-01-01"]), "blackout[0]: must lie in the years 1970 to 2199"),
+    (definition("file", "quoting", "maybe"), "file.quoting: must be one of: minimal, all, none"),
     (definition("file", "line_ending", "\r\n"), "file.line_ending: must be one of: crlf, lf"),
     (definition("file", "encoding", "latin-1"), "file.encoding: must be one of: utf-8, utf-8-sig, cp1252"),
     (definition("file", "header", "yes"), "file.header: must be true or false"),
