@@ -1,4 +1,7 @@
-"""One right message of every type, and one definition: what the published files show and the tests try."""
+"""One right message of every type, and one definition: what the published files show and the tests try.
+
+They fit together: whoever publishes all of them, in this order, gets a file with one row.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 TARDY: dict[str, Any] = {
     "tardy_id": "t-20261123-0007",
     "version": 1,
-    "district_id": "lincoln-usd",
+    "district_id": "default",
     "school_id": "0012",
     "occurred_at": "2026-11-23T08:05:00-06:00",
     "behavior_code": "TARDY",
@@ -54,9 +57,8 @@ EVENTS: dict[str, dict[str, Any]] = {
     "tardy.recorded": TARDY,
     "tardy.amended": {**TARDY, "version": 2, "minutes_late": 7},
     "tardy.voided": {
-        "tardy_id": "t-20261123-0007",
-        "version": 3,
-        "district_id": "lincoln-usd",
+        "tardy_id": "t-20261123-0008",
+        "version": 2,
         "school_id": "0012",
     },
     "behavior_code.saved": {
@@ -72,6 +74,7 @@ EVENTS: dict[str, dict[str, Any]] = {
         "name": "Lincoln High",
         "time_zone": "America/Chicago",
         "sis_school_id": "12",
+        "school_year_starts": "08-12",
     },
     "bell_schedule.saved": {
         "school_id": "0012",
@@ -81,6 +84,8 @@ EVENTS: dict[str, dict[str, Any]] = {
         "default": True,
         "weekdays": ["mon", "tue", "thu", "fri"],
         "dates": ["2026-12-18"],
+        "effective_from": "2026-08-12",
+        "effective_until": "2027-05-27",
         "periods": [
             {"name": "1", "external_reference_code": "P1", "start": "08:00", "end": "08:50"},
             {"name": "2", "external_reference_code": "P2", "start": "08:55", "end": "09:45"},
@@ -90,11 +95,15 @@ EVENTS: dict[str, dict[str, Any]] = {
 }
 
 COMMANDS: dict[str, dict[str, Any]] = {
-    "export.save": {"definition": DEFINITION, "run_now": True, "version": 3},
-    "export.run_now": {"school_id": "0012", "district_id": "lincoln-usd"},
+    "export.save": {
+        "definition": {**DEFINITION, "backfill_from": "2026-08-12"},
+        "run_now": True,
+        "version": 3,
+    },
+    "export.run_now": {"school_id": "0012", "district_id": "default"},
     "export.pause": {"export_id": "lincoln-daily", "reason": "The SIS is being upgraded"},
     "export.resume": {"export_id": "lincoln-daily", "reason": "The upgrade is done"},
-    "export.delete": {"export_id": "lincoln-daily"},
+    "export.delete": {"export_id": "lincoln-weekly"},
     "export.retry": {"export_id": "lincoln-daily"},
     "run.approve": {"run_id": "7b1e6c1c", "reason": "The fire drill made everybody late"},
     "run.resend": {"run_id": "7b1e6c1c", "reason": "The SIS was restored from last night's backup"},

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 from uuid import uuid4
 
+import orjson
 import structlog
 
 from schemas.commands import COMMAND_TYPES, Command, load_command
@@ -25,6 +26,7 @@ from worker.admission import Authority, envelope_in, event_in
 from worker.broker.ports import Broker, Consumer, Delivery, Publisher, Rejection
 from worker.clock import Clock
 from worker.commands import carry_out, refuse, refuse_for_now, refuse_stranger
+from worker.core.bells import oddities, parse_bell_schedule
 from worker.destinations.places import Places
 from worker.errors import RowError, UnavailableError
 from worker.failpoints import Arrow, Part, reached
@@ -323,6 +325,7 @@ class Intake:
                 stored = save_references(connection, items, self._clock())
                 reached(Arrow.REFERENCES_BEFORE_COMMIT)
         reached(Arrow.REFERENCES_COMMITTED)
+        _tell_oddities(items, stored.results)
         return stored.results
 
     # commands
@@ -513,3 +516,12 @@ def _type_of(item: Event) -> str:
 def _known_type(name: str) -> str:
     """A command's type as a label: anything may stand in a message, only what we know in a metric."""
     return name if name in COMMAND_TYPES else "unknown"
+
+
+def _tell_oddities(items: Sequence[ReferenceItem], results: Sequence[str]) -> None:
+    """What of a new bell schedule is most likely not meant goes to the log: its publisher gets no answer."""
+    for item, result in zip(items, results, strict=True):
+        if result == "new" and item.kind == "bell_schedule":
+            for odd in oddities(parse_bell_schedule(orjson.loads(item.document))):
+                named = {"district": item.district_id, "school": item.school_id, "schedule": item.item_id}
+                log.warning("a bell schedule is most likely not as it is meant", odd=odd, **named)

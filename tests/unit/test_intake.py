@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.builders import outgoing, tardy
+from structlog.testing import capture_logs
+
+from tests.builders import bell_schedule, outgoing, tardy
 from tests.program import SteppedProgram
 from worker.broker.ports import EVENTS_QUEUE, Delivery, Rejection
 from worker.broker.registry import open_broker
@@ -72,3 +74,16 @@ def test_what_was_handed_out_too_often_is_parked_unread(sqlite_url: str, tmp_pat
     found = handled(program, tmp_path, delivered("a", DELIVERY_LIMIT + 1), delivered("b", DELIVERY_LIMIT))
     assert found.parked == [("a", "delivery-limit")]
     assert sorted(tag for group in found.acknowledged for tag in group) == ["a", "b"]
+
+
+def test_a_bell_schedule_with_a_period_of_more_than_six_hours_is_taken_and_asked_about(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    program = SteppedProgram(sqlite_url, tmp_path)
+    odd = bell_schedule(periods=[{"name": "1", "start": "08:00", "end": "20:50"}])
+    with capture_logs() as logs:
+        for name in ("first", "again"):
+            handled(program, tmp_path, Delivery(EVENTS_QUEUE, outgoing(odd).body, name))
+    assert [entry["odd"] for entry in logs if "odd" in entry] == [
+        "period 1 lasts 12 h 50 min, from 08:00 to 20:50; is 08:50 meant?"
+    ]

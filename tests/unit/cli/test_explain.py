@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -80,6 +80,7 @@ def test_a_tardy_that_would_go_is_shown_as_its_row(place: Workplace) -> None:
         "voided",
         "never_send",
         "collapse",
+        "clock",
         "closes_at",
         "max_age_days",
         "columns",
@@ -230,3 +231,12 @@ def test_what_is_no_event_of_a_tardy_is_refused_in_one_line(place: Workplace, bo
     ended = place.run("exports", "explain", "daily", "-", stdin=body)
     assert (ended.status, ended.out, len(ended.errors)) == (1, "", 1)
     assert f"standard input: {said}" in ended.err
+
+
+def test_a_time_far_ahead_is_told_as_the_clock_s_and_leaves_the_other_clauses_alone(place: Workplace) -> None:
+    place.apply(definition(closes_at="15:30", max_age_days=5))
+    place.receive()
+    soon = f"{datetime.now(UTC) + timedelta(hours=30):%Y-%m-%dT%H:%M:%SZ}"
+    found = explained(place, tardy("t-9", occurred_at=soon))
+    assert (found["state"], found["reason_code"]) == ("held", "ahead")
+    assert failing(found) == ["clock"]
