@@ -44,10 +44,6 @@ class BellSchedule:
     effective_until: str | None = None
     grades: frozenset[str] = frozenset()
 
-    def is_in_force(self, iso: str) -> bool:
-        """Whether it can apply on that ISO date."""
-        return (self.effective_from or iso) <= iso <= (self.effective_until or iso)
-
 
 def parse_bell_schedule(document: Mapping[str, Any]) -> BellSchedule:
     """Builds the bell schedule from the valid `data` of a `bell_schedule.saved`; a list left out is empty."""
@@ -78,17 +74,22 @@ def schedule_of(schedules: Iterable[BellSchedule], day: date, grade: str | None 
     unknown, and a guess could send a wrong one.
     """
     iso = day.isoformat()
-    in_force = [schedule for schedule in schedules if schedule.is_in_force(iso)]
-    own = [schedule for schedule in in_force if grade is not None and grade in schedule.grades]
+    weekday = WEEKDAYS[day.weekday()]
+    in_force = [
+        schedule
+        for schedule in schedules
+        if (schedule.effective_from is None or schedule.effective_from <= iso)
+        and (schedule.effective_until is None or schedule.effective_until >= iso)
+    ]
+    own = [schedule for schedule in in_force if grade in schedule.grades]
     for_all = [schedule for schedule in in_force if not schedule.grades]
-    entitled = _entitled(own, day) or _entitled(for_all, day)
+    entitled = (own and _entitled(own, iso, weekday)) or _entitled(for_all, iso, weekday)
     if len(entitled) == 1:
         return entitled[0]
     return _why_none(entitled, iso, others=len(in_force) > len(for_all))
 
 
-def _entitled(schedules: list[BellSchedule], day: date) -> list[BellSchedule]:
-    iso, weekday = day.isoformat(), WEEKDAYS[day.weekday()]
+def _entitled(schedules: list[BellSchedule], iso: str, weekday: str) -> list[BellSchedule]:
     by_date = [schedule for schedule in schedules if iso in schedule.dates]
     by_weekday = [schedule for schedule in schedules if weekday in schedule.weekdays]
     return by_date or by_weekday or [schedule for schedule in schedules if schedule.default]

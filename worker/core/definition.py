@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time
 from typing import Any, Literal
 
@@ -140,9 +140,11 @@ def parse_definition(document: Mapping[str, Any]) -> Definition:
 
 
 def _field(entry: Mapping[str, Any]) -> FieldSpec:
-    if "map" not in entry:
-        return FieldSpec(**entry)
-    return FieldSpec(**{**entry, "map": {composed(key): value for key, value in entry["map"].items()}})
+    """Its header and the values it looks up are composed, as are the values they meet."""
+    spec = FieldSpec(**entry)
+    if spec.map is not None:
+        spec = replace(spec, map={composed(key): value for key, value in spec.map.items()})
+    return spec if spec.header is None else replace(spec, header=composed(spec.header))
 
 
 def _span(day: str | Mapping[str, str]) -> tuple[date, date]:

@@ -244,23 +244,24 @@ def _column(definition: Definition, spec: FieldSpec, tardy: Tardy, action: str, 
 
 def _checked(definition: Definition, spec: FieldSpec, value: Value) -> Value:
     """The value, if it may stand in its column: the same is asked of every row, whatever it goes for."""
-    label = spec.field or spec.title or "constant"
-    if isinstance(value, str):
+    if isinstance(value, str) and not (value.isascii() and value.isprintable()):
         value = _fitted(value, definition.file)
     if spec.required and value in (None, ""):
-        raise Unwritable("required-empty", f"{label} is required and empty")
+        raise Unwritable("required-empty", f"{_label(spec)} is required and empty")
     if spec.max_length is not None and len(str(value if value is not None else "")) > spec.max_length:
-        raise Unwritable("too-long", f"{label} is longer than {spec.max_length} characters")
+        raise Unwritable("too-long", f"{_label(spec)} is longer than {spec.max_length} characters")
     problem = FORMATS[definition.file.format].problem(value, spec, definition.file)
     if problem:
-        raise Unwritable("not-writable", f"{label}: {problem}")
+        raise Unwritable("not-writable", f"{_label(spec)}: {problem}")
     return value
+
+
+def _label(spec: FieldSpec) -> str:
+    return spec.field or spec.title or "constant"
 
 
 def _fitted(text: str, file: FileSpec) -> str:
     """As it is measured and encoded: composed and, unless the file says otherwise, on one line."""
-    if text.isascii() and text.isprintable():
-        return text
     text = composed(text)
     return on_one_line(text) if file.is_one_line else text
 
@@ -296,7 +297,7 @@ def _written(spec: FieldSpec, native: Native) -> Value:
     if native is None or native == "":
         return spec.default if spec.default is not None else native  # type: ignore[return-value]
     value = _formatted(spec, native)
-    if isinstance(value, str):
+    if isinstance(value, str) and not value.isascii():
         value = composed(value)
     if spec.map is not None:
         value = spec.map.get(_key(value), value)

@@ -11,6 +11,7 @@ import pytest
 from schemas.catalogue import EXPORT_FIELDS
 from tests.builders import bell_schedule, code, definition, school, tardy_data
 from worker.core.definition import parse_definition
+from worker.core.formats import render
 from worker.core.references import EVERY_SCHOOL, References, build_references
 from worker.core.rows import COMPUTED, Tardy, Unwritable, build_row, same_row
 
@@ -140,6 +141,12 @@ def test_control_characters_are_kept_where_the_file_says_so_or_can_carry_them() 
         with pytest.raises(Unwritable) as held:
             in_file({"format": kind, "name": "x", "control_characters": "hold"}, *column, comment="a\n\tb")
         assert held.value.code == "not-writable"
+
+
+def test_a_header_is_composed_before_it_is_encoded() -> None:
+    file = {"format": "csv", "name": "x", "encoding": "cp1252"}
+    parsed = parse_definition(definition(fields=[{"field": "comment", "header": "Pe\u0301riode"}], file=file))
+    assert b"".join(render([], parsed.fields, parsed.file)) == "P\u00e9riode\r\n".encode("cp1252")
 
 
 def in_file(file: dict[str, Any], *fields: dict[str, Any], **changes: Any) -> list[Any]:
