@@ -150,16 +150,12 @@ def period_beside(schedule: BellSchedule, at: time, gap: Gap) -> Period | None:
 
 def matching_periods(schedule: BellSchedule, at: time, name: str | None) -> tuple[Period, ...]:
     """Every period that `find_period` chooses from, in the schedule's order."""
-    holding = tuple(period for period in schedule.periods if _holds(period, at))
+    clock = f"{at.hour:02d}:{at.minute:02d}"  # bells ring on whole minutes, and HH:MM sorts as text
+    holding = tuple(period for period in schedule.periods if period.start <= clock < _end(period))
     if name is None:
         return holding
     named = tuple(period for period in schedule.periods if period.name == name)
     return tuple(period for period in named if period in holding) or named
-
-
-def _holds(period: Period, at: time) -> bool:
-    # Bells ring on whole minutes, and HH:MM sorts as text.
-    return period.start <= f"{at:%H:%M}" < _end(period)
 
 
 def _end(period: Period) -> str:

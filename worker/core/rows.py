@@ -244,7 +244,7 @@ def _column(definition: Definition, spec: FieldSpec, tardy: Tardy, action: str, 
 
 def _checked(definition: Definition, spec: FieldSpec, value: Value) -> Value:
     """The value, if it may stand in its column: the same is asked of every row, whatever it goes for."""
-    if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+    if type(value) is str and not (value.isascii() and value.isprintable()):
         value = _fitted(value, definition.file)
     if spec.required and value in (None, ""):
         raise Unwritable("required-empty", f"{_label(spec)} is required and empty")
@@ -288,7 +288,7 @@ def _plain(name: str, tardy: Tardy) -> Value:
         raise Unwritable("field-unknown", f"{name} is not a field that this version can export")
     value: Any = tardy.document
     for step in field.path:
-        value = value.get(step) if isinstance(value, Mapping) else None
+        value = value.get(step) if isinstance(value, (dict, Mapping)) else None
     return value  # type: ignore[no-any-return]  # the schema let scalars through alone
 
 
@@ -296,8 +296,8 @@ def _written(spec: FieldSpec, native: Native) -> Value:
     """Default, then date format, map and case, in this order; a default goes out as it stands."""
     if native is None or native == "":
         return spec.default if spec.default is not None else native  # type: ignore[return-value]
-    value = _formatted(spec, native)
-    if isinstance(value, str) and not value.isascii():
+    value = native if type(native) is str else _formatted(spec, native)
+    if type(value) is str and not value.isascii():
         value = composed(value)
     if spec.map is not None:
         value = spec.map.get(_key(value), value)
