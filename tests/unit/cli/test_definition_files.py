@@ -215,7 +215,7 @@ def test_created_replaced_and_unchanged_are_told_with_the_revision(place: Workpl
     assert apply(name="Another") == "daily: replaced (revision 2)\n"
     assert apply("--check") == "daily: valid (standard input)\n"
     assert json.loads(apply("--json", name="Third")) == [
-        {"export_id": "daily", "result": "replaced", "revision": 3}
+        {"export_id": "daily", "result": "replaced", "revision": 3, "warnings": []}
     ]
     assert apply("--run-now", name="Third") == "daily: unchanged; a run is asked for\n"
     shown = place.ok("exports", "show", "daily", "--json").json
