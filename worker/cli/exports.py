@@ -47,8 +47,8 @@ def apply(
     On a terminal it is shown first, and asked about, which options would change and how many rows that wait would be
     cancelled or added; --dry-run shows it and saves nothing.
 
-    JSON: export_id, result (created, replaced, unchanged; valid with --check), revision, warnings; with --dry-run: changes
-    (path, change, before, after), cancels, adds, goes and held (of what waits then).
+    JSON: export_id, result (created, replaced, unchanged; valid with --check), revision, warnings; with --dry-run:
+    changes (path, change, before, after), cancels, adds, goes and held (of what waits then).
     """
     from worker.cli.exports_apply import How, apply_files
 
