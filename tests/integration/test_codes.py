@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.builders import bell_schedule, code, command, definition, save, school, tardy, void
+from tests.builders import as_command, bell_schedule, code, command, definition, save, school, tardy, void
 from tests.program import SteppedProgram
+from worker.admission import Authority
+from worker.senders import Sender
 from worker.store.audit import audit
 from worker.store.audit_report import Scope
 from worker.store.mappings import mappings_said
@@ -306,3 +308,16 @@ def test_entries_wait_for_a_bell_schedule_where_none_applies(program: SteppedPro
     with program.database.read() as connection:
         shown = [bells_shape(one) for one in known_bells(connection)]
     assert [(one["bell_schedule_id"], one["waiting"]) for one in shown] == [("regular", 0), (None, 1)]
+
+
+@pytest.mark.parametrize("kind", ["code.map", "code.unmap"])
+def test_a_sender_of_another_district_has_no_say_in_the_codes_of_this_one(
+    program: SteppedProgram, kind: str
+) -> None:
+    authority = Authority("b", Sender(frozenset({"b"}), commands=True))
+    data = {"code": "TARDY", "reason": "so"} | ({"never_send": True} if kind == "code.map" else {})
+    with program.database.write() as connection:
+        for district in ({}, {"district_id": "default"}):
+            asked = as_command(command(kind, data | district))
+            assert authority.objection(connection, asked) is not None
+        assert authority.objection(connection, as_command(command(kind, data | {"district_id": "b"}))) is None
