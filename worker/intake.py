@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import orjson
 import structlog
+from sqlalchemy import Connection
 
 from schemas.commands import COMMAND_TYPES, Command, load_command
 from schemas.envelope import Envelope, UnsoundError
@@ -25,7 +26,7 @@ from worker import defects
 from worker.admission import Authority, envelope_in, event_in
 from worker.broker.ports import Broker, Consumer, Delivery, Publisher, Rejection
 from worker.clock import Clock
-from worker.commands import carry_out, refuse, refuse_for_now, refuse_stranger
+from worker.commands import Answer, carry_out, refuse, refuse_for_now, refuse_stranger
 from worker.core.bells import oddities, parse_bell_schedule
 from worker.destinations.places import Places
 from worker.errors import RowError, UnavailableError
@@ -359,9 +360,9 @@ class Intake:
         broken = Command(envelope.type, envelope.id, envelope.source, {})
         forbidden = self._senders.objection_to_commands(delivery.sender) if self._senders else None
         if forbidden is not None:
-            with self._database.write() as connection:
-                refuse_stranger(connection, broken, forbidden, self._clock(), **reply)
-            return "refused"
+            return self._refuse(
+                lambda connection: refuse_stranger(connection, broken, forbidden, self._clock(), **reply)
+            )
         authority = self._authority(delivery)
         try:
             if objection is not None:
@@ -375,10 +376,8 @@ class Intake:
             reason = error.reason
         except Exception as error:  # noqa: BLE001 - one bad command must not hold the queue up
             return self._failed_at(broken, reply, delivery, error)
-        with self._database.write() as connection:
-            own = broken if authority is None else authority.sign(broken)
-            refuse(connection, own, reason, self._clock(), **reply)
-        return "refused"
+        own = broken if authority is None else authority.sign(broken)
+        return self._refuse(lambda connection: refuse(connection, own, reason, self._clock(), **reply))
 
     def _authority(self, delivery: Delivery) -> Authority | None:
         if self._senders is None or delivery.sender is None:
@@ -397,37 +396,46 @@ class Intake:
             return None
         where = f"look for reference {reference} in its log"
         reason = f"the program failed at it {tries} times: {where}, then send it again"
-        with self._database.write() as connection:
-            refuse_for_now(connection, command, reason, self._clock(), **reply)
+        return self._refuse(
+            lambda connection: refuse_for_now(connection, command, reason, self._clock(), **reply)
+        )
+
+    def _refuse(self, refusing: Callable[[Connection], None]) -> str:
+        try:
+            with self._database.write() as connection:
+                refusing(connection)
+        except UnavailableError:
+            self._untaken.note(lambda: self._rehearse(refusing))
+            raise
         return "refused"
 
     def _carry_out(self, command: Command, reply: dict[str, str | None], authority: Authority | None) -> str:
+        def work(connection: Connection) -> Answer | None:
+            now = self._clock()
+            return carry_out(connection, command, now, places=self._places, **reply, authority=authority)
+
         try:
-            return self._carried_out(command, reply, authority)
+            answer = self._carried_out(work)
         except UnavailableError:
-            self._untaken.note(lambda: self._rehearse(command, authority))
+            self._untaken.note(lambda: self._rehearse(work))
             raise
-
-    def _rehearse(self, command: Command, authority: Authority | None) -> None:
-        """Carries it out and takes it back: another worker may have been handed it meanwhile."""
-        with suppress(_RehearsedError), self._database.write() as connection:
-            carry_out(connection, command, self._clock(), places=self._places, authority=authority)
-            raise _RehearsedError
-
-    def _carried_out(
-        self, command: Command, reply: dict[str, str | None], authority: Authority | None
-    ) -> str:
-        for attempt in self._database.retrying():
-            with attempt, self._database.write() as connection:
-                now = self._clock()
-                answer = carry_out(
-                    connection, command, now, places=self._places, **reply, authority=authority
-                )
-                reached(Arrow.COMMAND_BEFORE_COMMIT)
         reached(Arrow.COMMAND_COMMITTED)
         if answer is None:
             return "duplicate"
         return "refused" if answer.refused is not None else "accepted"
+
+    def _carried_out(self, work: Callable[[Connection], Answer | None]) -> Answer | None:
+        for attempt in self._database.retrying():
+            with attempt, self._database.write() as connection:
+                answer = work(connection)
+                reached(Arrow.COMMAND_BEFORE_COMMIT)
+        return answer
+
+    def _rehearse(self, work: Callable[[Connection], object]) -> None:
+        """Does it and takes it back: another worker may have been handed the command meanwhile."""
+        with suppress(_RehearsedError), self._database.write() as connection:
+            work(connection)
+            raise _RehearsedError
 
     # runs that wait for what was published before them
 

@@ -65,8 +65,10 @@ class Left:
     """Messages of one connection that met a defect each by itself. They are parked by nobody but the broker, once
     they have been handed out as often as its limit says; each new version of the program is handed them again."""
 
-    def __init__(self, untaken: Untaken) -> None:
+    def __init__(self, untaken: Untaken, *, patience: float = _LEFT_SECONDS) -> None:
+        """`patience`: seconds after which they are handed out again."""
         self._untaken = untaken
+        self._patience = patience
         self._tags = set[object]()
         self._in_a_row: list[Store] = []
         self._others_went = False
@@ -93,7 +95,7 @@ class Left:
         where nothing else was stored meanwhile: then it may not be theirs."""
         if not self._tags:
             return False
-        if len(self._tags) < _MOST_LEFT and monotonic() - self._since < _LEFT_SECONDS:
+        if len(self._tags) < _MOST_LEFT and monotonic() - self._since < self._patience:
             return False
         if not self._others_went:
             self._stand_still()

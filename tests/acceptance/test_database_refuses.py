@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +15,9 @@ from sqlalchemy.engine import URL, make_url
 
 from tests.acceptance.amqp import Client
 from tests.builders import command, definition, rows_in, save, tardy
-from tests.processes import Processes, Worker, wait_for
+from tests.mounts import MountError, mount, own_mounts
+from tests.processes import Processes, Worker, processes, wait_for
+from tests.servers.janitor import Janitor
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
 from worker.store.engine import Database
 from worker.store.tables import tardies
@@ -56,11 +61,6 @@ REFUSALS = {
     "a table away": Refusal(
         ("ALTER TABLE tardies RENAME TO gone",), ("ALTER TABLE gone RENAME TO tardies",), "does not fit"
     ),
-    "a column away": Refusal(
-        ("ALTER TABLE tardy_versions RENAME document TO gone",),
-        ("ALTER TABLE tardy_versions RENAME gone TO document",),
-        "does not fit",
-    ),
     "a schema away": Refusal(
         ("ALTER SCHEMA public RENAME TO gone",), ("ALTER SCHEMA gone RENAME TO public",), "database"
     ),
@@ -86,11 +86,6 @@ REFUSALS = {
         (FAILING.format(table="tardy_versions", state="53100"),),
         ("DROP TRIGGER fail ON tardy_versions",),
         "no room",
-    ),
-    "a limit on temporary files": Refusal(
-        (FAILING.format(table="tardy_versions", state="53400"),),
-        ("DROP TRIGGER fail ON tardy_versions",),
-        "at a limit",
     ),
     "the database closed": Refusal(
         ("ALTER DATABASE {name} ALLOW_CONNECTIONS false", CUT),
@@ -157,6 +152,11 @@ def test_while_the_database_refuses_nothing_is_parked_or_refused_and_then_all_is
         wait_for(lambda: warnings(late, refusal.said) >= 2, f"who is late to say {refusal.said!r}", PATIENCE)
         assert worker.alive
         assert late.alive
+        assert worker.metric("writeback_database_up") in (0, 1), "whoever watches is answered"
+        for line in (["status"], ["exports", "retry", "daily"]):
+            asked_by_hand = writeback.run(*line, **environment)
+            assert asked_by_hand.returncode in (0, 1), (line, asked_by_hand.stderr)
+            assert len(asked_by_hand.stderr.splitlines()) <= 1, (line, asked_by_hand.stderr)
         assert client.depth(REJECTED_QUEUE) == 0
         counts = [
             (properties.headers or {}).get("x-delivery-count", 0)
@@ -175,3 +175,44 @@ def test_while_the_database_refuses_nothing_is_parked_or_refused_and_then_all_is
         assert [each.stop() for each in (worker, late)] == [0, 0]
     finally:
         administrator.close()
+
+
+def test_while_the_embedded_database_lacks_a_table_nothing_is_parked_and_then_all_is_there(
+    embedded: Processes, home: Path, tmp_path: Path
+) -> None:
+    worker = embedded.start_ready()
+    messages = [save(definition()), *(tardy(f"t{number}") for number in range(TARDIES))]
+    file = tmp_path / "messages.jsonl"
+    file.write_text("".join(json.dumps(message) + "\n" for message in messages))
+    with closing(sqlite3.connect(home / "writeback.sqlite3", timeout=60)) as connection:
+        connection.execute("ALTER TABLE tardies RENAME TO gone")
+        assert embedded.run("publish", str(file)).returncode == 0
+        wait_for(lambda: warnings(worker, "does not fit") >= WARNINGS, "it to say so", PATIENCE)
+        assert embedded.run("rejected", "list", "--json").stdout.strip() == "[]"
+        assert worker.alive
+        connection.execute("ALTER TABLE gone RENAME TO tardies")
+    database = Database(f"sqlite:///{home / 'writeback.sqlite3'}")
+    wait_for(lambda: stored(database) == TARDIES, "all tardies to be stored", PATIENCE)
+    database.close()
+    assert embedded.run("rejected", "list", "--json").stdout.strip() == "[]"
+    assert worker.stop() == 0
+
+
+def test_a_worker_that_is_started_on_a_read_only_file_waits_until_it_may_write(
+    janitor: Janitor, home: Path, tmp_path: Path
+) -> None:
+    folder = janitor.new_folder("disk")
+    try:
+        with own_mounts(), processes(janitor, tmp_path, {"WRITEBACK_HOME": str(home)}) as writeback:
+            mount("-t", "tmpfs", "tests", str(folder))
+            url = f"sqlite:///{folder / 'own.sqlite3'}"
+            assert writeback.run("db", "upgrade", DATABASE_URL=url).returncode == 0
+            mount("-o", "remount,ro", str(folder))
+            worker = writeback.start(DATABASE_URL=url)
+            wait_for(lambda: warnings(worker, "the database") >= WARNINGS, "it to say so", PATIENCE)
+            assert worker.alive
+            mount("-o", "remount,rw", str(folder))
+            wait_for(lambda: worker.logged("consuming"), "it to begin", PATIENCE)
+            assert worker.stop() == 0
+    except MountError as error:
+        pytest.fail(str(error), pytrace=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from sqlalchemy import select, text
 
 from tests.builders import bell_schedule, command, definition, outgoing, save, tardy
 from tests.program import SteppedProgram
+from tests.recorder import Recorder
 from worker import failpoints
-from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery, Rejection
+from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
 from worker.broker.registry import open_broker
 from worker.errors import UnavailableError
 from worker.failpoints import Arrow
@@ -31,22 +32,6 @@ BEGIN
 END $$;
 CREATE TRIGGER fail BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION fail();
 """
-
-
-class Recorder:
-    """A consumer and a publisher that write down what they are told."""
-
-    def __init__(self) -> None:
-        self.acknowledged = set[Any]()
-        self.parked: dict[Any, str] = {}
-
-    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        self.acknowledged |= {delivery.tag for delivery in deliveries}
-
-    def park(self, delivery: Delivery, rejection: Rejection) -> None:
-        self.parked[delivery.tag] = rejection.code
-
-    def keep_alive(self) -> None: ...
 
 
 class Consumer:
@@ -174,8 +159,9 @@ def test_what_is_the_databases_trouble_parks_and_refuses_nothing(consumer: Consu
     consumer.fails(state, "commands", condition="true")
     with pytest.raises(UnavailableError):
         consumer.events(*with_poison())
-    with pytest.raises(UnavailableError):
-        consumer.command(command("export.delete", {"export_id": "daily"}))
+    for data in ({"export_id": "daily"}, {"export_id": 5}):
+        with pytest.raises(UnavailableError):
+            consumer.command(command("export.delete", data))
     assert consumer.heard.parked == {}
     assert consumer.heard.acknowledged == set()
     assert consumer.program.outcomes("command.refused") == []

@@ -7,7 +7,8 @@ ports, with their own data and password, and are gone when the program that star
 (see `janitor`).
 
 `python -m tests.servers` starts both and prints their URLs; with `-- COMMAND` it runs the command with
-BROKER_URL and DATABASE_URL set, and ends with it. A RabbitMQ of three nodes is to be had from `cluster`.
+BROKER_URL and DATABASE_URL set, and ends with it. A RabbitMQ of three nodes is to be had from `cluster`, a
+PgBouncer before a PostgreSQL from `pgbouncer`.
 """
 
 from tests.servers.errors import ServerError

@@ -161,7 +161,7 @@ def _given(url: str) -> PostgreSQL:
 
 def _local(janitor: Janitor, programs: Path, disk: Path | None = None) -> PostgreSQL:
     folder, [port], password = janitor.new_folder("postgresql"), free_ports(1), secrets.token_hex(16)
-    user = _unprivileged_user()
+    user = unprivileged_user()
     data = (disk or folder) / f"data-{port}"
     _make_cluster(folder, data, programs, password, user, [] if disk is None else SMALL)
     engine = LocalEngine(
@@ -216,7 +216,7 @@ def _make_cluster(
         raise ServerError(f"initdb failed: {last_words(done.stdout + done.stderr)}")
 
 
-def _unprivileged_user() -> str | None:
+def unprivileged_user() -> str | None:
     """Who runs the server where root runs the tests: PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return None

@@ -37,6 +37,7 @@ def _statements(search_path: str, idle: int) -> list[str]:
     return [
         "BEGIN ISOLATION LEVEL READ COMMITTED",
         "SET LOCAL datestyle = 'ISO, MDY'",
+        "SET LOCAL intervalstyle = 'postgres'",
         "SET LOCAL timezone = 'UTC'",
         f"SET LOCAL search_path = {search_path}",
         "SET LOCAL standard_conforming_strings = on",
