@@ -175,7 +175,7 @@ BELL_SCHEDULE = BellScheduleSchema()
 SCHOOL_DAY = SchoolDaySchema()
 
 
-_SCHEMAS: Mapping[str, StrictSchema] = {
+SCHEMAS: Mapping[str, StrictSchema] = {
     "behavior_code": BEHAVIOR_CODE,
     "school": SCHOOL,
     "bell_schedule": BELL_SCHEDULE,
@@ -187,7 +187,7 @@ def stored_hash(kind: str, document: str) -> str | None:
     """The content hash of a document that an earlier version of the program stored, in which what is new is
     missing; None: today it would be refused, so nothing that comes now is the same."""
     try:
-        loaded = _SCHEMAS[kind].load(orjson.loads(document))
+        loaded = SCHEMAS[kind].load(orjson.loads(document))
     except ValidationError:
         return None
     return content_hash(canonical(without_nulls(loaded)))

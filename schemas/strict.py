@@ -7,6 +7,7 @@ marshmallow loads again from the start, and finds every fault: it alone decides 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from marshmallow import Schema, ValidationError, missing, validates_schema
@@ -45,6 +46,11 @@ class StrictSchema(Schema):
     def keys(self) -> tuple[str, ...]:
         """The names an object of this schema may use."""
         return tuple(self._checks)
+
+    @cached_property
+    def by_key(self) -> Mapping[str, Any]:
+        """The fields by the names an object of this schema uses for them."""
+        return {_key(name, field): field for name, field in self.load_fields.items()}
 
     def unknown_option(self) -> str:
         """What an unknown name is answered with, where a person has chosen it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -35,7 +36,7 @@ from worker.errors import (
 from worker.failpoints import Arrow, Part, reached
 from worker.instruments import Instruments
 from worker.store import claims, receipts, runs
-from worker.store.catalogue import load_definition
+from worker.store.catalogue import load_document
 from worker.store.claims import Claim, FileFacts
 from worker.store.engine import Database, share_catalogue
 from worker.store.places import give_back, has_sent
@@ -264,9 +265,9 @@ class Flush:
         with self._database.read() as connection:
             earlier = claims.earlier_attempts(connection, claim)
             departed = next(row for row in earlier if row["number"] == run["departed_attempt"])
-            destination = self._open(
-                load_definition(connection, claim.export_id, departed["revision"]).destination
-            )
+            document = load_document(connection, claim.export_id, departed["revision"])
+            require_known(document["destination"])
+            destination = self._open(document["destination"])
         first = Names(run["file_name"], departed["token"])
         later = [
             Names(run["file_name"], row["token"]) for row in earlier if row["number"] > departed["number"]
@@ -336,7 +337,7 @@ class Flush:
     def _discard(self, export_id: str, attempts: Sequence[Names], revisions: Iterable[int]) -> bool:
         """Removes the attempts' temporary files wherever these revisions send to. False: some may still be there."""
         with self._database.read() as connection:
-            places = [load_definition(connection, export_id, each).destination for each in revisions]
+            places = [load_document(connection, export_id, each)["destination"] for each in revisions]
         gone = True
         for place in places:
             with suppress(DestinationError):  # what cannot be opened any more keeps what lies there
@@ -376,10 +377,15 @@ class Flush:
         text = f"an error of the program, not of the destination; look for reference {reference} in the log"
         now, version = self._clock(), self._version
 
-        def settle(connection: Connection) -> None:
-            receipts.settle_failed(connection, claim, text, now, defect_version=version)
+        def settle(connection: Connection, *, tells: bool = True) -> None:
+            receipts.settle_failed(connection, claim, text, now, defect_version=version, tells=tells)
 
-        self._try_settle(claim, settle, log.bind(run=claim.run_id, export=claim.export_id))
+        bound = log.bind(run=claim.run_id, export=claim.export_id)
+        try:
+            self._try_settle(claim, settle, bound)
+        except Exception as more:  # noqa: BLE001 - a run that cannot be told of is closed all the same
+            defects.noted("settle", more, run=claim.run_id, export=claim.export_id)
+            self._try_settle(claim, partial(settle, tells=False), bound)
 
     def _give_back(self, claim: Claim, error: ElsewhereError, bound: Any) -> None:
         """Another worker may see the place: the run is as it was, and this worker leaves the export alone a while."""

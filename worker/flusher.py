@@ -127,9 +127,9 @@ class Flusher:
         """Renews leases, apart from the loop, so that a long tick or a slow destination loses none."""
         pulse = self._instruments.pulse
         loop = Loop("leases", pulse, within=60, longest=_RENEW / 2, waiting="leases could not be renewed")
-        loop.run(self._renew, ended)
+        loop.run(self.renew_leases, ended)
 
-    def _renew(self) -> float:
+    def renew_leases(self) -> float:
         """Each lease by itself: one that cannot be renewed costs no other run its own."""
         broken = None
         for claim in self._held():

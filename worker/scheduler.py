@@ -13,12 +13,13 @@ from sqlalchemy import Connection
 from worker import __version__
 from worker.clock import Clock
 from worker.core.schedule import local_date
+from worker.destinations.registry import require_known
 from worker.errors import ConfigurationError, UnavailableError
 from worker.failpoints import Arrow, Part, reached
 from worker.instruments import Instruments
 from worker.isolation import STOPS_RUNS, Isolation
 from worker.store import requests, runs, sealing
-from worker.store.catalogue import load_export
+from worker.store.catalogue import Export, load_export
 from worker.store.engine import Database, share_catalogue
 from worker.store.scheduling import sends_on, write_due_slot
 
@@ -142,8 +143,16 @@ class Scheduler:
         return result
 
 
+def _known(connection: Connection, export_id: str, *, lock: bool = False) -> Export | None:
+    """The export as it stands. Raises UnreadableError where this version does not know all that it asks for."""
+    export = load_export(connection, export_id, lock=lock)
+    if export is not None:
+        require_known(export.definition.destination)
+    return export
+
+
 def _write_due(connection: Connection, export_id: str, now: datetime) -> None:
-    export = load_export(connection, export_id, lock=True)
+    export = _known(connection, export_id, lock=True)
     due = export is not None and export.row["next_due_at"] is not None and export.row["next_due_at"] <= now
     if export is not None and due and export.active and not export.paused:
         write_due_slot(connection, export, now)
@@ -151,7 +160,7 @@ def _write_due(connection: Connection, export_id: str, now: datetime) -> None:
 
 
 def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:
-    export = load_export(connection, export_id)
+    export = _known(connection, export_id)
     if export is not None and export.definition.collapse != "none":
         export = load_export(connection, export_id, lock=True)  # two who judge could each let one go
     if export is None or not export.active:
@@ -162,6 +171,7 @@ def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:
 
 
 def _seal_next(connection: Connection, export_id: str, clock: Clock) -> str | None:
+    _known(connection, export_id)
     run_id = runs.seal_next(connection, export_id, clock())
     if run_id is not None:
         runs.note_sealed(connection, run_id)
@@ -178,7 +188,7 @@ def _request_if_full(connection: Connection, export_id: str, now: datetime) -> b
 
 
 def _is_full(connection: Connection, export_id: str, now: datetime) -> bool:
-    export = load_export(connection, export_id)
+    export = _known(connection, export_id)
     if export is None:
         return False
     schedule = export.definition.schedule

@@ -93,7 +93,7 @@ def _schedule(schedule: Mapping[str, Any]) -> str:
         "daily": f"daily {_words(schedule.get('at'), ', ')}",
         "weekly": f"weekly {_words(schedule.get('on'), ' ')} {_words(schedule.get('at'), ', ')}",
         "cron": f"cron {schedule.get('expression')}",
-    }[schedule["frequency"]]
+    }.get(str(schedule.get("frequency")), f"{schedule.get('frequency')} (not known to this version)")
     days = f" ({_words(schedule['days'], ' ')})" if "days" in schedule else ""
     school_days = ", school days only" if schedule.get("school_days_only") else ""
     return f"{said}{days}{school_days}"

@@ -14,7 +14,7 @@ from worker.cli.leaving import leaves
 from worker.cli.output import confirm, emit_line, emit_object
 from worker.cli.session import who
 from worker.store import runs
-from worker.store.catalogue import load_export
+from worker.store.catalogue import view_export
 from worker.store.decisions import Decision
 from worker.store.requests import requests_of
 
@@ -56,7 +56,7 @@ def _line(decision: Decision, row: RowMapping, going: Mapping[str, str]) -> str:
 
 
 def _leaves(connection: Connection, export_id: str) -> str:
-    export = load_export(connection, export_id)
+    export = view_export(connection, export_id)
     assert export is not None
     asked = bool(requests_of(connection, export_id))
     return leaves(export, runs.open_run(connection, export_id), run_asked_for=asked)

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from worker.bootstrap import Program
 from worker.cli.output import Column, emit_list, emit_table, instant, note, when
 from worker.cli.runs_show import known_export
-from worker.core.definition import parse_definition
+from worker.core.definition import as_far_as_known
 from worker.core.judging import BY_POLICY, by_hand
 from worker.store import definitions, reading
 
@@ -40,7 +40,7 @@ def show_held(program: Program, export_id: str | None, *, one_by_one: bool, as_j
         groups = reading.held_groups(connection, export_id)
         zones, tell = {}, {}
         for row in definitions.every(connection, retired=True):
-            definition = parse_definition(row["document"])
+            definition = as_far_as_known(row["export_id"], row["district_id"], row["document"])
             zones[definition.export_id] = definition.schedule.time_zone
             tell[definition.export_id] = definition.tells_action
     if as_json:

@@ -12,7 +12,7 @@ from worker.cli.output import asks, confirm, counted, emit, emit_object, note
 from worker.cli.session import who
 from worker.errors import DeliveryError, RefusedError, StaleLeaseError
 from worker.store import claims, receipts
-from worker.store.catalogue import load_export
+from worker.store.catalogue import view_export
 from worker.store.claims import Claim
 from worker.store.instants import read_time
 
@@ -52,7 +52,7 @@ def approve_run(program: Program, beginning: str, reason: str, *, as_json: bool)
     for attempt in program.database.retrying():
         with attempt, program.database.write() as connection:
             run = acts.approve_run(connection, beginning, who=who(), reason=reason, now=program.clock())
-            export = load_export(connection, run["export_id"])
+            export = view_export(connection, run["export_id"])
     if as_json:
         emit_object({name: run[name] for name in ("run_id", "export_id", "rows")})
         return

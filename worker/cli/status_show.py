@@ -23,6 +23,7 @@ from worker.cli.output import (
     lasting,
     when,
 )
+from worker.cli.status_aside import aside_lines, aside_shapes
 from worker.cli.status_waiting import (
     ParkedCount,
     WaitingRunNow,
@@ -136,6 +137,7 @@ def _shape(shown: Shown) -> dict[str, Any]:
         "oldest_buffered_at": instant(_oldest(exports)),
         "events_in_hand": status.events_in_hand,
         "unpublished_outcomes": status.unpublished_outcomes,
+        "aside": aside_shapes(status),
         "quiet_days": [{"export_id": export_id, "day": day.isoformat()} for export_id, day in shown.quiet],
         "exports": [_export_shape(one) for one in exports],
     }
@@ -219,6 +221,7 @@ def _print(shown: Shown) -> None:
 
 def _to_see_to(shown: Shown) -> Iterator[str]:
     """What a person should look at, one line each."""
+    yield from aside_lines(shown.status, shown.zones)
     yield from _troubles(shown.status.exports, shown.zones)
     yield from run_now_lines(shown.run_nows, shown.zones)
     for export_id, day in shown.quiet:

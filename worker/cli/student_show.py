@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from itertools import groupby, zip_longest
 from typing import Any
 
 import orjson
@@ -12,9 +12,10 @@ from sqlalchemy import Connection, RowMapping
 from worker.bootstrap import Program
 from worker.cli.output import emit_object, instant
 from worker.cli.student_parked import About, parked_about
+from worker.core.definition import as_far_as_known
 from worker.errors import RefusedError
 from worker.store.audit import snapshot
-from worker.store.catalogue import load_definition
+from worker.store.catalogue import load_document
 from worker.store.decisions import of_tardy
 from worker.store.retention_student import (
     Naming,
@@ -125,8 +126,14 @@ class _Columns:
             return None
         key = (row["export_id"], row["revision"])
         if key not in self._known:
-            self._known[key] = [field.title for field in load_definition(self._connection, *key).fields]
+            self._known[key] = _titles(load_document(self._connection, *key))
         values = orjson.loads(row["row_values"])
         return [
-            {"column": title, "value": value} for title, value in zip(self._known[key], values, strict=True)
+            {"column": title, "value": value}
+            for title, value in zip_longest(self._known[key], values, fillvalue=None)
         ]
+
+
+def _titles(document: Mapping[str, Any]) -> list[str]:
+    """The columns' titles, as far as this version knows the definition."""
+    return [field.title for field in as_far_as_known("", "", document).fields]

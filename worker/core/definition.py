@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, time
 from typing import Any, Literal
 
+from schemas.known import unknown_part
+from schemas.zones import find_zone
 from worker.core.texts import composed
+from worker.errors import UnreadableError
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Collapse = Literal["none", "per_day", "per_period"]
@@ -96,12 +100,17 @@ class Definition:
     gap: Gap = "hold"
     max_age_days: int | None = None
     closes_at: time | None = None  # local, of the school
-    blackout: tuple[tuple[date, date], ...] = ()  # first and last day, both included
+    blackout: tuple[tuple[date, date], ...] = ()  # first and last day, both included; merged
     guard_rows: int | None = None  # a run with more waits for a person
+
+    def blackout_of(self, day: date) -> tuple[date, date] | None:
+        """The days around this local day on which nothing is sent by itself, or None."""
+        place = bisect_right(self.blackout, day, key=_first_day) - 1
+        return self.blackout[place] if place >= 0 and day <= self.blackout[place][1] else None
 
     def is_blackout(self, day: date) -> bool:
         """Whether nothing is sent by itself on this local day."""
-        return any(first <= day <= last for first, last in self.blackout)
+        return self.blackout_of(day) is not None
 
     @property
     def tells_action(self) -> bool:
@@ -114,8 +123,29 @@ class Definition:
         return self.schedule.max_rows if self.schedule.frequency == "continuous" else None
 
 
+def _first_day(span: tuple[date, date]) -> date:
+    return span[0]
+
+
 def parse_definition(document: Mapping[str, Any]) -> Definition:
-    """Builds the definition from a document that `schemas.definition.load` has accepted."""
+    """Builds the definition from a stored document, which `schemas.definition.load` of some version has accepted.
+
+    Raises UnreadableError where this version does not know all of it: leaving a part out could send what is wrong.
+    """
+    named = f"the definition of {document.get('export_id')}"
+    if (problem := unknown_part(document)) is not None:
+        raise UnreadableError(f"{named} belongs to another version of the program: {problem}")
+    try:
+        definition = _definition(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableError(f"{named} cannot be read by this version ({type(error).__name__})") from error
+    zone = definition.schedule.time_zone
+    if find_zone(zone) is None:
+        raise UnreadableError(f"{named} needs the time zone {zone!r}, which is not in the zone data here")
+    return definition
+
+
+def _definition(document: Mapping[str, Any]) -> Definition:
     return Definition(
         export_id=document["export_id"],
         district_id=document.get("district_id", "default"),
@@ -134,7 +164,7 @@ def parse_definition(document: Mapping[str, Any]) -> Definition:
         gap=document.get("gap", "hold"),
         max_age_days=document.get("max_age_days"),
         closes_at=time.fromisoformat(document["closes_at"]) if document.get("closes_at") else None,
-        blackout=tuple(_span(day) for day in document.get("blackout", ())),
+        blackout=merged(_span(day) for day in document.get("blackout", ())),
         guard_rows=document["guard"]["max_rows"] if document.get("guard") else None,
     )
 
@@ -145,6 +175,49 @@ def _field(entry: Mapping[str, Any]) -> FieldSpec:
     if spec.map is not None:
         spec = replace(spec, map={composed(key): value for key, value in spec.map.items()})
     return spec if spec.header is None else replace(spec, header=composed(spec.header))
+
+
+def as_far_as_known(export_id: str, district_id: str, document: Mapping[str, Any]) -> Definition:
+    """What can be shown of a definition that this version cannot read: never to judge or to send by."""
+    try:
+        return parse_definition(document)
+    except UnreadableError:
+        fields = document.get("fields")
+        columns = fields if isinstance(fields, list) else []
+        destination = document.get("destination")
+        return Definition(
+            export_id=export_id,
+            district_id=district_id,
+            name=str(document.get("name", export_id)),
+            schools=None,
+            codes=None,
+            schedule=Schedule("manual", _known_zone(document)),
+            destination=destination if isinstance(destination, Mapping) else {"type": "unknown"},
+            file=FileSpec("csv", "unknown"),
+            fields=tuple(_known_column(column) for column in columns if isinstance(column, Mapping)),
+        )
+
+
+def _known_zone(document: Mapping[str, Any]) -> str:
+    schedule = document.get("schedule")
+    zone = schedule.get("time_zone") if isinstance(schedule, Mapping) else None
+    return zone if isinstance(zone, str) and find_zone(zone) is not None else "UTC"
+
+
+def _known_column(column: Mapping[str, Any]) -> FieldSpec:
+    named = {name: column[name] for name in ("field", "header") if isinstance(column.get(name), str)}
+    return FieldSpec(**named)
+
+
+def merged(spans: Iterable[tuple[date, date]]) -> tuple[tuple[date, date], ...]:
+    """The same days in spans that neither overlap nor touch, the earliest first."""
+    found: list[tuple[date, date]] = []
+    for first, last in sorted(spans):
+        if found and first.toordinal() <= found[-1][1].toordinal() + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return tuple(found)
 
 
 def _span(day: str | Mapping[str, str]) -> tuple[date, date]:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.known import unknown_in_reference
 from schemas.zones import Zone, find_zone
 from worker.core.bells import BellSchedule, parse_bell_schedule
+from worker.errors import UnreadableError
 
 EVERY_SCHOOL = ""
 DEFAULT_YEAR_STARTS = "07-01"
@@ -80,11 +82,19 @@ class References:
 
 
 def build_references(documents: Iterable[tuple[str, str, Mapping[str, Any]]]) -> References:
-    """References from (kind, school_id, document) triples of one district, each the version in force."""
+    """References from (kind, school_id, document) triples of one district, each the version in force.
+
+    Raises UnreadableError where one has what this version does not know: it may change what is right to send.
+    """
     schools: dict[str, School] = {}
     codes: dict[tuple[str, str], BehaviorCode] = {}
     bells: dict[str, list[BellSchedule]] = {}
     for kind, school_id, document in documents:
+        if (problem := unknown_in_reference(kind, document)) is not None:
+            raise UnreadableError(
+                f"the {kind} of {f'school {school_id}' if school_id else 'every school'} belongs to another version of"
+                f" the program: {problem}"
+            )
         if kind == "school":
             schools[school_id] = _school(document)
         elif kind == "behavior_code":

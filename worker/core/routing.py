@@ -36,6 +36,12 @@ def route_of(definition: Definition, backfill_from: date) -> Route:
     )
 
 
+def district_route(export_id: str, district_id: str) -> Route:
+    """The route of an active export whose definition this version cannot read: everything of its district. A worker
+    that can read it cancels what does not belong."""
+    return Route(export_id, district_id, None, None, date(1970, 1, 1), zone_of("UTC"))
+
+
 def mismatch(
     route: Route, school_id: str, code: str | None, occurred_at: datetime | None, zone: Zone | None
 ) -> str | None:

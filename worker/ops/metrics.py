@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from math import nan
@@ -41,6 +42,11 @@ _GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "export_paused": ("1 if the export is paused, else 0.", ("export",)),
     "open_run": ("1 for the state that the export's open run is in, else 0.", ("export", "state")),
+    "set_aside": (
+        "What the program goes on without because it met an error of its own there, by kind: exports, outcomes, tasks,"
+        " entries that are held, runs that failed.",
+        ("kind", "export"),
+    ),
     "outbox_messages": ("Outcomes that wait to be published.", ()),
 }
 
@@ -125,11 +131,26 @@ def _of_exports(status: Status, now: datetime) -> Families:
     families = _families(*(set(_GAUGES) - {"broker_up", "database_up", "queue_messages"}))
     if status.known:
         families["outbox_messages"].add_metric((), status.unpublished_outcomes)
+        _add_aside(families["set_aside"], status)
     for export in status.exports:
         _add_buffer_and_run(families, export, now)
         if export.active:
             _add_schedule(families, export, now)
     return families
+
+
+def _add_aside(set_aside: GaugeMetricFamily, status: Status) -> None:
+    """0 as well for each active export, and of what belongs to none: an alert has something to return to."""
+    counts: Counter[tuple[str, str]] = Counter(
+        (one.kind, one.thing if one.kind == "export" else "") for one in status.aside
+    )
+    counts.update({("entry", export_id): count for export_id, count in status.held_by_defects.items()})
+    counts.update({("run", export_id): 1 for export_id in status.failed_by_defects})
+    known = {("outcome", ""), ("task", "")}
+    for export in status.exports:
+        known |= {(kind, export.export_id) for kind in ("export", "entry", "run")}
+    for label in sorted(known | counts.keys()):
+        set_aside.add_metric(label, counts[label])
 
 
 def _read_status(database: Database, now: datetime) -> Status:

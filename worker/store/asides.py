@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, and_, delete, func, select
 
 from worker.store.rows import insert_into
-from worker.store.tables import asides
+from worker.store.tables import asides, attempts, definitions, entries, runs
 
 Kind = Literal["export", "outcome", "task"]
 _KEY = ("version", "kind", "thing")
@@ -88,6 +88,25 @@ def standing(connection: Connection, now: datetime) -> list[Aside]:
     statement = select(asides).where(asides.c.again_at > now - _LEFT_BEHIND)
     ordered = statement.order_by(asides.c.since, asides.c.kind, asides.c.thing, asides.c.version)
     return [Aside(**row) for row in connection.execute(ordered).mappings()]
+
+
+def held_by_defects(connection: Connection) -> dict[str, int]:
+    """{export: how many of its entries are held by a defect}."""
+    e = entries.c
+    of_active = select(e.export_id, func.count()).join(definitions, definitions.c.export_id == e.export_id)
+    held = of_active.where(e.state == "held", e.reason_code == "defect").group_by(e.export_id)
+    return {row[0]: row[1] for row in connection.execute(held)}
+
+
+def failed_by_defects(connection: Connection) -> dict[str, str]:
+    """{export: its open run that a defect has failed}."""
+    r, a = runs.c, attempts.c
+    last = and_(a.run_id == r.run_id, a.number == r.attempts, a.defect_version.is_not(None))
+    failed = select(r.export_id, r.run_id).join(attempts, last)
+    return {
+        row[0]: row[1]
+        for row in connection.execute(failed.where(r.finished_at.is_(None), r.state == "failed"))
+    }
 
 
 def forget(connection: Connection, now: datetime) -> None:

@@ -21,7 +21,7 @@ from worker.store.audit_places import PlaceName, examine_places
 from worker.store.audit_report import Findings, Looking, Report, Scope, Tell
 from worker.store.audit_runs import examine_runs
 from worker.store.audit_stuck import examine_stuck
-from worker.store.catalogue import CatalogueCache, Export, load_export
+from worker.store.catalogue import CatalogueCache, Export, view_export
 from worker.store.engine import Database
 
 EXAMPLES = 5
@@ -80,5 +80,5 @@ def _exports(connection: Connection, scope: Scope) -> Mapping[str, Export]:
                 f"no export {scope.export_id!r}; `writeback exports list --all` shows the exports there are"
             )
         names = [scope.export_id]
-    found = {export_id: load_export(connection, export_id) for export_id in names}
+    found = {export_id: view_export(connection, export_id) for export_id in names}
     return {export_id: export for export_id, export in found.items() if export is not None}

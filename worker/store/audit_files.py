@@ -15,7 +15,7 @@ from sqlalchemy.exc import NoResultFound
 
 from worker.core.definition import Definition
 from worker.core.formats import render
-from worker.errors import RefusedError
+from worker.errors import RefusedError, UnreadableError
 from worker.store.audit_report import PAGE, RUN_FILE, RUN_LINES, RUN_ROWS, Check, Example, Files, Looking
 from worker.store.catalogue import load_definition
 from worker.store.tables import entries, runs
@@ -139,6 +139,9 @@ class _Reader:
             return
         except NoResultFound:
             self._wrong(run, f"revision {run.revision} of its definition is not there")
+            return
+        except UnreadableError as error:
+            self._wrong(run, str(error))
             return
         except (RefusedError, ValueError, TypeError, KeyError) as error:
             self._wrong(run, f"it cannot be rendered any more ({type(error).__name__})")

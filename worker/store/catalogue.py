@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select, update
 
 from schemas.zones import Zone, find_zone
-from worker.core.definition import Definition, parse_definition
+from worker.core.definition import Definition, as_far_as_known, parse_definition
 from worker.core.references import EVERY_SCHOOL, References, build_references
-from worker.core.routing import Route, Router, route_of
+from worker.core.routing import Route, Router, district_route, route_of
+from worker.errors import UnreadableError
 from worker.store.mappings import load_mappings
 from worker.store.rows import insert_into
 from worker.store.tables import (
@@ -116,11 +117,14 @@ def _routes(connection: Connection, condition: Any) -> Iterable[tuple[str, Route
         .where(condition)
     ).mappings()
     for row in rows:
-        active = row["state"] == "active"
-        yield (
-            row["export_id"],
-            route_of(parse_definition(row["document"]), row["backfill_from"]) if active else None,
-        )
+        yield row["export_id"], _route(row) if row["state"] == "active" else None
+
+
+def _route(row: RowMapping) -> Route:
+    try:
+        return route_of(parse_definition(row["document"]), row["backfill_from"])
+    except UnreadableError:
+        return district_route(row["export_id"], row["district_id"])
 
 
 def active_routes(connection: Connection, district_id: str) -> list[Route]:
@@ -129,14 +133,19 @@ def active_routes(connection: Connection, district_id: str) -> list[Route]:
     return [route for _, route in _routes(connection, active) if route is not None]
 
 
-def load_definition(connection: Connection, export_id: str, revision: int) -> Definition:
-    """One revision of a definition; it must exist."""
-    document = connection.execute(
+def load_document(connection: Connection, export_id: str, revision: int) -> Mapping[str, Any]:
+    """One revision of a definition as it is stored; it must exist."""
+    document: Mapping[str, Any] = connection.execute(
         select(definition_revisions.c.document).where(
             definition_revisions.c.export_id == export_id, definition_revisions.c.revision == revision
         )
     ).scalar_one()
-    return parse_definition(document)
+    return document
+
+
+def load_definition(connection: Connection, export_id: str, revision: int) -> Definition:
+    """One revision of a definition; it must exist. Raises UnreadableError."""
+    return parse_definition(load_document(connection, export_id, revision))
 
 
 def load_references(connection: Connection, district_id: str, school_ids: Collection[str]) -> References:
@@ -201,6 +210,7 @@ class Export:
     row: RowMapping
     definition: Definition
     route: Route
+    readable: bool = True  # False: the definition is of another version, and only what is known of it is here
 
     @property
     def active(self) -> bool:
@@ -212,7 +222,10 @@ class Export:
 
 
 def load_export(connection: Connection, export_id: str, *, lock: bool = False) -> Export | None:
-    """The export as it stands. `lock`: holds its row until the transaction ends; None: another worker does."""
+    """The export as it stands. `lock`: holds its row until the transaction ends; None: another worker does.
+
+    Raises UnreadableError where its definition belongs to another version.
+    """
     statement = select(definitions).where(definitions.c.export_id == export_id)
     if lock:
         statement = statement.with_for_update(skip_locked=True)
@@ -220,6 +233,24 @@ def load_export(connection: Connection, export_id: str, *, lock: bool = False) -
     if row is None:
         return None
     definition = load_definition(connection, export_id, row["revision"])
+    return Export(row, definition, route_of(definition, row["backfill_from"]))
+
+
+def view_export(connection: Connection, export_id: str) -> Export | None:
+    """The export to be shown, as far as this version knows its definition: never to judge or to send by."""
+    row = (
+        connection.execute(select(definitions).where(definitions.c.export_id == export_id))
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    document = load_document(connection, export_id, row["revision"])
+    try:
+        definition = parse_definition(document)
+    except UnreadableError:
+        known = as_far_as_known(export_id, row["district_id"], document)
+        return Export(row, known, district_route(export_id, row["district_id"]), readable=False)
     return Export(row, definition, route_of(definition, row["backfill_from"]))
 
 

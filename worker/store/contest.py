@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -17,7 +18,8 @@ from worker.core.definition import Definition
 from worker.core.judging import Ends, Ready, Verdict, Waits, tardy_of
 from worker.core.references import References
 from worker.core.rows import Tardy, Unwritable
-from worker.store.catalogue import ReferenceLoader, load_export
+from worker.errors import UnreadableError
+from worker.store.catalogue import ReferenceLoader, view_export
 from worker.store.collapsing import Place, delivered_page, known_keys, rivals_of
 from worker.store.pages import Buffered, broken
 from worker.store.rows import update_given
@@ -164,12 +166,14 @@ def rekey_schools(
     )
     active = select(d.export_id).where(d.district_id == district_id, d.state == "active")
     for export_id in connection.execute(active).scalars().all() if school_ids else ():
-        export = load_export(connection, export_id)
+        # What this version cannot read it cannot place either: the worker that can read it judges by the old places.
+        export = view_export(connection, export_id)
         if export is not None and export.definition.collapse != "none":
             found = connection.execute(recent).scalars().all()
-            for start in range(0, len(found), _CHUNK):
-                chunk = entries.c.tardy_id.in_(found[start : start + _CHUNK])
-                rekey_delivered(connection, export.definition, chunk)
+            with suppress(UnreadableError):
+                for start in range(0, len(found), _CHUNK):
+                    chunk = entries.c.tardy_id.in_(found[start : start + _CHUNK])
+                    rekey_delivered(connection, export.definition, chunk)
 
 
 def _key_of(

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func
 
 from worker.core.judging import BY_POLICY, by_hand
 from worker.errors import RefusedError
-from worker.store.catalogue import load_export
+from worker.store.catalogue import view_export
 from worker.store.collapsing import wake
 from worker.store.tables import decisions, definitions, entries, tardies, tardy_versions
 
@@ -104,7 +104,7 @@ def _refuse_release(connection: Connection, row: RowMapping) -> None:
         raise RefusedError(
             f"{about} cannot be released: {row['reason']}; put that right and it goes by itself, or dismiss it"
         )
-    export = load_export(connection, row["export_id"])
+    export = view_export(connection, row["export_id"])
     if export is None or not export.active:
         raise RefusedError(f"{about} cannot be released: the export has been deleted")
     instead = by_hand(row["action"], tells_action=export.definition.tells_action)
@@ -133,7 +133,7 @@ def _undo(connection: Connection, row: RowMapping, _now: datetime) -> None:
 
 def _refuse_undo(connection: Connection, row: RowMapping) -> None:
     about = f"the dismissal of {row['export_id']}/{row['tardy_id']} cannot be taken back"
-    export = load_export(connection, row["export_id"])
+    export = view_export(connection, row["export_id"])
     if export is None or not export.active:
         raise RefusedError(f"{about}: the export has been deleted")
     head = select(tardies.c.version).where(

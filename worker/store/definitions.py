@@ -13,7 +13,7 @@ from schemas.filename import Naming, names_may_meet
 from worker.core.definition import Definition, parse_definition
 from worker.core.routing import route_of
 from worker.core.schedule import local_date, next_due
-from worker.errors import RefusedError
+from worker.errors import RefusedError, UnreadableError
 from worker.store.backfill import backfill_definition, rejudge_definition
 from worker.store.catalogue import load_export, next_generation
 from worker.store.collapsing import wake_behind_run
@@ -83,9 +83,20 @@ def naming_school(connection: Connection, district_id: str, school_id: str) -> l
             definitions.c.district_id == district_id, definitions.c.state == "active"
         ).order_by(definitions.c.export_id)
     ).mappings()
-    return [
-        row for row in rows if row["document"]["schools"] == "all" or school_id in row["document"]["schools"]
-    ]
+    return [row for row in rows if _names(row["document"].get("schools"), school_id)]
+
+
+def _names(schools: object, school_id: str) -> bool:
+    """What another version's definition says in words that are not known here names no school."""
+    return schools == "all" or (isinstance(schools, list) and school_id in schools)
+
+
+def _read(document: Mapping[str, Any]) -> Definition | None:
+    """A stored definition; None: it belongs to another version, so whatever replaces it changes everything."""
+    try:
+        return parse_definition(document)
+    except UnreadableError:
+        return None
 
 
 def save(
@@ -115,14 +126,15 @@ def save(
             return Saved("unchanged", existing["revision"])
         result = _replace(connection, existing, definition, document, who, now, version, reason)
     _reconcile(connection, definition, now)
-    if existing is not None and _competes_anew(parse_definition(existing["document"]), definition):
+    if existing is not None and _competes_anew(_read(existing["document"]), definition):
         rekey_delivered(connection, definition)
     return result
 
 
-def _competes_anew(before: Definition, after: Definition) -> bool:
+def _competes_anew(before: Definition | None, after: Definition) -> bool:
     """Whether what was delivered takes other places now."""
-    return after.collapse != "none" and (before.collapse, before.gap) != (after.collapse, after.gap)
+    same = before is not None and (before.collapse, before.gap) == (after.collapse, after.gap)
+    return after.collapse != "none" and not same
 
 
 def _refuse_same_file(connection: Connection, definition: Definition, place_name: PlaceName) -> None:
@@ -220,8 +232,8 @@ def _replace(
         "backfill_from": definition.backfill_from or existing["backfill_from"],
         "generation": next_generation(connection),
     }
-    old = parse_definition(existing["document"])
-    if existing["state"] != "active":
+    old = _read(existing["document"])
+    if existing["state"] != "active" or old is None:
         values |= {"schedule_saved_at": now, "next_due_at": next_due(definition.schedule, now)}
     elif old.schedule != definition.schedule:
         _write_due_of_old(connection, definition.export_id, now)

@@ -189,19 +189,20 @@ def claim_unpublished(
         )
     )
     found = [Unpublished(row[0], row[1], row[2], row[3].encode(), row[4]) for row in claimed]
-    early = _before_their_turn(connection, [outcome.outbox_id for outcome in found])
+    early = _before_their_turn(connection, [outcome.outbox_id for outcome in found], besides)
     release_unpublished(connection, sorted(early))
     mine = [outcome for outcome in found if outcome.outbox_id not in early]
     return sorted(mine, key=lambda outcome: outcome.outbox_id)
 
 
-def _before_their_turn(connection: Connection, claimed: Sequence[int]) -> set[int]:
-    """Those of the claimed that follow an outcome of the same command that is not among them and is not out."""
+def _before_their_turn(connection: Connection, claimed: Sequence[int], besides: Collection[int]) -> set[int]:
+    """Those of the claimed that follow an outcome of the same command that is not among them and is not out; they
+    do not wait for what is passed over."""
     earlier = outbox.alias()
     follows = exists().where(
         earlier.c.command_key == outbox.c.command_key,
         earlier.c.outbox_id < outbox.c.outbox_id,
-        earlier.c.outbox_id.not_in(claimed),
+        earlier.c.outbox_id.not_in([*claimed, *besides]),
         earlier.c.published_at.is_(None),
     )
     early = select(outbox.c.outbox_id).where(outbox.c.outbox_id.in_(claimed), follows)

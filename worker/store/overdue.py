@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from worker.core.schedule import local_date
-from worker.store.catalogue import load_export
+from worker.store.catalogue import view_export
 from worker.store.scheduling import sends_on
 from worker.store.tables import definition_revisions, definitions, run_requests
 
@@ -68,9 +69,14 @@ def _lingers(connection: Connection) -> dict[str, timedelta]:
         .join(definition_revisions, current)
         .where(definitions.c.state == "active", definitions.c.frequency == "continuous")
     )
-    return {
-        row[0]: timedelta(seconds=float(row[1]["schedule"].get("linger_seconds", _LINGER))) for row in rows
-    }
+    return {row[0]: timedelta(seconds=_linger(row[1])) for row in rows}
+
+
+def _linger(document: Mapping[str, Any]) -> float:
+    """The seconds, or, where the definition is of another version, those of none."""
+    schedule = document.get("schedule")
+    seconds = schedule.get("linger_seconds", _LINGER) if isinstance(schedule, Mapping) else _LINGER
+    return float(seconds) if isinstance(seconds, (int, float)) else _LINGER
 
 
 def _filled_since(
@@ -83,7 +89,7 @@ def _filled_since(
     since = oldest + lingers[export_id]
     if since + _NEGLIGIBLE >= now:
         return None
-    export = load_export(connection, export_id)
+    export = view_export(connection, export_id)
     if export is None:
         return None
     today = local_date(now, export.definition.schedule.time_zone)

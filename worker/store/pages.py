@@ -280,6 +280,12 @@ class _Layouts:
 
     def same(self, revision: int) -> bool:
         if revision not in self._same:
-            other = load_definition(self._connection, self._definition.export_id, revision)
-            self._same[revision] = other.fields == self._definition.fields
+            self._same[revision] = self._has_same(revision)
         return self._same[revision]
+
+    def _has_same(self, revision: int) -> bool:
+        try:
+            other = load_definition(self._connection, self._definition.export_id, revision)
+        except UnreadableError:
+            return False  # another version's columns: the row is built anew
+        return other.fields == self._definition.fields

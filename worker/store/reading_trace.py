@@ -13,7 +13,7 @@ from schemas.zones import Zone, find_zone
 from worker.core.collapse import goes_before
 from worker.core.routing import mismatch
 from worker.store import decisions
-from worker.store.catalogue import Export, load_export
+from worker.store.catalogue import Export, view_export
 from worker.store.collapsing import rivals_of
 from worker.store.reading import open_runs, resends_of
 from worker.store.requests import requests_of
@@ -125,7 +125,7 @@ class _Reader:
 
     def _export(self, export_id: str) -> Export:
         if export_id not in self._exports:
-            export = load_export(self._connection, export_id)
+            export = view_export(self._connection, export_id)
             assert export is not None
             self._exports[export_id] = export
         return self._exports[export_id]

@@ -63,7 +63,13 @@ def settle_waiting(connection: Connection, claim: Claim, error: str, delay: time
 
 
 def settle_failed(
-    connection: Connection, claim: Claim, error: str, now: datetime, *, defect_version: str | None = None
+    connection: Connection,
+    claim: Claim,
+    error: str,
+    now: datetime,
+    *,
+    defect_version: str | None = None,
+    tells: bool = True,
 ) -> None:
     """A person must act, or, after a defect of this version of the program, another version; the run keeps its
     entries and the export stops sending. Raises StaleLeaseError."""
@@ -77,7 +83,8 @@ def settle_failed(
         lease_until=None,
     )
     _finish_attempt(connection, claim, "failed", error, now, defect_version=defect_version)
-    tell_of_run(connection, claim.run_id, "run.failed", now)
+    if tells:
+        tell_of_run(connection, claim.run_id, "run.failed", now)
 
 
 def settle_abandoned(

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, RowMapping, and_, or_, select
 from schemas.zones import Zone
 from worker.core.routing import mismatch
 from worker.store.audit_report import PAGE, Scope
-from worker.store.catalogue import CatalogueCache, Export, load_export
+from worker.store.catalogue import CatalogueCache, Export, view_export
 from worker.store.quiet import quiet_since
 from worker.store.runs import open_run
 from worker.store.tables import ENTRY_STATES, definitions, entries, runs, tardies, tardy_versions
@@ -90,7 +90,7 @@ def exports_to_report(connection: Connection, export_id: str | None) -> list[Exp
     """The export asked for, or all by id; deleted ones too, whose days may not be over."""
     statement = select(definitions.c.export_id).order_by(definitions.c.export_id)
     named = [export_id] if export_id is not None else connection.execute(statement).scalars().all()
-    return [export for name in named if (export := load_export(connection, name)) is not None]
+    return [export for name in named if (export := view_export(connection, name)) is not None]
 
 
 def school_zones(connection: Connection) -> Zones:

@@ -13,6 +13,7 @@ from worker.store.catalogue import Export
 from worker.store.requests import all_schools_out, has_pending, request_scheduled, store_slot
 
 _INSTANT = timedelta(microseconds=1)
+_FAR = datetime(2200, 1, 1, tzinfo=UTC)  # behind every date that a definition may name
 _LOOK_BACK = 500  # days looked at for one in session before giving the rest up
 
 
@@ -49,10 +50,10 @@ def sends_on(connection: Connection, definition: Definition, day: date) -> bool:
 
 
 def _end_of_blackout(export: Export, now: datetime) -> datetime:
-    day = local_date(now, export.definition.schedule.time_zone)
-    while export.definition.is_blackout(day):
-        day += timedelta(days=1)
-    return _midnight(export, day)
+    """The first moment behind the blackout of today, or _FAR where it has no end to speak of."""
+    span = export.definition.blackout_of(local_date(now, export.definition.schedule.time_zone))
+    assert span is not None
+    return _midnight(export, span[1] + timedelta(days=1)) if span[1] < _FAR.date() else _FAR
 
 
 def _latest_in_session(
@@ -67,7 +68,8 @@ def _latest_in_session(
         day = local_date(due, schedule.time_zone)
         if sends_on(connection, export.definition, day):
             return due
-        due = latest_due(schedule, after, _midnight(export, day) - _INSTANT)
+        span = export.definition.blackout_of(day)  # a whole blackout is one step back
+        due = latest_due(schedule, after, _midnight(export, day if span is None else span[0]) - _INSTANT)
     return None
 
 

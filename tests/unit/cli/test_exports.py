@@ -215,6 +215,7 @@ def test_status_tells_what_waits_what_is_held_and_what_is_wrong(place: Workplace
         "oldest_buffered_at",
         "events_in_hand",
         "unpublished_outcomes",
+        "aside",
         "quiet_days",
         "exports",
         "senders_named",
