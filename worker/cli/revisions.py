@@ -75,7 +75,7 @@ def restore(
 
     What it would change is shown first, as `exports apply` does.
 
-    JSON: export_id, result, revision; with --dry-run what `exports apply --dry-run` has.
+    JSON, as an array of one: export_id, result, revision, warnings; with --dry-run what `exports apply --dry-run` has.
     """
     from worker.cli.revisions_show import restore_revision
 

@@ -131,7 +131,7 @@ def restore_revision(
         return
     [change] = would_all(program, valid)
     if as_json:
-        emit_object(change_shape(export_id, change))
+        emit_list([change_shape(export_id, change)])
     else:
         tell_change(export_id, change)
 

@@ -69,7 +69,7 @@ def test_every_revision_is_kept_with_when_who_why_and_what_it_changed_and_can_be
     [differs] = place.ok("exports", "diff", "daily", "--revision", "1", "--json").json
     assert (differs["before"], differs["after"]) == ("A daily file", "Another")
     restored = place.ok("exports", "restore", "daily", "1", "--reason", "a slip", "--json").json
-    assert restored == [{"export_id": "daily", "result": "replaced", "revision": 3}]
+    assert restored == [{"export_id": "daily", "result": "replaced", "revision": 3, "warnings": []}]
     assert place.ok("exports", "show", "daily", "--json").json["definition"]["name"] == "A daily file"
     assert (
         place.ok("exports", "history", "daily", "--json").json[0]["reason"] == "revision 1 restored: a slip"
