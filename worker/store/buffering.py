@@ -19,6 +19,7 @@ from worker.store.catalogue import CatalogueCache, next_generation
 from worker.store.collapsing import wake_schools
 from worker.store.contest import rekey_schools
 from worker.store.database_errors import own_rows
+from worker.store.portions import portions
 from worker.store.recordset import as_parameter, recordset
 from worker.store.rows import columns_of, insert_given, insert_new, one_of
 from worker.store.tables import UNSEALED, entries, reference_versions, tardies, tardy_versions
@@ -73,7 +74,7 @@ def _results(batch: Sequence[TardyVersion], inserted: set[Key], stored: dict[Key
 
 def _insert_versions(connection: Connection, batch: Sequence[TardyVersion], now: datetime) -> set[Key]:
     received_at = instant_text(now)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "district_id": tardy.district_id,
             "tardy_id": tardy.tardy_id,
@@ -94,9 +95,12 @@ def _insert_versions(connection: Connection, batch: Sequence[TardyVersion], now:
         .on_conflict_do_nothing()
         .returning(c.district_id, c.tardy_id, c.version)
     )
-    parameter = as_parameter(connection, _VERSION_COLUMNS, rows)
-    with own_rows():
-        return {(row[0], row[1], row[2]) for row in connection.execute(statement, {"rows": parameter})}
+    new: set[Key] = set()
+    for part in portions(rows, lambda row: len(row["document"])):
+        parameter = as_parameter(connection, _VERSION_COLUMNS, part)
+        with own_rows():
+            new.update((row[0], row[1], row[2]) for row in connection.execute(statement, {"rows": parameter}))
+    return new
 
 
 def _other_content(connection: Connection, batch: Sequence[TardyVersion]) -> dict[Key, str]:

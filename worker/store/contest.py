@@ -28,7 +28,7 @@ from worker.store.tables import definitions, entries, tardies
 _RECENT = timedelta(
     days=14
 )  # so long a bell schedule or a time zone that comes late puts right what was sent
-_CHUNK = 1000
+_CHUNK = 200  # documents in hand at a time: long ones may come to 50 MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ a buffer filled minutes ago reads whole tables for every page.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,9 +25,11 @@ from worker.core.judging import FARTHEST_AHEAD, Candidate, Delivered, Waits
 from worker.errors import UnreadableError
 from worker.failpoints import Part, reached
 from worker.store.catalogue import load_definition
+from worker.store.portions import portions, size
 from worker.store.tables import IS_UNSEALED, entries, runs, tardies, tardy_versions
 
 PAGE = 1000
+_FEW = 16  # of the longest tardies there may be: 4 MB
 _FILE_ORDER = ("sort_at", "tardy_id", "version", "ordinal")
 
 
@@ -71,7 +73,41 @@ def pages(
     """
     layouts = _Layouts(connection, definition)
     for page in _entry_pages(connection, definition.export_id, lock=lock, unjudged=unjudged):
-        yield _with_tardies(connection, definition, page, layouts)
+        for part in _in_parts(connection, definition, page):
+            yield _with_tardies(connection, definition, part, layouts)
+
+
+def _in_parts(
+    connection: Connection, definition: Definition, page: Sequence[RowMapping]
+) -> Iterator[Sequence[RowMapping]]:
+    """The page in parts whose documents and delivered rows may be in hand at a time; a few always may."""
+    if len(page) <= _FEW:
+        return iter([page])
+    weights = _weights(connection, definition, sorted({row["tardy_id"] for row in page}))
+    return portions(page, lambda row: weights.get(row["tardy_id"], 0))
+
+
+def _weights(connection: Connection, definition: Definition, tardy_ids: Sequence[str]) -> Counter[str]:
+    """{tardy: the bytes of its versions and of the rows that were delivered of it}."""
+    v, e = tardy_versions.c, entries.c
+    documents = (
+        select(v.tardy_id, func.sum(size(connection, v.document)))
+        .where(v.district_id == definition.district_id, v.tardy_id.in_(tardy_ids))
+        .group_by(v.tardy_id)
+    )
+    rows = (
+        select(e.tardy_id, func.sum(size(connection, e.row_values)))
+        .where(
+            e.export_id == definition.export_id,
+            e.district_id == definition.district_id,
+            e.tardy_id.in_(tardy_ids),
+            e.state == "delivered",
+        )
+        .group_by(e.tardy_id)
+    )
+    weights = Counter({tardy_id: int(weight) for tardy_id, weight in connection.execute(documents)})
+    weights.update({tardy_id: int(weight) for tardy_id, weight in connection.execute(rows)})
+    return weights
 
 
 def in_open_run() -> Any:

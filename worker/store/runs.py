@@ -18,6 +18,7 @@ from worker.store.claims import Claim, fenced, lease_end
 from worker.store.definitions import note, release_entries
 from worker.store.instants import database_time
 from worker.store.outcomes import CommandKey, tell
+from worker.store.portions import portions, size
 from worker.store.requests import close_request, next_request
 from worker.store.sealing import Place, fill_run
 from worker.store.settling import cancel_if_retired
@@ -306,19 +307,14 @@ def resend(connection: Connection, run: RowMapping, *, who: str, reason: str, no
 
 def lines(connection: Connection, run: RowMapping, page: int = 2000) -> Iterator[str]:
     """The run's stored rows in file order, as JSON text, streamed."""
-    source = run["resend_of"] or run["run_id"]
+    source, c = run["resend_of"] or run["run_id"], entries.c
+    weighed = select(c.line, size(connection, c.row_values).label("size")).where(c.run_id == source)
+    stored = select(c.row_values).where(c.run_id == source).order_by(c.line)
     last = 0
-    while True:
-        rows = connection.execute(
-            select(entries.c.line, entries.c.row_values)
-            .where(entries.c.run_id == source, entries.c.line > last)
-            .order_by(entries.c.line)
-            .limit(page)
-        ).all()
-        if not rows:
-            return
-        yield from (values for _, values in rows)
-        last = rows[-1].line
+    while found := connection.execute(weighed.where(c.line > last).order_by(c.line).limit(page)).all():
+        for part in portions(found, lambda row: int(row.size)):
+            yield from connection.execute(stored.where(c.line.between(part[0].line, part[-1].line))).scalars()
+        last = found[-1].line
 
 
 def places_of(connection: Connection, run_id: str, lines: Sequence[int]) -> list[Place]:

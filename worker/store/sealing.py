@@ -20,6 +20,7 @@ from worker.store.catalogue import ReferenceLoader
 from worker.store.collapsing import wake
 from worker.store.contest import Contest, freed_keys
 from worker.store.pages import Buffered, broken, in_open_run, pages
+from worker.store.portions import BYTES
 from worker.store.rows import but_for, update_given
 from worker.store.tables import definitions, entries
 from worker.store.types import instant_text
@@ -76,7 +77,8 @@ def fill_run(
 
 
 def judge_unjudged(connection: Connection, definition: Definition, route: Route, now: datetime) -> int:
-    """Judges one page of entries nobody has judged yet, sealing nothing; returns how many.
+    """Judges one page of entries nobody has judged yet (fewer, where they are long), sealing nothing; returns how
+    many.
 
     An entry whose tardy is in an open run waits: whether that run delivers decides what the entry means.
     """
@@ -133,21 +135,30 @@ def _judged_pages(
     for page in pages(connection, definition, lock=lock, unjudged=unjudged):
         references = loader.cover(_schools(page))
         contest.take(page, references)
-        judged = []
+        judged: list[Judged] = []
+        weight = 0
         for one in page:
             if definition.row_limit is not None and ready >= definition.row_limit and not unjudged:
-                break
+                yield judged
+                return
+            if weight > BYTES:
+                yield judged
+                judged, weight = [], 0
             known = one.problem or held.get(_place(one))
             verdict, key = (
                 (known, NO_KEY)
                 if known is not None
                 else _verdict(definition, route, one, references, contest, ready + 1)
             )
-            ready += isinstance(verdict, Ready)
+            if isinstance(verdict, Ready):
+                ready += 1
+                weight += _weight(verdict)
             judged.append(Judged(one.entry, verdict, key))
         yield judged
-        if len(judged) < len(page):
-            return
+
+
+def _weight(verdict: Ready) -> int:
+    return sum(len(value) for value in verdict.values if type(value) is str)
 
 
 def _verdict(
