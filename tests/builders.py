@@ -14,6 +14,7 @@ from schemas.envelope import read_envelope
 from schemas.events import ReferenceItem, TardyVersion, load_event
 from worker.broker.ports import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Outgoing
 from worker.destinations.marks import MARK
+from worker.destinations.numbers import PREFIX
 
 NOON = datetime(2026, 10, 6, 17, 0, tzinfo=UTC)  # a Tuesday, 12:00 in Chicago
 
@@ -165,7 +166,7 @@ def outgoing(message: Mapping[str, Any], **properties: Any) -> Outgoing:
 
 def hidden_in(folder: Path) -> list[Path]:
     """Temporary files and marks of attempts in a folder: all that begins with a dot but the installation's mark."""
-    return sorted(path for path in folder.glob(".*") if path.name != MARK)
+    return sorted(path for path in folder.glob(".*") if not path.name.startswith((MARK, PREFIX)))
 
 
 def rows_in(folder: Path) -> dict[str, list[str]]:

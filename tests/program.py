@@ -155,7 +155,8 @@ class SteppedProgram:
         """An export's runs, oldest first."""
         with self.database.read() as connection:
             statement = select(runs_table).where(runs_table.c.export_id == export_id)
-            return list(connection.execute(statement.order_by(runs_table.c.started_at)).mappings())
+            ordered = statement.order_by(runs_table.c.started_at, runs_table.c.sequence)
+            return list(connection.execute(ordered).mappings())
 
     def outcomes(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The data of the outcomes queued so far."""

@@ -22,7 +22,7 @@ from worker.core.definition import Definition
 from worker.core.formats import FORMATS, render
 from worker.core.judging import Waits
 from worker.core.retry import next_attempt_delay
-from worker.destinations.ports import FileDestination, Installation, Replaceable, Secret, Uploaded
+from worker.destinations.ports import FileDestination, Given, Installation, Replaceable, Secret, Uploaded
 from worker.destinations.registry import DESTINATIONS, require_known
 from worker.errors import (
     DestinationError,
@@ -137,12 +137,34 @@ class Flush:
                     self._sweep(claim, run)
                     return
                 run = self._hold(claim)
+            if run["resend_of"] is None and self._renumbered(claim, run):
+                run = self._hold(claim)
         try:
             self._send(claim, run)
         except UnrenderedError as found:
             if self._are_fixed(run):
                 raise
             self._send_without(claim, run, found)
+
+    def _renumbered(self, claim: Claim, run: RowMapping) -> bool:
+        """Whether the run got another number: the place has had its own, of a run that this database does not know."""
+        with self._database.read() as connection:
+            definition = claims.definition_of(connection, claim)
+        if not definition.file.is_numbered:
+            return False
+        last = self._open(definition.destination).last_given(claim.export_id)
+        if last is None or last.number < run["sequence"] or last == Given(run["sequence"], run["run_id"]):
+            return False
+        with self._database.write() as connection:
+            runs.renumber(connection, claim, last.number)
+        log.warning(
+            "file numbers go on behind the last that the place has had: was the database restored?",
+            export=claim.export_id,
+            run=claim.run_id,
+            number=run["sequence"],
+            last=last.number,
+        )
+        return True
 
     @staticmethod
     def _are_fixed(run: RowMapping) -> bool:
@@ -213,6 +235,8 @@ class Flush:
             destination.discard([names.part, names.mark])
             raise
         self._depart(claim, destination, names, uploaded)
+        if pinned.file.is_numbered and run["resend_of"] is None:
+            destination.note_given(claim.export_id, Given(run["sequence"], run["run_id"]))
         destination.publish(names.part, names.file, replace=replace)
         reached(Arrow.RENAME_DONE, claim.export_id)
 

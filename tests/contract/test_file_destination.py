@@ -12,7 +12,7 @@ import pytest
 from tests.installations import installation
 from worker.destinations.directory import Directory
 from worker.destinations.marks import MARK as INSTALLATION
-from worker.destinations.ports import FileDestination, Replaceable
+from worker.destinations.ports import FileDestination, Given, Replaceable
 from worker.errors import DestinationError, TransientError
 
 PART, FENCED, MARK = ".a.csv.1.part", ".a.csv.2.fenced", ".a.csv.1.mark"
@@ -184,3 +184,11 @@ def test_an_upload_is_durable_before_it_is_called_uploaded(
     assert synced[-3:] == [PART, MARK, "outbox"]
     place.destination.publish(PART, "a.csv", replace=None)
     assert synced[-1] == "outbox"
+
+
+def test_the_last_number_is_known_for_each_export_by_itself(place: Place) -> None:
+    assert place.destination.last_given("daily") is None
+    for number in (6, 7):
+        place.destination.note_given("daily", Given(number, "ab" * 16))
+    place.destination.note_given("other", Given(1, "cd" * 16))
+    assert place.destination.last_given("daily") == Given(7, "ab" * 16)

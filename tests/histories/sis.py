@@ -9,6 +9,7 @@ from typing import Any
 
 from worker.destinations.directory import KIND, Directory, DirectorySchema
 from worker.destinations.marks import MARK
+from worker.destinations.numbers import PREFIX
 from worker.destinations.ports import DestinationKind, Installation, Replaceable, Secret, Uploaded
 from worker.errors import DestinationError, TransientError
 
@@ -81,7 +82,9 @@ class Sis:
     def temporary(self) -> list[str]:
         """Names of temporary files that hold rows."""
         names = [path.name for path in self.home.glob("*/.*")]
-        return sorted(name for name in names if not name.endswith(".mark") and name != MARK)
+        return sorted(
+            name for name in names if not name.endswith(".mark") and not name.startswith((MARK, PREFIX))
+        )
 
 
 class FaultyDirectory(Directory):

@@ -57,6 +57,11 @@ class FileSpec:
         usual = "keep" if self.format == "jsonl" else "space"
         return (self.control_characters or usual) == "space"
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the name of a file bears its number."""
+        return "{sequence" in self.name
+
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:

@@ -12,10 +12,11 @@ from uuid import uuid4
 from marshmallow import Schema, ValidationError
 
 from schemas.fields import Pattern, Text
+from worker.destinations import numbers
 from worker.destinations.folder import Folder, nearest, opened
 from worker.destinations.marks import BRING_BACK, adopt, mark_first, refuse_foreign, require_mark
 from worker.destinations.places import Place, Places, written
-from worker.destinations.ports import DestinationKind, Installation, Replaceable, Secret, Uploaded
+from worker.destinations.ports import DestinationKind, Given, Installation, Replaceable, Secret, Uploaded
 from worker.errors import DestinationError, ElsewhereError, TransientError, WritebackError
 
 DEFAULT_MODE = "0640"
@@ -94,6 +95,14 @@ class Directory:
             else:
                 self._rename_new(folder, temporary, name)
             folder.sync()
+
+    def last_given(self, export_id: str) -> Given | None:
+        with self._entered("look into", first=True) as folder:
+            return numbers.last_given(folder, export_id)
+
+    def note_given(self, export_id: str, given: Given) -> None:
+        with self._entered("write to") as folder:
+            numbers.note_given(folder, export_id, given)
 
     def fence(self, names: Iterable[str], fenced: str, *, mark: str) -> bool:
         with self._entered("look into") as folder:

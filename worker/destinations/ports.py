@@ -26,6 +26,14 @@ class Uploaded:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A file number and the run that took it."""
+
+    number: int
+    run_id: str
+
+
 class Marks(Protocol):
     """What the database remembers of the folders that this installation has marked as the ones it writes to.
 
@@ -70,6 +78,12 @@ class FileDestination(Protocol):
 
     def publish(self, temporary: str, name: str, *, replace: Replaceable | None) -> None:
         """Renames a temporary file to its final name, durably. Raises as `require_free`."""
+
+    def last_given(self, export_id: str) -> Given | None:
+        """The last file number of the export that the place knows of, None: none."""
+
+    def note_given(self, export_id: str, given: Given) -> None:
+        """Has the place know, durably, that a file of this number is about to get its final name there."""
 
     def fence(self, names: Iterable[str], fenced: str, *, mark: str) -> bool:
         """Moves the first of the temporary files that is there to `fenced`, so that nobody can publish it.

@@ -187,6 +187,18 @@ def _name_file(connection: Connection, export: Export, run_id: str) -> None:
     connection.execute(update(runs).where(runs.c.run_id == run_id).values(sequence=sequence, file_name=name))
 
 
+def renumber(connection: Connection, claim: Claim, after: int) -> None:
+    """Gives a run of which nothing can have left a number, and a name, behind one that the place has had already:
+    the database was restored from a backup. Raises StaleLeaseError."""
+    fenced(connection, claim, runs.c.departed_attempt.is_(None), sequence=None, file_name=None)
+    c = definitions.c
+    behind = (c.export_id == claim.export_id, c.next_sequence <= after)
+    connection.execute(update(definitions).where(*behind).values(next_sequence=after + 1))
+    export = load_export(connection, claim.export_id)
+    assert export is not None
+    _name_file(connection, export, claim.run_id)
+
+
 def _close_empty(connection: Connection, run_id: str, now: datetime) -> None:
     """Closes a run that has nothing to send; a number it had taken goes to the next file."""
     run = get(connection, run_id)
