@@ -115,14 +115,14 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "entry.dismiss": {"ids": ["t-20261123-0007"], "reason": "Typed into the SIS by hand"},
     "entry.undo": {"ids": ["t-20261123-0007"], "reason": "It was another student"},
     "code.map": {
-        "district_id": "lincoln-usd",
+        "district_id": "default",
         "code": "LATE2",
         "school_id": "0012",
         "external_reference_code": "T2",
         "reason": "The SIS has a code of its own for the second bell",
     },
     "code.unmap": {
-        "district_id": "lincoln-usd",
+        "district_id": "default",
         "code": "LATE2",
         "school_id": "0012",
         "reason": "The behavior system has it now",

@@ -15,9 +15,8 @@ def test_the_examples_published_in_order_deliver_one_file_with_one_row(
     embedded: Processes, home: Path, tmp_path: Path
 ) -> None:
     told = examples()
-    commands = [type for type in COMMAND_TYPES if type.startswith("export.")]
     file = tmp_path / "examples.jsonl"
-    file.write_text("".join(json.dumps(told[type]) + "\n" for type in (*EVENT_TYPES, *commands)))
+    file.write_text("".join(json.dumps(told[type]) + "\n" for type in (*EVENT_TYPES, *COMMAND_TYPES)))
     done = embedded.run("publish", str(file))
     assert done.returncode == 0, done.stderr
     worker = embedded.start_ready()
