@@ -68,9 +68,10 @@ class Isolation:
             return work()
         except ConfigurationError:
             raise
-        except UnavailableError:
+        except UnavailableError as error:
             if self._ping is None:
                 raise
+            log.warning("tried once more", kind=self._kind, thing=thing, step=step, reason=str(error))
             return self._once_more(thing, step, work, self._ping)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
             self.set_aside(thing, step, error)

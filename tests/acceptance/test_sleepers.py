@@ -76,7 +76,7 @@ def test_a_flusher_that_sleeps_with_locks_in_hand_holds_nobody_up_for_long(site:
     since = monotonic()
     taker = taken_over(site, "flusher")
     assert monotonic() - since < TAKEOVER_SECONDS
-    wake(sleeper, "the database is waited for")
+    wake(sleeper, "tried once more")
     check(site)
     assert taker.stop() == 0
     site.afternoon()
