@@ -155,7 +155,7 @@ class SteppedProgram:
         """An export's runs, oldest first."""
         with self.database.read() as connection:
             statement = select(runs_table).where(runs_table.c.export_id == export_id)
-            ordered = statement.order_by(runs_table.c.started_at, runs_table.c.sequence)
+            ordered = statement.order_by(runs_table.c.started_at, runs_table.c.sequence.nulls_last())
             return list(connection.execute(ordered).mappings())
 
     def outcomes(self, kind: str | None = None) -> list[dict[str, Any]]:
