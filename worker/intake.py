@@ -81,6 +81,14 @@ class _RehearsedError(Exception):
     """Takes back what was only tried."""
 
 
+@dataclass(frozen=True, slots=True)
+class Became:
+    """What became of a command: `accepted`, `duplicate`, or `refused` for this reason."""
+
+    result: str
+    reason: str | None = None
+
+
 class Intake:
     """Consumes both queues in one thread. `wake` is called after a command, so that its run need not wait."""
 
@@ -342,10 +350,17 @@ class Intake:
             self._park(delivery, Rejection(error.code, error.reason), publisher)
             self._command_is_done(delivery, consumer)
             return
-        if (result := self._answer(envelope, delivery, objection)) is not None:
-            self._instruments.events.labels(_known_type(envelope.type), result).inc()
-            log.info("command", type=_known_type(envelope.type), result=result)
+        if (became := self._answer(envelope, delivery, objection)) is not None:
+            self._tell_of_command(envelope, became)
             self._command_is_done(delivery, consumer)
+
+    def _tell_of_command(self, envelope: Envelope, became: Became) -> None:
+        kind = _known_type(envelope.type)
+        self._instruments.events.labels(kind, became.result).inc()
+        if became.reason is None:
+            log.info("command", type=kind, id=envelope.id, result=became.result)
+        else:
+            log.warning("command", type=kind, id=envelope.id, result=became.result, reason=became.reason)
 
     def _command_is_done(self, delivery: Delivery, consumer: Consumer) -> None:
         self._postponed = None
@@ -354,14 +369,17 @@ class Intake:
         self._failures = 0
         self._wake()
 
-    def _answer(self, envelope: Envelope, delivery: Delivery, objection: UnsoundError | None) -> str | None:
+    def _answer(
+        self, envelope: Envelope, delivery: Delivery, objection: UnsoundError | None
+    ) -> Became | None:
         """What became of it; None: it met a defect and will be tried again, in its place before all others."""
         reply = _reply(delivery)
         broken = Command(envelope.type, envelope.id, envelope.source, {})
         forbidden = self._senders.objection_to_commands(delivery.sender) if self._senders else None
         if forbidden is not None:
             return self._refuse(
-                lambda connection: refuse_stranger(connection, broken, forbidden, self._clock(), **reply)
+                forbidden,
+                lambda connection: refuse_stranger(connection, broken, forbidden, self._clock(), **reply),
             )
         authority = self._authority(delivery)
         try:
@@ -377,7 +395,9 @@ class Intake:
         except Exception as error:  # noqa: BLE001 - one bad command must not hold the queue up
             return self._failed_at(broken, reply, delivery, error)
         own = broken if authority is None else authority.sign(broken)
-        return self._refuse(lambda connection: refuse(connection, own, reason, self._clock(), **reply))
+        return self._refuse(
+            reason, lambda connection: refuse(connection, own, reason, self._clock(), **reply)
+        )
 
     def _authority(self, delivery: Delivery) -> Authority | None:
         if self._senders is None or delivery.sender is None:
@@ -386,7 +406,7 @@ class Intake:
 
     def _failed_at(
         self, command: Command, reply: dict[str, str | None], delivery: Delivery, error: Exception
-    ) -> str | None:
+    ) -> Became | None:
         """A defect may go by itself, and events go on meanwhile; but no command is to stop all others for good."""
         before = self._postponed.tries if self._postponed is not None else delivery.delivery_count
         tries = before + 1
@@ -397,19 +417,21 @@ class Intake:
         where = f"look for reference {reference} in its log"
         reason = f"the program failed at it {tries} times: {where}, then send it again"
         return self._refuse(
-            lambda connection: refuse_for_now(connection, command, reason, self._clock(), **reply)
+            reason, lambda connection: refuse_for_now(connection, command, reason, self._clock(), **reply)
         )
 
-    def _refuse(self, refusing: Callable[[Connection], None]) -> str:
+    def _refuse(self, reason: str, refusing: Callable[[Connection], None]) -> Became:
         try:
             with self._database.write() as connection:
                 refusing(connection)
         except UnavailableError:
             self._untaken.note(lambda: self._rehearse(refusing))
             raise
-        return "refused"
+        return Became("refused", reason)
 
-    def _carry_out(self, command: Command, reply: dict[str, str | None], authority: Authority | None) -> str:
+    def _carry_out(
+        self, command: Command, reply: dict[str, str | None], authority: Authority | None
+    ) -> Became:
         def work(connection: Connection) -> Answer | None:
             now = self._clock()
             return carry_out(connection, command, now, places=self._places, **reply, authority=authority)
@@ -421,8 +443,8 @@ class Intake:
             raise
         reached(Arrow.COMMAND_COMMITTED)
         if answer is None:
-            return "duplicate"
-        return "refused" if answer.refused is not None else "accepted"
+            return Became("duplicate")
+        return Became("accepted" if answer.refused is None else "refused", answer.refused)
 
     def _carried_out(self, work: Callable[[Connection], Answer | None]) -> Answer | None:
         for attempt in self._database.retrying():

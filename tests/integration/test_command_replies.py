@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
-from tests.builders import definition, outgoing, save
+from tests.builders import command, definition, outgoing, save
 from tests.program import SteppedProgram
 from worker.broker.ports import COMMANDS_QUEUE, Delivery
 from worker.broker.registry import open_broker
@@ -59,3 +60,14 @@ def test_a_command_is_carried_out_whatever_bytes_stand_where_its_answer_is_to_go
 ) -> None:
     handle(program, tmp_path, save(definition()), **properties)
     assert [told["export_ids"] for told in program.outcomes("command.accepted")] == [["daily"]]
+
+
+def test_the_log_says_which_command_was_refused_and_why(program: SteppedProgram, tmp_path: Path) -> None:
+    refused = command("export.retry", {"export_id": "nowhere"})
+    unreadable = command("export.pause", {"export_id": "NOWHERE"})
+    with structlog.testing.capture_logs() as logged:
+        handle(program, tmp_path, refused)
+        handle(program, tmp_path, unreadable)
+    told = [line for line in logged if line["event"] == "command"]
+    assert [line["id"] for line in told] == [refused["id"], unreadable["id"]]
+    assert "no export 'nowhere'" in told[0]["reason"] and "export_id" in told[1]["reason"]
