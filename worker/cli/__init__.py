@@ -28,6 +28,7 @@ from worker.cli.run import run
 from worker.cli.runs import runs
 from worker.cli.status import status
 from worker.cli.student import student
+from worker.cli.tardies import tardies
 from worker.cli.trace import trace
 
 
@@ -57,6 +58,7 @@ cli.add_command(run)
 cli.add_command(exports)
 cli.add_command(runs)
 cli.add_command(trace)
+cli.add_command(tardies)
 cli.add_command(held)
 cli.add_command(codes)
 cli.add_command(schools)

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, RowMapping
 
 from worker.bootstrap import Program
 from worker.cli.output import counted, emit, emit_facts, emit_list, emit_object, emit_wrapped, instant, when
-from worker.cli.trace_words import decided, excluded, overtaken, overtaken_text, summary
+from worker.cli.trace_words import decided, excluded, overtaken, overtaken_text, summary, taken_back
 from worker.errors import RefusedError
 from worker.store.reading_trace import ExportTrace, Place, Trace, districts_of, tardies_of, traces
+from worker.store.taking_back import taken_back_of
 
 
 def trace_tardy(program: Program, tardy_id: str, district: str | None, *, as_json: bool) -> None:
@@ -54,6 +55,11 @@ def _district(connection: Connection, tardy_id: str, district: str | None) -> st
     known = districts_of(connection, tardy_id)
     if district is not None and district in known:
         return district
+    if not known and (taken := taken_back_of(connection, tardy_id, district)):
+        versions = "; ".join(f"version {one['version']}{taken_back(one, 'UTC')}" for one in taken)
+        raise RefusedError(
+            f"no version of tardy {tardy_id!r} counts: {versions}; the next that comes is its first"
+        )
     if not known or district is not None:
         where = f" of district {district!r}" if district is not None else ""
         raise RefusedError(
@@ -69,7 +75,6 @@ def _district(connection: Connection, tardy_id: str, district: str | None) -> st
 
 def _shape(found: Trace) -> dict[str, Any]:
     head = found.head
-    names = ("version", "type", "received_at", "message_id", "source")
     return {
         "tardy_id": head["tardy_id"],
         "district_id": head["district_id"],
@@ -78,10 +83,17 @@ def _shape(found: Trace) -> dict[str, Any]:
         "occurred_at": instant(head["occurred_at"]),
         "version": head["version"],
         "voided": head["voided"],
-        "versions": [{name: one[name] for name in names} for one in found.versions],
+        "versions": [_version_shape(one) for one in found.versions],
         "overtaken": overtaken(head["version"], found.versions),
         "exports": [_export_shape(one) for one in found.exports],
     }
+
+
+def _version_shape(version: RowMapping) -> dict[str, Any]:
+    names = ("version", "type", "received_at", "message_id", "source")
+    at, who, reason = (version[name] for name in ("taken_back_at", "taken_back_by", "take_back_reason"))
+    taken_back = None if at is None else {"at": instant(at), "who": who, "reason": reason}
+    return {name: version[name] for name in names} | {"taken_back": taken_back}
 
 
 def _export_shape(one: ExportTrace) -> dict[str, Any]:
@@ -147,7 +159,9 @@ def _print(found: Trace) -> None:
 def _arrival(version: RowMapping, zone: str) -> str:
     message = f"; message {version['message_id']} from {version['source']}" if version["message_id"] else ""
     at = when(version["received_at"], zone)
-    return f"version {version['version']}: {version['type']}, received {at}{message}"
+    return (
+        f"version {version['version']}: {version['type']}, received {at}{message}{taken_back(version, zone)}"
+    )
 
 
 def _outside(exports: Sequence[ExportTrace]) -> Iterator[str]:

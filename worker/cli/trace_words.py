@@ -119,5 +119,13 @@ def overtaken_text(newest: int, late: Sequence[int]) -> str:
     names = ", ".join(map(str, late[:5])) + (f" and {len(late) - 5} more" if len(late) > 5 else "")
     return (
         f"version {newest} was there before {names} came: the highest wins, so they had no effect; "
-        f"only a version above {newest} will change this tardy"
+        f"only a version above {newest} will change this tardy, unless `writeback tardies take-back` ends that one"
     )
+
+
+def taken_back(version: RowMapping, zone: str) -> str:
+    """Who took the version back, when and why; nothing where nobody has."""
+    if version["taken_back_at"] is None:
+        return ""
+    at = when(version["taken_back_at"], zone)
+    return f"; taken back {at} by {version['taken_back_by']}: {version['take_back_reason']}"

@@ -173,7 +173,7 @@ def _entries(looking: Looking, export_id: str) -> Iterator[Row[Any]]:
     statement = (
         select(*own, *of_tardy, v.version.label("arrived"))
         .outerjoin(tardies, _same_tardy(t, e))
-        .outerjoin(tardy_versions, and_(_same_tardy(v, e), v.version == e.version))
+        .outerjoin(tardy_versions, and_(_same_tardy(v, e), v.version == e.version, v.taken_back_at.is_(None)))
         .where(e.export_id == export_id, *looking.scope.near(func.coalesce(t.occurred_at, e.sort_at)))
     )
     return looking.stream(statement)
@@ -184,14 +184,15 @@ def _same_tardy(left: Any, right: Any) -> Any:
 
 
 def _find_wrong_heads(looking: Looking) -> None:
-    """A tardy's head is its highest version that arrived; each version that arrived belongs to a tardy."""
+    """A tardy's head is the highest version that arrived and counts; each of these belongs to a tardy."""
     t, v = tardies.c, tardy_versions.c
-    of_head = and_(_same_tardy(v, t), v.version == t.version)
-    later = and_(_same_tardy(v, t), v.version > t.version)
+    counts = v.taken_back_at.is_(None)
+    of_head = and_(_same_tardy(v, t), v.version == t.version, counts)
+    later = and_(_same_tardy(v, t), v.version > t.version, counts)
     heads = select(t.district_id, t.tardy_id, t.version)
     versions = select(v.district_id, v.tardy_id, v.version)
     lost = heads.outerjoin(tardy_versions, of_head).where(v.version.is_(None))
-    without = versions.outerjoin(tardies, _same_tardy(t, v)).where(t.version.is_(None))
+    without = versions.outerjoin(tardies, _same_tardy(t, v)).where(t.version.is_(None), counts)
     found = (
         (lost, t, "this version did not arrive"),
         (heads.join(tardy_versions, later).distinct(), t, "a later version arrived"),
@@ -240,12 +241,15 @@ def _first_entry(entry: Any, like: Any, version: Any) -> Any:
 def _find_skipped_versions(looking: Looking) -> None:
     """A version that was its tardy's newest for a while has an entry in each definition that had an earlier one.
 
-    Versions that arrived close together are left out: the lower of two in one batch never was the newest.
+    Versions that arrived close together are left out: the lower of two in one batch never was the newest. Nor was
+    what arrived while a higher one counted that has been taken back since.
     """
     e, t, v = entries.c, tardies.c, tardy_versions.c
     entry, later = entries.alias("of_version"), tardy_versions.alias("later")
     next_at = select(func.min(later.c.received_at)).where(
-        _same_tardy(later.c, v), later.c.version > v.version
+        _same_tardy(later.c, v),
+        later.c.version > v.version,
+        or_(later.c.taken_back_at.is_(None), later.c.taken_back_at >= v.received_at),
     )
     statement = (
         select(
@@ -261,7 +265,8 @@ def _find_skipped_versions(looking: Looking) -> None:
         .join(entries, _same_tardy(e, t))
         .join(tardy_versions, and_(_same_tardy(v, t), v.version > e.version, v.version < t.version))
         .outerjoin(entry, _first_entry(entry.c, e, v.version))
-        .where(t.changes > 1, entry.c.version.is_(None), *looking.scope.of_export(e.export_id))
+        .where(t.changes > 1, v.taken_back_at.is_(None), entry.c.version.is_(None))
+        .where(*looking.scope.of_export(e.export_id))
         .distinct()
     )
     for row in looking.stream(statement):

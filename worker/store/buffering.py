@@ -27,7 +27,10 @@ from worker.store.types import instant_text
 
 Key = tuple[str, str, int]
 
-_VERSION_COLUMNS = columns_of(tardy_versions, [column.name for column in tardy_versions.c])
+_TAKEN_BACK = ("taken_back_at", "taken_back_by", "take_back_reason")
+_VERSION_COLUMNS = columns_of(
+    tardy_versions, [column.name for column in tardy_versions.c if column.name not in _TAKEN_BACK]
+)
 _HEAD_COLUMNS = columns_of(tardies, [column.name for column in tardies.c])
 _KEY_COLUMNS = columns_of(tardy_versions, ["district_id", "tardy_id", "version", "content_hash"])
 
@@ -164,6 +167,14 @@ def _move_heads(
     insert_new(connection, entries, sorted(rows, key=_entry_key))
     if corrected:
         _supersede_older(connection, corrected, now)
+
+
+def enter_head(connection: Connection, cache: CatalogueCache, tardy: TardyVersion, now: datetime) -> None:
+    """Gives the version that is its tardy's newest again the entries that it lacks, as if it came now. The caller
+    owns the catalogue and has refreshed the cache in this transaction."""
+    rows = _entries_of(cache, tardy, now)
+    rows += _entries_where_known(connection, cache, [tardy], {_entry_key(row) for row in rows}, now)
+    insert_new(connection, entries, sorted(rows, key=_entry_key))
 
 
 def _upsert_heads(

@@ -243,7 +243,7 @@ def _versions(
     c = tardy_versions.c
     rows = connection.execute(
         select(c.tardy_id, c.version, c.type, c.document, c.received_at).where(
-            c.district_id == district_id, c.tardy_id.in_(tardy_ids)
+            c.district_id == district_id, c.tardy_id.in_(tardy_ids), c.taken_back_at.is_(None)
         )
     )
     return {

@@ -185,12 +185,12 @@ def _first_day(case: Case) -> Clause:
 
 def _version(case: Case) -> Clause:
     version, before = case.candidate.version, case.before
-    if before is None:
-        return Clause("version", True, "the tardy has not been seen before")
     if case.known:
         at = case.candidate.received_at.astimezone(case.zone)
         said = f"version {version} came on {at:%Y-%m-%d %H:%M %Z}; coming again changes nothing: this is how it stands"
         return Clause("version", None if version == before else False, said)
+    if before is None:
+        return Clause("version", True, "the tardy has not been seen before")
     if before > version:
         return Clause("version", False, f"version {before} is known, which is newer")
     return Clause("version", True, f"it replaces version {before}")

@@ -165,6 +165,10 @@ def _answer(case: Case, clauses: list[Clause], event: TardyVersion, known: _Know
     if known.same is not None and _content_of(known.same) not in (None, event.content_hash):
         said = f"version {event.version} is known with other content; the first one stays"
         return Answer("parked", said)
+    if known.same is not None and known.same["taken_back_at"] is not None:
+        return Answer(
+            "superseded", f"version {event.version} was taken back by {known.same['taken_back_by']}"
+        )
     stands = _already(known.entry)
     if stands is not None:
         return stands

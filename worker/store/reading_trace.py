@@ -19,6 +19,9 @@ from worker.store.reading import open_runs, resends_of
 from worker.store.requests import requests_of
 from worker.store.tables import definitions, entries, reference_versions, runs, tardies, tardy_versions
 
+_TAKEN_BACK = ("taken_back_at", "taken_back_by", "take_back_reason")
+_VERSION = ("version", "type", "received_at", "message_id", "source", *_TAKEN_BACK)
+
 Place = tuple[str, str]
 """A tardy: its district and its id."""
 
@@ -171,7 +174,7 @@ def _head(connection: Connection, district_id: str, tardy_id: str) -> RowMapping
 def _versions(connection: Connection, district_id: str, tardy_id: str) -> list[RowMapping]:
     c = tardy_versions.c
     statement = (
-        select(c.version, c.type, c.received_at, c.message_id, c.source)
+        select(*(c[name] for name in _VERSION))
         .where(c.district_id == district_id, c.tardy_id == tardy_id)
         .order_by(c.received_at, c.version)
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, literal, or_, select, text, tuple_
+from sqlalchemy import Connection, Row, exists, literal, or_, select, text, tuple_
 
 from worker import defects
 from worker.errors import UnavailableError
@@ -86,8 +86,10 @@ def _purge_page(
             for row in found:
                 reached(Part.PURGE_PAGE, row.tardy_id)
             chosen = _free(connection, _over(connection, found, edge))
-            emptied = empty(connection, _versions_of(connection, chosen), now)
-    return _Page(len(chosen), emptied, found[-1]) if found else None
+            without = _without_head(connection, found)
+            emptied = empty(connection, [*_versions_of(connection, chosen), *without], now)
+    count = len(chosen) + len({version[:2] for version in without})
+    return _Page(count, emptied, found[-1]) if found else None
 
 
 def _oldest_kept(
@@ -114,6 +116,17 @@ def _over(connection: Connection, found: Sequence[Row[Any]], edge: datetime) -> 
     over = {(row.district_id, row.tardy_id) for row in heads}
     heard_of = select(v.district_id, v.tardy_id).where(among(tardy_versions, named), v.received_at >= edge)
     return sorted(over - {(row.district_id, row.tardy_id) for row in connection.execute(heard_of)})
+
+
+def _without_head(connection: Connection, found: Sequence[Row[Any]]) -> list[Version]:
+    """Those of a tardy of which every version has been taken back: nothing is made of them any more."""
+    t, v = tardies.c, tardy_versions.c
+    named = sorted({(row.district_id, row.tardy_id, row.version) for row in found})
+    head = exists().where(t.district_id == v.district_id, t.tardy_id == v.tardy_id)
+    statement = select(v.district_id, v.tardy_id, v.version).where(
+        among(tardy_versions, named), v.taken_back_at.is_not(None), ~head
+    )
+    return [(row.district_id, row.tardy_id, row.version) for row in connection.execute(statement)]
 
 
 def _free(connection: Connection, chosen: Sequence[Tardy]) -> list[Tardy]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, and_, exists, literal, select, update
 
@@ -16,7 +17,7 @@ _AFRESH = {"state": "buffered", "judged": False, "reason": None, "reason_code": 
 def reconsider_after_delivery(connection: Connection, run_id: str, now: datetime) -> None:
     """The run's entries have just become delivered: has judged again what that makes a difference to."""
     _judge_newer_again(connection, run_id)
-    _enter_taken_back(connection, run_id, now)
+    enter_taken_back(connection, now, entries.c.run_id == run_id)
 
 
 def cancel_if_retired(connection: Connection, export_id: str, now: datetime) -> None:
@@ -48,9 +49,10 @@ def _judge_newer_again(connection: Connection, run_id: str) -> None:
     update_given(connection, entries, _KEY, list(_AFRESH), rows)
 
 
-def _enter_taken_back(connection: Connection, run_id: str, now: datetime) -> None:
-    """A tardy that was taken back though it is not void (it no longer matched) may come to match again, in this
-    very version: it gets another entry, cancelled until a definition or reference data says otherwise."""
+def enter_taken_back(connection: Connection, now: datetime, *conditions: Any) -> None:
+    """A tardy that was taken back in the SIS though it is not void (it no longer matched) may come to match again,
+    in this very version: of the entries that meet the conditions, each such gets another, cancelled until a
+    definition or reference data says otherwise."""
     e, t = entries.c, tardies.c
     again = (
         select(
@@ -62,7 +64,7 @@ def _enter_taken_back(connection: Connection, run_id: str, now: datetime) -> Non
             literal(now, entries.c.buffered_at.type),
         )
         .join(tardies, and_(t.district_id == e.district_id, t.tardy_id == e.tardy_id, t.version == e.version))
-        .where(e.run_id == run_id, e.action == "void", t.voided.is_(False))
+        .where(*conditions, e.action == "void", t.voided.is_(False))
     )
     names = [*_KEY, "state", "sort_at", "judged", "buffered_at"]
     connection.execute(insert_into(connection, entries).from_select(names, again))

@@ -119,6 +119,10 @@ tardy_versions = Table(
     Column("source", Text),
     Column("traceparent", Text),
     Column("received_at", Instant, nullable=False),
+    # When, by whom and why a person took it back; None: it counts. The highest that counts is the tardy's newest.
+    Column("taken_back_at", Instant),
+    Column("taken_back_by", Text),
+    Column("take_back_reason", Text),
     # What the purge walks: the oldest whose data is still there.
     Index(
         "ix_tardy_versions_kept",
@@ -142,7 +146,7 @@ tardies = Table(
     Column("behavior_code", String(ID)),
     Column("occurred_at", Instant),
     Column("student_id", Text),
-    Column("changes", Integer, nullable=False),  # how often a newer version replaced the head
+    Column("changes", Integer, nullable=False),  # how often another version replaced the head
     Column("first_received_at", Instant, nullable=False),
     Index("ix_tardies_routing", "district_id", "school_id", "occurred_at"),
 )
