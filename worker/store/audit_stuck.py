@@ -27,6 +27,7 @@ from worker.store.tables import (
 )
 
 LONG = timedelta(hours=1)
+_JUDGED_AFTER = ("code.map", "code.unmap", "tardy.take-back")  # noted for no export: they may concern several
 
 
 def examine_stuck(looking: Looking) -> None:
@@ -39,7 +40,8 @@ def examine_stuck(looking: Looking) -> None:
 
 
 def _find_unjudged(looking: Looking, edge: datetime) -> None:
-    """A save, reference data or a run's end has entries judged once more, so they are given as long after those."""
+    """A save, reference data, a run's end or a person's word has entries judged once more, so they are given as long
+    after those."""
     d, e = definitions.c, entries.c
     statement = (
         select(d.export_id, func.count().label("times"), func.min(e.tardy_id).label("tardy_id"))
@@ -56,7 +58,9 @@ def _nothing_has_changed_since(edge: datetime) -> list[ColumnElement[bool]]:
     revision, reference = definition_revisions.c, reference_versions.c
     saved = exists().where(revision.export_id == definitions.c.export_id, revision.saved_at >= edge)
     mapped = exists().where(reference.district_id == definitions.c.district_id, reference.received_at >= edge)
-    return [~saved, ~mapped, ~_run_ended_since(edge)]
+    act = actions.c
+    said = exists().where(act.export_id.is_(None), act.at >= edge, act.action.in_(_JUDGED_AFTER))
+    return [~saved, ~mapped, ~said, ~_run_ended_since(edge)]
 
 
 def _run_ended_since(edge: datetime) -> ColumnElement[bool]:
