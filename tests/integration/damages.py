@@ -24,7 +24,7 @@ def run_now(program: SteppedProgram, *export_ids: str) -> None:
 def live(program: SteppedProgram) -> None:
     """A history with a bit of everything.
 
-    daily holds corrections: a, b and c delivered, a corrected twice since, b voided, d and late buffered.
+    daily holds corrections: a, b and c delivered, a corrected twice since, b voided, d buffered, late held.
     sending sends them: two runs, the first one sent once more. broken has an open run that failed. deleted was
     retired after a delivery. west is another district's, with a tardy of the same id.
     """
