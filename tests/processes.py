@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -119,7 +120,7 @@ class Processes:
         self._folder = folder
         self._started: list[Worker] = []
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        ours = {"WRITEBACK_LOG_FORMAT": "json", "WRITEBACK_DESTINATION_ROOTS": str(folder)}
+        ours = {"WRITEBACK_LOG_FORMAT": "json", "WRITEBACK_DESTINATION_ROOTS": f"{folder}:{gettempdir()}"}
         self._environment = {**kept, **ours, **environment}
 
     def start(self, *roles: str, **environment: str) -> Worker:

@@ -110,6 +110,7 @@ def test_parked_messages_are_listed_replayed_and_dropped_on_the_command_line(
     """What this version understands goes its way when it is replayed; what is still wrong is parked again."""
     worker = writeback.start_ready()
     client.command(save(definition()))
+    client.publish([tardy(ORIGINAL)])
     broken = [one for one in broken_messages() if one.code != "oversize"][::6]
     publish_among(client, broken)
     wait_for(lambda: client.depth(REJECTED_QUEUE) == len(broken), "everything to be parked")

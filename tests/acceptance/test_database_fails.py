@@ -229,7 +229,7 @@ def test_a_worker_that_the_database_holds_up_while_it_starts_can_be_stopped(
         other.begin(),
     ):
         held_up = _HELD_UP.bindparams(pid=other.execute(_PID).scalar_one())
-        other.execute(text("LOCK TABLE catalogue IN ACCESS EXCLUSIVE MODE"))
+        other.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
         worker = hurried.start()
         wait_for(lambda: rows_of(database, held_up), "it to wait")
         stopped_early(worker)
