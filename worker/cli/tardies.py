@@ -41,12 +41,12 @@ def take_back(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Take a tardy's newest version back, for good: a number far too high came in by mistake.
+    """Take a tardy's newest version back, for good.
 
-    The highest version left counts again, also one that came later and had no effect; with none left, the next that
-    comes is the tardy's first. The version taken back stays on record: when it comes once more it changes nothing.
-    Refused once something of it is in a run, delivered, refused by the SIS or dismissed: then a version above it
-    puts it right.
+    For a number far too high that came in by mistake. The highest version left counts again, also one that came
+    later and had no effect; with none left, the next that comes is the tardy's first. The version taken back stays
+    on record: when it comes once more it changes nothing. Refused once something of it is in a run, delivered,
+    refused by the SIS or dismissed: then a version above it puts it right.
 
     JSON: district_id, tardy_id, version, in_force (the version that counts now, or null), exports.
     """
