@@ -231,10 +231,22 @@ def test_every_command_explains_itself(place: Workplace) -> None:
         "schools",
         "status",
         "student",
+        "tardies",
         "trace",
     ]
     assert [line.split()[0] for line in _commands(place)] == listed
-    for group in ("exports", "runs", "rejected", "held", "codes", "schools", "bells", "days", "db"):
+    for group in (
+        "exports",
+        "runs",
+        "rejected",
+        "held",
+        "codes",
+        "schools",
+        "bells",
+        "days",
+        "tardies",
+        "db",
+    ):
         for line in _commands(place, group):
             name, about = line.split(maxsplit=1)
             assert not about.endswith("..."), line
