@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,8 @@ from worker.store.decisions import Decision
 from worker.store.engine import own_catalogue
 from worker.store.outcomes import CommandKey
 from worker.views.spoken_codes import CodePlace
+
+_is_type = re.compile(r"[a-z0-9_.-]{1,64}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def refuse_for_now(
     correlation_id: str | None = None,
 ) -> None:
     """Answers a command that the program has failed at. It is not remembered: sent again, it is tried again."""
-    data = {"command_id": command.command_id, "command_type": command.type, "reason": reason}
+    data = {"command_id": command.command_id, "command_type": _told_type(command.type), "reason": reason}
     outcomes.tell_stranger(
         connection, "command.refused", data, now, reply_to=reply_to, correlation_id=correlation_id
     )
@@ -143,9 +146,14 @@ def refuse_stranger(
     refuse_for_now(connection, command, reason, now, reply_to=reply_to, correlation_id=correlation_id)
 
 
+def _told_type(kind: str) -> str:
+    """The type as an outcome tells it: what is none in its form may be anything, a student's name as well."""
+    return kind if _is_type(kind) else "unknown"
+
+
 def _answer(connection: Connection, command: Command, now: datetime, answer: Answer) -> None:
     key = CommandKey(command.source, command.command_id)
-    data: dict[str, Any] = {"command_id": command.command_id, "command_type": command.type}
+    data: dict[str, Any] = {"command_id": command.command_id, "command_type": _told_type(command.type)}
     if answer.refused is not None:
         outcomes.tell(connection, "command.refused", data | {"reason": answer.refused}, now, key)
     else:

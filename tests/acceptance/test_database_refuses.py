@@ -55,7 +55,7 @@ class Refusal:
 REFUSALS = {
     "read-only after a failover": Refusal(
         ("ALTER DATABASE {name} SET default_transaction_read_only = on", CUT),
-        ("ALTER DATABASE {name} RESET default_transaction_read_only", CUT),
+        ("ALTER DATABASE {name} RESET default_transaction_read_only",),
         "takes no writes",
     ),
     "a table away": Refusal(
@@ -79,7 +79,7 @@ REFUSALS = {
     ),
     "a statement takes too long": Refusal(
         (SLOW.format(table="tardy_versions"), "ALTER DATABASE {name} SET statement_timeout = '200ms'", CUT),
-        ("DROP TRIGGER slow ON tardy_versions", "ALTER DATABASE {name} RESET statement_timeout", CUT),
+        ("DROP TRIGGER slow ON tardy_versions", "ALTER DATABASE {name} RESET statement_timeout"),
         "statement timeout",
     ),
     "no room left": Refusal(

@@ -71,3 +71,13 @@ def test_the_log_says_which_command_was_refused_and_why(program: SteppedProgram,
     told = [line for line in logged if line["event"] == "command"]
     assert [line["id"] for line in told] == [refused["id"], unreadable["id"]]
     assert "no export 'nowhere'" in told[0]["reason"] and "export_id" in told[1]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("export.nudge", "export.nudge"), ("export.Ada Byron\x1b[31m", "unknown")]
+)
+def test_an_outcome_repeats_a_type_only_where_it_has_the_form_of_one(
+    program: SteppedProgram, tmp_path: Path, kind: str, told: str
+) -> None:
+    handle(program, tmp_path, {**command("export.retry", {}), "type": kind})
+    assert [outcome["command_type"] for outcome in program.outcomes("command.refused")] == [told]

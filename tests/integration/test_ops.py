@@ -8,11 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
+import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.builders import NOON, code, command, definition, outgoing, save, school, tardy
+from tests.processes import wait_for
 from tests.program import SteppedProgram
 from tests.servers import PostgreSQL, RabbitMQ
 from tests.unit.ops.scraping import fetch, scrape
@@ -216,6 +218,22 @@ def test_a_stopped_database_is_missing_and_the_rest_is_told(port: int, postgres:
     samples = scrape(port)
     assert (samples["database_up", ()], samples["broker_up", ()]) == (0, 1)
     assert fetch(port, "/healthz").status == 200
+
+
+def test_a_database_that_takes_no_writes_is_missing_until_it_takes_them_again(
+    port: int, watched: SteppedProgram
+) -> None:
+    """What a failover to a standby looks like; sessions that began meanwhile are not kept."""
+    url = watched.database.engine.url.set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as administrator:
+        administrator.execute(f'ALTER DATABASE "{url.database}" SET default_transaction_read_only = on')
+        watched.database.engine.dispose()
+        wait_for(lambda: missing(port) == ["database"], "it to be missing")
+        wait_for(lambda: scrape(port)["database_up", ()] == 0, "the gauge to say so")
+        administrator.execute(f'ALTER DATABASE "{url.database}" RESET default_transaction_read_only')
+    wait_for(lambda: missing(port) == [], "it to be there again")
+    wait_for(lambda: scrape(port)["database_up", ()] == 1, "the gauge to say so")
+    watched.database.ping()
 
 
 def test_a_frozen_database_holds_up_no_answer(port: int, postgres: PostgreSQL) -> None:

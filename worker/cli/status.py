@@ -26,7 +26,8 @@ def status(program: Program, as_json: bool) -> None:
     Where the broker does not answer, the rest is shown all the same, and the exit status is 1.
 
     JSON: installation, workers (consumers, flushers, last_heard_of_at), queues (queue, ready, unacknowledged,
-    consumers), broker_error, parked (total, codes: of the oldest 200 how many by code), run_nows (export_id, since,
+    consumers), broker_error, database_error, parked (total, codes: of the oldest 200 how many by code), run_nows
+    (export_id, since,
     waits_for), buffered, held, sealed, refused, not_required, oldest_buffered_at, events_in_hand,
     unpublished_outcomes, aside (kind `export`, `outcome`, `task`, `entry` or `run`, thing, export_id, step, reference,
     error, version, since, times, again_at; of entries how many), quiet_days (export_id, day), exports (export_id,

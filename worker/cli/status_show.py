@@ -35,7 +35,7 @@ from worker.cli.status_waiting import (
     run_nows,
 )
 from worker.cli.zones import zones_of_exports
-from worker.errors import WritebackError
+from worker.errors import UnavailableError, WritebackError
 from worker.store.quiet import quiet_since
 from worker.store.status import ExportStatus, OpenRun, Status, take_status
 from worker.store.workers import AtWork, at_work
@@ -57,6 +57,7 @@ class Shown:
     run_nows: Sequence[WaitingRunNow]
     quiet: Sequence[tuple[str, date]]
     zones: Mapping[str, str]
+    refusing: str | None  # why the database, which can be asked, takes nothing
 
 
 def show_status(program: Program, *, as_json: bool) -> None:
@@ -91,7 +92,16 @@ def _take(program: Program) -> Shown:
             run_nows(connection, status, working, zones, now),
             quiet_since(connection, (now - _LOOK_BACK).date()),
             zones,
+            _refusing(program),
         )
+
+
+def _refusing(program: Program) -> str | None:
+    try:
+        program.database.look()
+    except UnavailableError as error:
+        return str(error)
+    return None
 
 
 def _queues(program: Program) -> tuple[list[QueueDepth], ParkedCount, str | None]:
@@ -127,6 +137,7 @@ def _shape(shown: Shown) -> dict[str, Any]:
             for one in shown.depths
         ],
         "broker_error": shown.broken,
+        "database_error": shown.refusing,
         "parked": {"total": shown.parked.total, "codes": dict(shown.parked.codes)},
         "run_nows": [run_now_shape(one) for one in shown.run_nows],
         "buffered": sum(one.buffer.buffered for one in exports),
@@ -183,6 +194,8 @@ def _state(one: ExportStatus) -> str:
 
 
 def _print(shown: Shown) -> None:
+    if shown.refusing is not None:
+        emit_line(f"NOTHING IS TAKEN IN OR SENT: {shown.refusing}")
     if (alarm := nobody_works(shown.working, shown.now)) is not None:
         emit_line(alarm)
     emit_line(shown.installation)

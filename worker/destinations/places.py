@@ -17,6 +17,7 @@ from worker.errors import DestinationError
 
 ROOTS_VARIABLE = "WRITEBACK_DESTINATION_ROOTS"
 
+_LONGEST_NAME = 255  # bytes, of a file or folder on every common file system
 # What the program keeps, or may come to keep, directly under WRITEBACK_HOME.
 _OWN_NAMES = frozenset({"claims", "locks", "keys", "secrets"})
 _OWN_BEGINNINGS = (".", "writeback.", "inbox.", "commands.", "secrets.")
@@ -66,6 +67,10 @@ class Places:
         return self.patience.ask(path, lambda: self._located(path).identity)
 
     def _located(self, path: str) -> Place:
+        if any(len(os.fsencode(part)) > _LONGEST_NAME for part in Path(path).parts):
+            raise DestinationError(
+                f"folder {path[:40]}…: a folder's name has at most {_LONGEST_NAME} bytes; choose a shorter one"
+            )
         home, found = _real(self.home), _real(self.home / path)
         if found == home or home in found.parents:
             parts = found.relative_to(home).parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from math import nan
 
@@ -12,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from worker.broker.ports import EVENTS_QUEUE, Broker, QueueDepth
 from worker.clock import Clock
+from worker.errors import UnavailableError
 from worker.instruments import Instruments
 from worker.ops.probe import Probe
 from worker.store.engine import Database
@@ -28,7 +30,7 @@ _GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("queue", "state"),
     ),
     "broker_up": ("1 if the broker told its queues' depth, else 0.", ()),
-    "database_up": ("1 if the database told how things stand, else 0.", ()),
+    "database_up": ("1 if the database told how things stand and takes writes, else 0.", ()),
     "buffer_entries": (
         "Entries that have not ended, and what is not required, by state.",
         ("export", "state"),
@@ -92,7 +94,7 @@ class StateCollector(Collector):
         status, depths = self._status.answer().value, self._depths.answer().value
         up = _families("broker_up", "database_up")
         up["broker_up"].add_metric((), depths is not None)
-        up["database_up"].add_metric((), status is not None)
+        up["database_up"].add_metric((), status is not None and status.writable)
         self._last_depths, self._last_status = depths or self._last_depths, status or self._last_status
         self._begin_counters()
         of_queues = _of_queues(self._last_depths, self._last_status)
@@ -155,7 +157,16 @@ def _add_aside(set_aside: GaugeMetricFamily, status: Status) -> None:
 
 def _read_status(database: Database, now: datetime) -> Status:
     with database.read() as connection:
-        return take_status(connection, now)
+        status = take_status(connection, now)
+    return replace(status, writable=_takes_writes(database))
+
+
+def _takes_writes(database: Database) -> bool:
+    try:
+        database.look()
+    except UnavailableError:
+        return False
+    return True
 
 
 def _families(*names: str) -> Families:

@@ -15,7 +15,6 @@ from typing import Any
 
 import structlog
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from sqlalchemy import text as sql
 
 from schemas.shown import mask_passwords, plain
 from worker.broker.ports import Broker
@@ -91,7 +90,7 @@ class OpsServer:
         self._collector = StateCollector(database, broker, clock, instruments)
         self._readiness = Readiness(
             broker=Probe(broker.operator().depths, keep=READY_KEEP, patience=READY_PATIENCE),
-            database=Probe(lambda: _touch(database), keep=READY_KEEP, patience=READY_PATIENCE),
+            database=Probe(database.look, keep=READY_KEEP, patience=READY_PATIENCE),
             migrations=Probe(migrated, keep=READY_KEEP, patience=READY_PATIENCE),
         )
         self._server: _Server | None = None
@@ -128,12 +127,6 @@ class OpsServer:
         if path == "/readyz":
             return _ready(self._readiness)
         return Page(HTTPStatus.NOT_FOUND, b"not found; there are /metrics, /healthz and /readyz\n")
-
-
-def _touch(database: Database) -> None:
-    # Not Database.ping: that waits for a lock which a long save holds while the database is perfectly well.
-    with database.read() as connection:
-        connection.execute(sql("SELECT 1"))
 
 
 def _health(pulse: Pulse) -> Page:

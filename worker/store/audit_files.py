@@ -20,6 +20,7 @@ from worker.store.audit_report import PAGE, RUN_FILE, RUN_LINES, RUN_ROWS, Check
 from worker.store.catalogue import load_definition
 from worker.store.tables import entries, runs
 
+_WIDE = 100  # rows with their values fetched at once: a row may have hundreds of columns
 _GROUP = 200  # at most so many small runs have their entries fetched by one statement
 
 Run = Row[Any]
@@ -107,7 +108,7 @@ class _Reader:
         these = e.run_id == run_ids[0] if len(run_ids) == 1 else e.run_id.in_(run_ids)
         order = [e.line] if len(run_ids) == 1 else [e.run_id, e.line]
         statement = select(e.run_id, e.line, e.state, e.row_values).where(these).order_by(*order)
-        return self._looking.stream(statement)
+        return self._looking.stream(statement, _WIDE)
 
     def _examine(self, run: Run, rows: Rows) -> None:
         self._looking.tell(f"{run.export_id}: files, rows", self.files.rows)

@@ -234,9 +234,9 @@ class Looking:
     findings: Findings
     tell: Tell
 
-    def stream(self, statement: Select[Any]) -> Iterator[Row[Any]]:
+    def stream(self, statement: Select[Any], page: int = PAGE) -> Iterator[Row[Any]]:
         """The rows, a page at a time in memory; other statements may run meanwhile."""
-        yield from self.connection.execute(statement, execution_options={"yield_per": PAGE})
+        yield from self.connection.execute(statement, execution_options={"yield_per": page})
 
     def run_day(self, run: Any) -> date:
         """The local day of a run: when it was first sealed, in its schedule's time zone."""

@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from worker.clock import Clock
 from worker.errors import UnavailableError
-from worker.store.database_errors import is_lost_race, translated
+from worker.store.database_errors import Trouble, is_lost_race, translated
 from worker.store.instants import INSTEAD
 from worker.store.session_settings import begin_statements, own_search_path
 
@@ -23,6 +23,8 @@ from worker.store.session_settings import begin_statements, own_search_path
 CATALOGUE_LOCK = 0x7A6D_7977
 
 _BUSY_TIMEOUT_MS = 30_000
+_IS_READ_ONLY = text("SELECT current_setting('transaction_read_only')::boolean")
+_OF_A_SESSION = (Trouble.READ_ONLY, Trouble.LIMIT)
 _MAY_PASS = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 
@@ -42,6 +44,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads: on SQLite it blocks nobody and nobody blocks it."""
         with (
+            self._sessions_renewed(),
             translated(),
             self.engine.connect().execution_options(**self._options) as connection,
             connection.begin(),
@@ -52,6 +55,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that writes; on SQLite it holds the only write lock from its first moment."""
         with (
+            self._sessions_renewed(),
             translated(),
             self.engine.connect().execution_options(writes=True, **self._options) as connection,
             connection.begin(),
@@ -78,6 +82,26 @@ class Database:
         """Raises UnavailableError unless the database takes a write transaction now."""
         with self.write() as connection:
             connection.execute(text("UPDATE catalogue SET barrier = barrier"))
+
+    def look(self) -> None:
+        """Raises UnavailableError where the server does not answer or takes no writes just now. Unlike `ping` it
+        waits for no lock: a long save holds one while the database is perfectly well."""
+        with self.read() as connection:
+            if self.is_sqlite:
+                connection.execute(text("SELECT 1"))
+            elif connection.execute(_IS_READ_ONLY).scalar_one():
+                raise UnavailableError("the database takes no writes just now", kind=Trouble.READ_ONLY)
+
+    @contextmanager
+    def _sessions_renewed(self) -> Iterator[None]:
+        """A session keeps what it began with: one that began on a database that took no writes, or with a time limit
+        that is too short, stays so when that is long put right. So none of them is used again."""
+        try:
+            yield
+        except UnavailableError as error:
+            if error.kind in _OF_A_SESSION:
+                self.engine.dispose()
+            raise
 
     def close(self) -> None:
         self.engine.dispose()

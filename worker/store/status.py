@@ -92,6 +92,7 @@ class Status:
     held_by_defects: Mapping[str, int] = field(default_factory=dict)
     failed_by_defects: Mapping[str, str] = field(default_factory=dict)
     known: bool = False  # False: nobody has been able to ask yet
+    writable: bool = True  # False: it can be asked, and takes no writes just now
 
 
 def take_status(connection: Connection, now: datetime) -> Status:

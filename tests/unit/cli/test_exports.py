@@ -207,6 +207,7 @@ def test_status_tells_what_waits_what_is_held_and_what_is_wrong(place: Workplace
         "run_nows",
         "queues",
         "broker_error",
+        "database_error",
         "buffered",
         "held",
         "sealed",

@@ -55,6 +55,12 @@ def test_nothing_is_put_where_the_program_keeps_its_own(home: Path, path: str) -
         Places(home).locate(path)
 
 
+def test_a_folder_whose_name_no_file_system_takes_is_refused_when_it_is_saved(home: Path) -> None:
+    with pytest.raises(DestinationError, match="at most 255 bytes"):
+        Places(home).locate("a/" + "é" * 128)
+    assert Places(home).locate("a" * 255).ours_to_make
+
+
 def test_an_absolute_folder_needs_a_root_and_the_refusal_says_which_setting(
     tmp_path: Path, home: Path
 ) -> None:
