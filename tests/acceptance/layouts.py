@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,6 +163,11 @@ FIXED = Layout(
 # A csv file of another kind: every value quoted, semicolons, a byte order mark, texts with line breaks.
 
 
+def _comment(data: Mapping[str, Any], missing: str) -> str:
+    """As csv has it: a line break within a value is one blank."""
+    return str(data.get("comment", missing)).replace("\n", " ")
+
+
 def _quoted_row(version: Version, _all_mapped: bool) -> Row:
     data = _data(version)
     student = _student(version)
@@ -171,7 +176,7 @@ def _quoted_row(version: Version, _all_mapped: bool) -> Row:
         f"{student['last_name']}".upper(),
         student["first_name"],
         CODE_WORDS.get(data["behavior_code"], data["behavior_code"]),
-        data.get("comment", "-"),
+        _comment(data, "-"),
     )
 
 
@@ -209,7 +214,7 @@ QUOTED = Layout(
 
 def _action_row(version: Version, _all_mapped: bool) -> Row:
     data = _data(version)
-    return (version.key[1], data["behavior_code"], str(data.get("minutes_late", "")), data.get("comment", ""))
+    return (version.key[1], data["behavior_code"], str(data.get("minutes_late", "")), _comment(data, ""))
 
 
 def _read_actions(content: bytes) -> list[Row]:
