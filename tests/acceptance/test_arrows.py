@@ -14,7 +14,7 @@ import pytest
 from tests.acceptance.amqp import Client
 from tests.acceptance.arrow_checks import check, parked
 from tests.acceptance.arrows import SMALL_BATCHES, Sis, Site, time_passes
-from tests.processes import Processes, Worker
+from tests.processes import Processes, Worker, wait_for
 from worker.broker.registry import open_broker
 from worker.failpoints import VARIABLE, Arrow
 from worker.store.engine import Database
@@ -171,8 +171,9 @@ def die_at(site: Site, arrow: Arrow, times: int) -> None:
 def check_repeated(site: Site, worker: Worker, twice: str | None) -> None:
     """What the death made come again was seen to come again, or the test would have tested nothing."""
     if twice == "event":
-        assert worker.metric("writeback_events_total", result="duplicate") > 0
+        wait_for(lambda: worker.metric("writeback_events_total", result="duplicate"), "it to come again")
     elif twice == "parked":
+        wait_for(lambda: len(parked(site)) > 1, "it to be parked again")
         assert len(parked(site)) == 2
     elif twice == "told":
         assert max(Counter(one["id"] for one in site.told()).values()) > 1
