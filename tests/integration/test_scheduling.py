@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.builders import command, definition, save, school_day, tardy
+from tests import builders
+from tests.builders import command, definition, save, school_day
 from tests.program import SteppedProgram
 from worker.store import requests
 from worker.store.tables import run_requests
@@ -21,6 +22,11 @@ DAILY = {"frequency": "daily", "at": ["10:30", "15:10"], "time_zone": CHICAGO}
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def tardy(tardy_id: str) -> dict[str, Any]:
+    """A tardy of a day before all these schedules: none of them lies ahead of its arrival."""
+    return builders.tardy(tardy_id, occurred_at="2026-10-01T08:07:00-05:00")
 
 
 @pytest.fixture
