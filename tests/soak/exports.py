@@ -73,7 +73,7 @@ class Export:
     def row(self, revision: Revision, version: Version, action: str) -> dict[str, str]:
         """The version's row, of a tardy that can be written."""
         free = {"Action": action, "Label": f"{LABEL}{revision.number}"}
-        return {title: free.get(title) or _CELLS[title](version) or "" for title in self.titles(revision)}
+        return {title: free.get(title) or self._cell(title, version) or "" for title in self.titles(revision)}
 
     def matches(self, revision: Revision, version: Version) -> bool:
         """Whether the version belongs to the definition at this revision."""
@@ -92,8 +92,15 @@ class Export:
         if version.data is None:
             return False
         return all(
-            _stable(title, cell) == _CELLS[title](version) for title, cell in row.items() if title not in FREE
+            _stable(title, cell) == self._cell(title, version)
+            for title, cell in row.items()
+            if title not in FREE
         )
+
+    def _cell(self, title: str, version: Version) -> str | None:
+        """As the file has it: in csv a line break within a value is one blank."""
+        cell = _CELLS[title](version)
+        return cell.replace("\n", " ") if cell is not None and self.format == "csv" else cell
 
 
 _SCHEDULES: Mapping[Run, dict[str, Any]] = {
