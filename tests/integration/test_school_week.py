@@ -55,7 +55,7 @@ def happen(program: SteppedProgram, happening: week.Happening) -> None:
 
 def test_the_week_leaves_the_files_that_its_page_shows(program: SteppedProgram) -> None:
     live(program)
-    left = {path.name: path.read_text() for path in (program.home / "sis").glob("*/*") if path.is_file()}
+    left = {path.name: path.read_text() for path in (program.home / "sis").glob("*/[!.]*") if path.is_file()}
     shown = dict(_SHOWN.findall(PAGE.read_text()))
     assert {name: text.replace("\r\n", "\n") for name, text in left.items()} == shown
     report = audit(program.database, Scope(), program.now, lambda *_: None)
