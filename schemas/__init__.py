@@ -5,4 +5,4 @@ Reads no clock, opens no connection and imports nothing of `worker`. A reader st
 export definition in `definition`. `python -m schemas` writes the files of `published` anew.
 """
 
-import schemas.zones  # noqa: F401 -- whose zone data is the whole process's, before anything asks for a zone
+import schemas.fields.zones  # noqa: F401 -- whose zone data is the whole process's, before anything asks for a zone

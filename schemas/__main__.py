@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from schemas.publish import published
+from schemas.publishing.published_files import published
 
 
 def main() -> None:

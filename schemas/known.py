@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.catalogue import find_field
-from schemas.columns import FieldName
-from schemas.definition import DefinitionSchema
-from schemas.errors import shown
-from schemas.fields import Choice
-from schemas.reference import SCHEMAS
-from schemas.strict import AllOrSome, Items, Part, StrictSchema, Variant
+from schemas.definition.columns import FieldName
+from schemas.definition.document import DefinitionSchema
+from schemas.definition.export_fields import find_field
+from schemas.fields.objects import (
+    AllOrSome,
+    Items,
+    Part,
+    StrictSchema,
+    Variant,
+)
+from schemas.fields.scalars import Choice
+from schemas.messages.reference import SCHEMAS
+from schemas.rejections import shown
 
 _DEFINITION = DefinitionSchema()
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from schemas.commands import Command
-from schemas.envelope import read_envelope
-from schemas.events import ReferenceItem, TardyVersion, load_event
+from schemas.messages.commands import Command
+from schemas.messages.envelope import read_envelope
+from schemas.messages.events import ReferenceItem, TardyVersion, load_event
 from worker.broker.ports import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Outgoing
-from worker.destinations.marks import MARK
-from worker.destinations.numbers import PREFIX
+from worker.destinations.files.marks import MARK
+from worker.destinations.files.numbers import PREFIX
 
 NOON = datetime(2026, 10, 6, 17, 0, tzinfo=UTC)  # a Tuesday, 12:00 in Chicago
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.servers import PostgreSQL, RabbitMQ, ServerError, Servers
 from tests.servers.tools import tool
-from worker.store import migrate
-from worker.store.engine import Database
+from worker.store.database import migrate
+from worker.store.database.engine import Database
 
 SERVERS = pytest.StashKey[Servers]()
 DATABASES = ("sqlite", "postgresql")

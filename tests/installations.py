@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from worker.destinations.file_port import Installation
 from worker.destinations.places import Places
-from worker.destinations.ports import Installation
 
 
 class RememberedMarks:

@@ -11,23 +11,24 @@ from typing import Any
 
 from sqlalchemy import RowMapping, func, select
 
-from schemas.events import ReferenceItem, TardyVersion
+from schemas.messages.events import ReferenceItem, TardyVersion
 from tests.builders import NOON, as_command, as_event, hidden_in, rows_in
 from worker import __version__
-from worker.commands import Answer, carry_out
+from worker.actions.carrying_out import Answer, carry_out
+from worker.delivery.attempt import Flush
+from worker.delivery.scheduler import Scheduler
+from worker.destinations.file_port import Installation
 from worker.destinations.places import Places
-from worker.destinations.ports import Installation
-from worker.flush import Flush
 from worker.instruments import Instruments
-from worker.scheduler import Scheduler
-from worker.store import claims, migrate
-from worker.store.buffering import buffer_tardies, save_references
-from worker.store.catalogue import CatalogueCache
-from worker.store.claims import Claim
-from worker.store.engine import Database, own_catalogue, share_catalogue
-from worker.store.places import StoredMarks
-from worker.store.tables import entries, outbox
-from worker.store.tables import runs as runs_table
+from worker.store.catalogue.catalogue import CatalogueCache
+from worker.store.database import migrate
+from worker.store.database.engine import Database, own_catalogue, share_catalogue
+from worker.store.database.tables import entries, outbox
+from worker.store.database.tables import runs as runs_table
+from worker.store.entries.buffering import buffer_tardies, save_references
+from worker.store.runs import claims
+from worker.store.runs.claims import Claim
+from worker.store.runs.marked_places import StoredMarks
 
 
 class SteppedProgram:

@@ -13,25 +13,25 @@ from uuid import uuid4
 
 from sqlalchemy.engine import make_url
 
-from worker.answering import Answering
+from worker.broker.by_url import open_broker
 from worker.broker.ports import Broker
-from worker.broker.registry import open_broker
 from worker.clock import Clock, system_clock
+from worker.delivery.attempt import Flush
+from worker.delivery.flusher import Flusher
+from worker.delivery.housekeeping import Housekeeping
+from worker.delivery.scheduler import Scheduler
+from worker.destinations.file_port import Installation
 from worker.destinations.places import Places
-from worker.destinations.ports import Installation
-from worker.flush import Flush
-from worker.flusher import Flusher
-from worker.heartbeat import Heartbeat
-from worker.housekeeping import Housekeeping
 from worker.instruments import Instruments
-from worker.intake import Intake
-from worker.outbox import Outbox
-from worker.scheduler import Scheduler
+from worker.intake.consumer import Intake
+from worker.outbox.answering import Answering
+from worker.outbox.telling import Outbox
+from worker.running.heartbeat import Heartbeat
 from worker.secrets import secret_reader
 from worker.settings import Settings
-from worker.store import migrate
-from worker.store.engine import Database
-from worker.store.places import StoredMarks
+from worker.store.database import migrate
+from worker.store.database.engine import Database
+from worker.store.runs.marked_places import StoredMarks
 
 
 @dataclass

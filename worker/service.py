@@ -15,7 +15,7 @@ from worker.actions.parked import replay_for_new_version
 from worker.bootstrap import Program
 from worker.errors import ConfigurationError, UnavailableError, WritebackError
 from worker.ops.server import OpsServer
-from worker.store import migrate
+from worker.store.database import migrate
 
 log = structlog.get_logger("service")
 

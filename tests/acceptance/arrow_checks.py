@@ -12,7 +12,12 @@ from tests.acceptance.arrows import EXPORTS, Sis, Site, expected_rows
 from tests.acceptance.exports import apply_actions
 from tests.processes import wait_for
 from worker.broker.ports import QUEUES
-from worker.store.tables import entries, outbox, run_requests, runs
+from worker.store.database.tables import (
+    entries,
+    outbox,
+    run_requests,
+    runs,
+)
 
 
 def check(site: Site) -> None:

@@ -31,13 +31,21 @@ from tests.builders import (
     void,
 )
 from tests.processes import Processes, Worker, wait_for
-from worker.broker.embedded import EmbeddedBroker
+from worker.actions.carrying_out import carry_out
+from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.broker.ports import Broker
-from worker.commands import carry_out
 from worker.destinations.places import Places
-from worker.store import migrate
-from worker.store.engine import Database
-from worker.store.tables import consumers, definitions, entries, outbox, replies, runs, tardy_versions
+from worker.store.database import migrate
+from worker.store.database.engine import Database
+from worker.store.database.tables import (
+    consumers,
+    definitions,
+    entries,
+    outbox,
+    replies,
+    runs,
+    tardy_versions,
+)
 
 Row = tuple[str, ...]
 

@@ -11,8 +11,8 @@ from tests.acceptance.amqp import Client
 from tests.conftest import SERVERS
 from tests.processes import Processes, processes
 from tests.servers.janitor import Janitor
-from worker.store import migrate
-from worker.store.engine import Database
+from worker.store.database import migrate
+from worker.store.database.engine import Database
 
 
 @pytest.fixture

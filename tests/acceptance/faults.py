@@ -18,7 +18,7 @@ from tests.acceptance.load import Messages, wait_for_files
 from tests.acceptance.sis import Collector
 from tests.processes import Processes, Worker, wait_for
 from worker.broker.ports import QUEUES
-from worker.store.engine import Database
+from worker.store.database.engine import Database
 
 MOST_CPU = 0.5  # processor seconds a worker may use in a second of an outage: it goes on with what it can do
 FIRST = 0.5  # processor seconds that come on top, for what was begun before

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from worker import service
-from worker.broker import inbox
+from worker.broker.embedded import inbox
 from worker.cli import main
-from worker.store import engine
+from worker.store.database import engine
 
 MODULE = "tests.acceptance.hurried"
 BUSY_SECONDS = 1.0  # instead of 30: how long one SQLite statement waits for another process's lock

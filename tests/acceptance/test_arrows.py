@@ -15,9 +15,9 @@ from tests.acceptance.amqp import Client
 from tests.acceptance.arrow_checks import check, parked
 from tests.acceptance.arrows import SMALL_BATCHES, Sis, Site, time_passes
 from tests.processes import Processes, Worker, wait_for
-from worker.broker.registry import open_broker
+from worker.broker.by_url import open_broker
 from worker.failpoints import VARIABLE, Arrow
-from worker.store.engine import Database
+from worker.store.database.engine import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pika
 
-from schemas.errors import REJECTION_CODES
+from schemas.rejections import REJECTION_CODES
 from tests.acceptance.amqp import Client
 from tests.acceptance.broken_messages import (
     ORIGINAL,

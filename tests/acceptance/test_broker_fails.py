@@ -18,8 +18,8 @@ from tests.builders import save, tardy
 from tests.processes import Processes, wait_for
 from tests.servers import RabbitMQ
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, QUEUES
-from worker.store.engine import Database
-from worker.store.tables import outbox
+from worker.store.database.engine import Database
+from worker.store.database.tables import outbox
 
 EXPORTS = 12
 BURST = 100

@@ -19,7 +19,7 @@ from tests.servers import ServerError
 from tests.servers.cluster import Cluster, start_cluster
 from tests.servers.janitor import Janitor
 from worker.broker.ports import EVENTS_QUEUE, QUEUES, REJECTED_QUEUE
-from worker.store.engine import Database
+from worker.store.database.engine import Database
 
 EXPORTS = 12
 BURST = 100

@@ -36,8 +36,8 @@ from tests.processes import Processes, Worker, processes, wait_for
 from tests.servers import PostgreSQL
 from tests.servers.janitor import Janitor
 from worker.broker.ports import QUEUES
-from worker.store.engine import Database, own_catalogue
-from worker.store.tables import entries, tardies
+from worker.store.database.engine import Database, own_catalogue
+from worker.store.database.tables import entries, tardies
 
 EXPORTS = 12
 BURST = 100

@@ -19,8 +19,8 @@ from tests.mounts import MountError, mount, own_mounts
 from tests.processes import Processes, Worker, processes, wait_for
 from tests.servers.janitor import Janitor
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
-from worker.store.engine import Database
-from worker.store.tables import tardies
+from worker.store.database.engine import Database
+from worker.store.database.tables import tardies
 
 TARDIES = 50
 WARNINGS = 3  # so often the worker has tried in vain before the database gives in

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from worker.broker.embedded import EmbeddedBroker
+from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.demo.checks import problems
+from worker.demo.demo_run import everything
+from worker.demo.demo_tardies import Tardy, Version, generate
 from worker.demo.expected import expect
-from worker.demo.run import everything
 from worker.demo.summary import ExportCounts, Held, Messages, Parked, Run, Summary
-from worker.demo.tardies import Tardy, Version, generate
-from worker.destinations.marks import MARK
-from worker.destinations.numbers import PREFIX
+from worker.destinations.files.marks import MARK
+from worker.destinations.files.numbers import PREFIX
 
 ROOT = Path(__file__).parents[2]
 CSV = Path("var/demo/outbox/central/central_20261006_0001.csv")

@@ -32,8 +32,8 @@ from tests.mounts import MountError, fill, filled, own_mounts, small_disk
 from tests.processes import Processes, Worker, processes, wait_for
 from tests.servers.janitor import Janitor
 from tests.servers.postgresql import start_postgresql_on
-from worker.store import migrate
-from worker.store.engine import Database
+from worker.store.database import migrate
+from worker.store.database.engine import Database
 
 EXPORTS = 4
 BURST = 100

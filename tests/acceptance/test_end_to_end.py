@@ -19,7 +19,7 @@ from tests.acceptance.tardies import in_disorder, make_versions, newest
 from tests.builders import command, hidden_in, save
 from tests.processes import Processes, wait_for
 from worker.broker.ports import QUEUES
-from worker.store.engine import Database
+from worker.store.database.engine import Database
 
 TARDIES = 20_000
 SEED = 20_261_006

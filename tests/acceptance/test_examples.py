@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from schemas.commands import COMMAND_TYPES
-from schemas.events import EVENT_TYPES
-from schemas.publish import examples
+from schemas.messages.commands import COMMAND_TYPES
+from schemas.messages.events import EVENT_TYPES
+from schemas.publishing.published_files import examples
 from tests.processes import Processes, wait_for
 
 

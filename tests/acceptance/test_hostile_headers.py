@@ -13,10 +13,10 @@ from tests.acceptance.amqp import Client
 from tests.acceptance.hostile import Hostile, hostile_messages
 from tests.builders import tardy
 from tests.processes import Processes, wait_for
+from worker.broker.by_url import open_broker
 from worker.broker.ports import EVENTS_EXCHANGE, EVENTS_QUEUE, REJECTED_QUEUE
-from worker.broker.registry import open_broker
-from worker.store.engine import Database
-from worker.store.tables import tardies
+from worker.store.database.engine import Database
+from worker.store.database.tables import tardies
 
 NEIGHBOURS = 10  # before and behind each hostile message
 MOST_CPU = 10.0  # processor seconds for all of them; one alone took fifty

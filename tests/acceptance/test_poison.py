@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from tests.builders import outgoing, tardy
 from tests.processes import ROOT, Processes, wait_for
+from worker.broker.by_url import open_broker
 from worker.broker.ports import REJECTED_QUEUE, Broker
-from worker.broker.registry import open_broker
-from worker.store.engine import Database
-from worker.store.tables import tardies
+from worker.store.database.engine import Database
+from worker.store.database.tables import tardies
 
 NEIGHBOURS = 400
 MOST_DEATHS = 30  # three together, then about half of what is left each time: far fewer than this

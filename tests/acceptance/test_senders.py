@@ -19,8 +19,8 @@ from tests.builders import code, command, definition, envelope, save, tardy_data
 from tests.processes import Processes, wait_for
 from tests.servers import RabbitMQ as Server
 from worker.broker.ports import EVENTS_EXCHANGE, REJECTED_QUEUE
-from worker.store.engine import Database
-from worker.store.tables import definitions, tardies
+from worker.store.database.engine import Database
+from worker.store.database.tables import definitions, tardies
 
 _TYPE = "application/cloudevents+json"
 

@@ -15,7 +15,7 @@ from tests.acceptance.sis import Collector
 from tests.processes import Processes, Worker, wait_for
 from tests.servers import PostgreSQL, RabbitMQ
 from worker.broker.ports import QUEUES
-from worker.store.engine import Database
+from worker.store.database.engine import Database
 
 EXPORTS = 48
 _CUT = text(

@@ -23,8 +23,13 @@ from tests.processes import Processes, Worker, wait_for
 from tests.program import SteppedProgram
 from tests.servers import RabbitMQ
 from worker.failpoints import STOP_VARIABLE, VARIABLE, Arrow
-from worker.store.engine import Database
-from worker.store.tables import attempts, definitions, run_requests, runs
+from worker.store.database.engine import Database
+from worker.store.database.tables import (
+    attempts,
+    definitions,
+    run_requests,
+    runs,
+)
 
 __all__ = ["embedded_site", "site"]  # fixtures
 

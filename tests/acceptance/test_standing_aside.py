@@ -9,8 +9,8 @@ import pytest
 
 from tests.builders import definition, outgoing, rows_in, save, tardy
 from tests.processes import Processes, wait_for
+from worker.broker.by_url import open_broker
 from worker.broker.ports import Broker
-from worker.broker.registry import open_broker
 from worker.failpoints import RAISE_VARIABLE, Arrow, Part
 
 LONG = 120.0  # seconds: a busy machine

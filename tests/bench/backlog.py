@@ -22,11 +22,11 @@ from tests.bench.report import show_place
 from tests.bench.stage import Stage, new_stage
 from tests.builders import as_command, command, outgoing
 from tests.servers import ServerError, Servers
+from worker.actions.carrying_out import carry_out
 from worker.clock import system_clock
-from worker.commands import carry_out
 from worker.destinations.places import Places
 from worker.errors import WritebackError
-from worker.store.engine import Database
+from worker.store.database.engine import Database
 
 MOST_MEMORY = 200_000_000  # bytes
 _PAGE = 20_000

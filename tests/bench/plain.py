@@ -29,7 +29,7 @@ from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 from sqlalchemy import Engine, bindparam, create_engine, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from worker.store.tables import (
+from worker.store.database.tables import (
     UNSEALED,
     definition_revisions,
     definitions,

@@ -20,7 +20,7 @@ from tests.builders import save
 from tests.program import SteppedProgram
 from tests.servers import Servers
 from worker.broker.ports import EVENTS_QUEUE
-from worker.broker.rabbitmq import RabbitMQ
+from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 
 ROOT = Path(__file__).resolve().parents[2]
 

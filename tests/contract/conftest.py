@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from worker.broker.by_url import open_broker
 from worker.broker.ports import Broker, Consumer, Publisher
-from worker.broker.registry import open_broker
 
 
 @pytest.fixture(params=["embedded", "rabbitmq"])

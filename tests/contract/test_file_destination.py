@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.installations import installation
-from worker.destinations.directory import Directory
-from worker.destinations.marks import MARK as INSTALLATION
-from worker.destinations.ports import FileDestination, Given, Replaceable
+from worker.destinations.file_port import FileDestination, Given, Replaceable
+from worker.destinations.files.directory import Directory
+from worker.destinations.files.marks import MARK as INSTALLATION
 from worker.errors import DestinationError, TransientError
 
 PART, FENCED, MARK = ".a.csv.1.part", ".a.csv.2.fenced", ".a.csv.1.mark"

@@ -20,14 +20,15 @@ from tests.histories.record import Key, Record
 from tests.histories.sis import Crashed, Sis
 from tests.program import SteppedProgram
 from worker import failpoints
+from worker.delivery.attempt import Flush
+from worker.delivery.scheduler import Scheduler
 from worker.failpoints import Arrow, reached
-from worker.flush import Flush
 from worker.instruments import Instruments
-from worker.intake import Intake
-from worker.outbox import Outbox
-from worker.scheduler import Scheduler
-from worker.store import runs, tables
-from worker.store.claims import LEASE, Claim
+from worker.intake.consumer import Intake
+from worker.outbox.telling import Outbox
+from worker.store.database import tables
+from worker.store.runs import run_rows
+from worker.store.runs.claims import LEASE, Claim
 
 _TICK = timedelta(milliseconds=1)  # no two looks at a clock show the same
 _MOST_ROUNDS = 200  # more than any of these histories needs: beyond it the program spins
@@ -270,7 +271,7 @@ class Installation(SteppedProgram):
             attempt = connection.execute(
                 select(tables.attempts).where(tables.attempts.c.token == found[1])
             ).one()
-            run = runs.get(connection, attempt.run_id)
+            run = run_rows.get(connection, attempt.run_id)
             assert run is not None
             departed = connection.execute(
                 select(tables.attempts.c.token)

@@ -11,8 +11,8 @@ from sqlalchemy import RowMapping, Table, select
 from tests.histories.expected import belongs
 from tests.histories.installation import Arrival, Installation
 from tests.histories.record import Export, Key, Version
-from worker.store import tables
-from worker.store.tables import UNSEALED
+from worker.store.database import tables
+from worker.store.database.tables import UNSEALED
 
 _STATES = {"buffered", "held", "sealed", "delivered", "cancelled", "superseded", "ignored", "not_required"}
 _NOT_DUE = ("cancelled", "superseded")  # states in which nothing is going to be sent

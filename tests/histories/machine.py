@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tests.histories.installation import Installation
 from tests.histories.steps import Step, any_step, begin
 from tests.histories.world import World
-from worker.destinations.registry import DESTINATIONS
+from worker.destinations.kinds import DESTINATIONS
 
 _numbers = count()
 _luck = st.integers(0, 2**32 - 1)

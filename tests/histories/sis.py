@@ -7,10 +7,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from worker.destinations.directory import KIND, Directory, DirectorySchema
-from worker.destinations.marks import MARK
-from worker.destinations.numbers import PREFIX
-from worker.destinations.ports import DestinationKind, Installation, Replaceable, Secret, Uploaded
+from worker.destinations.file_port import (
+    DestinationKind,
+    Installation,
+    Replaceable,
+    Secret,
+    Uploaded,
+)
+from worker.destinations.files.directory import KIND, Directory, DirectorySchema
+from worker.destinations.files.marks import MARK
+from worker.destinations.files.numbers import PREFIX
 from worker.errors import DestinationError, TransientError
 
 

@@ -21,10 +21,11 @@ from tests.histories.payload import Payloads
 from tests.histories.sis import Crashed, Fault
 from worker.errors import DeliveryError, RefusedError
 from worker.failpoints import Arrow
-from worker.store import claims, instants, receipts, runs, tables
-from worker.store.audit import audit
-from worker.store.audit_report import Scope
-from worker.store.engine import own_catalogue
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Scope
+from worker.store.database import instants, tables
+from worker.store.database.engine import own_catalogue
+from worker.store.runs import claims, receipts, run_rows
 
 
 class World:
@@ -188,13 +189,13 @@ class World:
                 .limit(1)
             )
             run = last.mappings().one_or_none()
-            if run is not None and self.is_active(export_id) and not runs.open_run(connection, export_id):
-                runs.resend(connection, run, who="a person", reason="lost", now=self.program.clock())
+            if run is not None and self.is_active(export_id) and not run_rows.open_run(connection, export_id):
+                run_rows.resend(connection, run, who="a person", reason="lost", now=self.program.clock())
 
     def abandon(self, export_id: str, *, unsent: bool) -> None:
         """A person gives the open run up; `unsent`: and has seen that its file did not arrive."""
         with self.program.database.write() as connection:
-            run = runs.open_run(connection, export_id)
+            run = run_rows.open_run(connection, export_id)
             now = instants.read_time(connection)
             if run is None or (run["lease_until"] is not None and run["lease_until"] >= now):
                 return

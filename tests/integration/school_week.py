@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.builders import envelope
-from worker.store.decisions import Decision
+from worker.store.entries.decisions import Decision
 
 CENTRAL, MOUNTAIN = ZoneInfo("America/Chicago"), ZoneInfo("America/Denver")
 LINCOLN, MADISON, DESERT_VIEW = "0001", "0002", "0003"

@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.program import SteppedProgram
 from worker import failpoints
+from worker.delivery.flusher import Flusher
 from worker.failpoints import Hook, Place, PlannedError
-from worker.flusher import Flusher
 from worker.store import asides
 from worker.store.asides import Aside
 

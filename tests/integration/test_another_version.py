@@ -12,10 +12,15 @@ from sqlalchemy import select, update
 
 from tests.builders import code, command, definition, save, school, tardy
 from tests.integration.setting_aside import Bench
-from worker.housekeeping import Housekeeping
-from worker.store.catalogue import CatalogueCache
-from worker.store.status import take_status
-from worker.store.tables import catalogue, definition_revisions, definitions, reference_versions
+from worker.delivery.housekeeping import Housekeeping
+from worker.store.catalogue.catalogue import CatalogueCache
+from worker.store.database.tables import (
+    catalogue,
+    definition_revisions,
+    definitions,
+    reference_versions,
+)
+from worker.store.queries.standing import take_status
 
 BEFORE = {"frequency": "daily", "at": ["12:30"], "time_zone": "America/Chicago"}
 NEWER: dict[str, Mapping[str, Any]] = {

@@ -10,8 +10,8 @@ import pytest
 from tests.builders import code, command, definition, save, school, tardy
 from tests.integration.setting_aside import Bench, broken, fails
 from worker.failpoints import Arrow, Part, Place
-from worker.store import claims
 from worker.store.asides import LONGEST
+from worker.store.runs import claims
 
 CHICAGO = "America/Chicago"
 SCHEDULES: dict[str, dict[str, Any]] = {

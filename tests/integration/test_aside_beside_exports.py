@@ -12,12 +12,18 @@ from sqlalchemy import select, update
 
 from tests.builders import command, definition, save, school, tardy
 from tests.integration.setting_aside import Bench, broken, fails
-from worker.broker.registry import open_broker
+from worker.broker.by_url import open_broker
+from worker.delivery.flusher import Flusher
+from worker.delivery.housekeeping import Housekeeping
 from worker.failpoints import Part, Place, PlannedError
-from worker.flusher import Flusher
-from worker.housekeeping import Housekeeping
-from worker.outbox import Outbox
-from worker.store.tables import definition_revisions, definitions, outbox, quiet_days, tardy_versions
+from worker.outbox.telling import Outbox
+from worker.store.database.tables import (
+    definition_revisions,
+    definitions,
+    outbox,
+    quiet_days,
+    tardy_versions,
+)
 
 KEPT = timedelta(days=100)
 

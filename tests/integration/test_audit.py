@@ -24,9 +24,9 @@ from tests.integration.damages import (
 )
 from tests.program import SteppedProgram
 from tests.unit.cli.workplace import Ended, Workplace
-from worker.store import definitions
-from worker.store.audit import audit
-from worker.store.audit_report import Report, Scope
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Report, Scope
+from worker.store.definitions import definitions
 
 
 @pytest.fixture

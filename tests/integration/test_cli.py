@@ -21,8 +21,8 @@ import pytest
 from tests.builders import code, definition, rows_in, school, tardy
 from tests.conftest import SERVERS
 from tests.processes import Processes, command_line, processes, wait_for
-from worker.store.engine import Database
-from worker.store.tables import run_requests
+from worker.store.database.engine import Database
+from worker.store.database.tables import run_requests
 
 HEAVY = ("sqlalchemy", "kombu", "pika", "alembic", "marshmallow", "rich", "yaml", "structlog")
 ESCAPE = "\x1b["

@@ -11,18 +11,20 @@ from sqlalchemy import insert, select, update
 
 from tests.builders import as_command, as_event, command, definition, rows_in, save, tardy
 from worker import failpoints
+from worker.actions.carrying_out import carry_out
 from worker.bootstrap import Program
 from worker.clock import Clock, system_clock
-from worker.commands import carry_out
 from worker.failpoints import Arrow
 from worker.settings import read_settings
-from worker.store import claims, migrate, outcomes, requests, runs
-from worker.store.buffering import buffer_tardies
-from worker.store.catalogue import CatalogueCache
-from worker.store.claims import LEASE
-from worker.store.instants import read_time
-from worker.store.tables import run_requests
-from worker.store.tables import runs as runs_table
+from worker.store import outcome_rows
+from worker.store.catalogue.catalogue import CatalogueCache
+from worker.store.database import migrate
+from worker.store.database.instants import read_time
+from worker.store.database.tables import run_requests
+from worker.store.database.tables import runs as runs_table
+from worker.store.entries.buffering import buffer_tardies
+from worker.store.runs import claims, requests, run_rows
+from worker.store.runs.claims import LEASE
 
 OFF = timedelta(minutes=10)
 
@@ -85,7 +87,7 @@ def test_a_run_is_neither_stolen_from_a_worker_whose_clock_is_wrong_nor_by_one(
     mine.flush.attempt(held)
     assert stolen == [None, None, None]
     with mine.database.read() as connection:
-        run = runs.get(connection, held.run_id)
+        run = run_rows.get(connection, held.run_id)
     assert run is not None and (run["state"], run["attempts"]) == ("delivered", 1)
     assert rows_in(tmp_path / "outbox") == {"daily_0001.csv": ["t-1,1,"]}
 
@@ -123,7 +125,7 @@ def test_a_fast_worker_does_not_cut_short_how_long_a_run_now_waits_for_consumers
     while fast.scheduler.tick():
         pass
     with fast.database.read() as connection:
-        assert runs.open_run(connection, "daily") is None
+        assert run_rows.open_run(connection, "daily") is None
         assert requests.pending_barrier(connection) is not None
 
 
@@ -141,9 +143,9 @@ def test_outcomes_that_a_slow_worker_is_telling_are_not_told_by_a_fast_one(
     slow, fast = workers
     define(slow)
     with slow.database.write() as connection:
-        assert len(outcomes.claim_unpublished(connection, 100)) == 1
+        assert len(outcome_rows.claim_unpublished(connection, 100)) == 1
     with fast.database.write() as connection:
-        assert outcomes.claim_unpublished(connection, 100) == []
+        assert outcome_rows.claim_unpublished(connection, 100) == []
 
 
 def test_a_run_that_waits_is_tried_again_after_its_delay_whoever_looks(
@@ -160,7 +162,7 @@ def test_a_run_that_waits_is_tried_again_after_its_delay_whoever_looks(
     assert held is not None
     slow.flush.attempt(held)
     with fast.database.read() as connection:
-        run = runs.open_run(connection, "daily")
+        run = run_rows.open_run(connection, "daily")
         assert run is not None and run["state"] == "waiting"
         assert run["next_attempt_at"] > read_time(connection)
         assert claims.next_claimable(connection) is None

@@ -11,13 +11,13 @@ from sqlalchemy import select
 
 from tests.builders import as_command, bell_schedule, code, command, definition, save, school, tardy, void
 from tests.program import SteppedProgram
-from worker.admission import Authority
+from worker.actions.authority import Authority
 from worker.senders import Sender
-from worker.store.audit import audit
-from worker.store.audit_report import Scope
-from worker.store.mappings import mappings_said
-from worker.store.status import take_status
-from worker.store.tables import actions
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Scope
+from worker.store.catalogue.mappings import mappings_said
+from worker.store.database.tables import actions
+from worker.store.queries.standing import take_status
 from worker.views.known_codes import code_shape, known_codes
 from worker.views.known_schools import bells_shape, known_bells, known_schools, school_shape
 

@@ -11,9 +11,9 @@ import structlog
 
 from tests.builders import command, definition, outgoing, save
 from tests.program import SteppedProgram
+from worker.broker.by_url import open_broker
 from worker.broker.ports import COMMANDS_QUEUE, Delivery
-from worker.broker.registry import open_broker
-from worker.intake import Intake
+from worker.intake.consumer import Intake
 
 
 class Acknowledged(list[str]):

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from tests.builders import command, definition, save, tardy
 from tests.program import SteppedProgram
-from worker.store import outcomes
-from worker.store.tables import outbox
+from worker.store import outcome_rows
+from worker.store.database.tables import outbox
 
 
 @pytest.fixture
@@ -133,13 +133,13 @@ def test_outcomes_of_one_command_are_told_in_order_by_however_many_workers(progr
     program.work()
     assert claim_outcomes(program) == []
     with program.database.write() as connection:
-        outcomes.mark_published(connection, [refused.outbox_id, saved.outbox_id], program.now)
+        outcome_rows.mark_published(connection, [refused.outbox_id, saved.outbox_id], program.now)
     assert claim_outcomes(program) == []
     with program.database.write() as connection:
-        outcomes.mark_published(connection, [accepted.outbox_id], program.now)
+        outcome_rows.mark_published(connection, [accepted.outbox_id], program.now)
     assert [outcome.type for outcome in claim_outcomes(program)] == ["run.delivered"]
 
 
-def claim_outcomes(program: SteppedProgram) -> list[outcomes.Unpublished]:
+def claim_outcomes(program: SteppedProgram) -> list[outcome_rows.Unpublished]:
     with program.database.write() as connection:
-        return outcomes.claim_unpublished(connection, 100)
+        return outcome_rows.claim_unpublished(connection, 100)

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from tests.builders import command, definition, envelope, save, school, tardy_data
 from tests.program import SteppedProgram
 from worker.errors import RefusedError
-from worker.store import decisions
-from worker.store.engine import own_catalogue
+from worker.store.database.engine import own_catalogue
+from worker.store.entries import decisions
 
 TARDIES = ("t0", "t1", "t2")
 STUDENTS = ("s0", "s1")

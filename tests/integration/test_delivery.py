@@ -12,12 +12,12 @@ import pytest
 from tests.builders import command, definition, save, tardy, void
 from tests.integration.delivering import ask, crash_at
 from tests.program import SteppedProgram
-from worker.destinations.directory import Directory
-from worker.destinations.ports import Replaceable
+from worker.delivery.attempt import Flush
+from worker.destinations.file_port import Replaceable
+from worker.destinations.files.directory import Directory
 from worker.errors import DestinationError
-from worker.flush import Flush
-from worker.store import claims, receipts, runs
-from worker.store.sealing import fill_run
+from worker.store.runs import claims, receipts, run_rows
+from worker.store.runs.sealing import fill_run
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_a_run_whose_sealing_took_minutes_is_not_sealed_once_more_for_that(
         sealings.append(fill_run(*args))
         return sealings[-1]
 
-    monkeypatch.setattr(runs, "fill_run", takes_minutes)
+    monkeypatch.setattr(run_rows, "fill_run", takes_minutes)
     program.receive(tardy("a"))
     ask(program)
     program.work()

@@ -14,9 +14,9 @@ from sqlalchemy import text
 
 from tests.builders import NOON, bell_schedule, command, definition, save, school, tardy, tardy_data
 from tests.program import SteppedProgram
-from worker.store import migrate
-from worker.store.engine import Database
-from worker.store.reading_trace import trace
+from worker.store.database import migrate
+from worker.store.database.engine import Database
+from worker.store.queries.tracing import trace
 
 TIMES = [{"field": "tardy_id"}, {"field": "time"}, {"field": "recorded_at"}]
 

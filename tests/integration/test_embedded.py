@@ -13,7 +13,7 @@ from time import monotonic, process_time
 
 import pytest
 
-from worker.broker.embedded import EmbeddedBroker
+from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.broker.ports import (
     COMMANDS_EXCHANGE,
     EVENTS_EXCHANGE,

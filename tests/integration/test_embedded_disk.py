@@ -8,7 +8,7 @@ import pytest
 
 from tests.builders import outgoing, tardy
 from tests.mounts import filled, own_mounts, small_disk
-from worker.broker.embedded import EmbeddedBroker
+from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.errors import UnavailableError
 
 

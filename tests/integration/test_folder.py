@@ -12,9 +12,9 @@ from sqlalchemy import update
 from tests.builders import command, definition, save, tardy
 from tests.integration.delivering import ask, crash_at
 from tests.program import SteppedProgram
-from worker.destinations.directory import Directory
-from worker.store import claims, receipts
-from worker.store.tables import runs
+from worker.destinations.files.directory import Directory
+from worker.store.database.tables import runs
+from worker.store.runs import claims, receipts
 
 
 @pytest.fixture

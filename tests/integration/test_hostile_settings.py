@@ -17,8 +17,8 @@ from tests.program import SteppedProgram
 from tests.servers import PostgreSQL, ServerError
 from tests.servers.pgbouncer import PgBouncer, start_pgbouncer
 from worker.errors import ConfigurationError
-from worker.store import migrate
-from worker.store.engine import Database
+from worker.store.database import migrate
+from worker.store.database.engine import Database
 
 RELIED_ON = {
     "datestyle": "ISO, MDY",

@@ -12,12 +12,12 @@ from sqlalchemy import Connection, event, func, select, text
 
 from tests.builders import command, definition, save, tardy, void
 from tests.program import SteppedProgram
-from worker.store import claims, requests
-from worker.store.audit import audit
-from worker.store.audit_report import Scope
-from worker.store.forgetting import forget_old
-from worker.store.tables import attempts, outbox, run_requests
-from worker.store.types import instant_text
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Scope
+from worker.store.database.column_types import instant_text
+from worker.store.database.tables import attempts, outbox, run_requests
+from worker.store.retention.forgetting import forget_old
+from worker.store.runs import claims, requests
 
 MANY = 100_000
 

@@ -11,9 +11,9 @@ import pytest
 
 from tests.builders import command, definition, save, school, tardy, void
 from tests.program import SteppedProgram
-from worker.store import sealing
-from worker.store.catalogue import load_export
-from worker.store.portions import portions
+from worker.store.catalogue.catalogue import load_export
+from worker.store.database.portions import portions
+from worker.store.runs import sealing
 
 MB = 1024 * 1024
 ROWS, COLUMNS = 200, 200

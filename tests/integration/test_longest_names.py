@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from schemas.commands import COMMAND_TYPES
-from schemas.envelope import MAX_NAME
-from schemas.events import EVENT_TYPES
+from schemas.messages.commands import COMMAND_TYPES
+from schemas.messages.envelope import MAX_NAME
+from schemas.messages.events import EVENT_TYPES
 from tests.builders import command, definition, envelope, outgoing, save
 from tests.program import SteppedProgram
 from tests.recorder import Recorder
+from worker.broker.by_url import open_broker
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
-from worker.broker.registry import open_broker
-from worker.intake import Intake
+from worker.intake.consumer import Intake
 
 
 def wide(length: int) -> str:

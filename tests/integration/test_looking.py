@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from schemas.events import TardyVersion
+from schemas.messages.events import TardyVersion
 from tests.builders import as_event, bell_schedule, code, definition, save, school, tardy, void
 from tests.program import SteppedProgram
 from tests.unit.cli.workplace import Workplace
-from worker.store.reading_explain import Explained, explain
-from worker.store.reading_trace import ExportTrace, tardies_of, trace
-from worker.store.status import take_status
+from worker.store.queries.explaining import Explained, explain
+from worker.store.queries.standing import take_status
+from worker.store.queries.tracing import ExportTrace, tardies_of, trace
 
 LATER = "2026-10-06T10:07:00-05:00"
 ADA: dict[str, Any] = {"student": {"id": "s-1", "local_id": "L-É_%/1"}}

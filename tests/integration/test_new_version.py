@@ -9,9 +9,9 @@ import pytest
 from tests.builders import outgoing, tardy
 from tests.program import SteppedProgram
 from worker.actions.parked import replay_for_new_version
-from worker.broker.embedded import EmbeddedBroker
+from worker.broker.by_url import open_broker
+from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.broker.ports import EVENTS_QUEUE, Broker, Rejection
-from worker.broker.registry import open_broker
 from worker.errors import UnavailableError
 
 

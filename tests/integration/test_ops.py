@@ -18,14 +18,15 @@ from tests.processes import wait_for
 from tests.program import SteppedProgram
 from tests.servers import PostgreSQL, RabbitMQ
 from tests.unit.ops.scraping import fetch, scrape
+from worker.broker.by_url import open_broker
 from worker.broker.ports import EVENTS_QUEUE, Broker
-from worker.broker.registry import open_broker
 from worker.errors import UnavailableError
 from worker.ops.metrics import StateCollector
 from worker.ops.server import READY_PATIENCE, OpsServer
 from worker.settings import Address
-from worker.store import migrate, requests
-from worker.store.status import ExportStatus, Status, take_status
+from worker.store.database import migrate
+from worker.store.queries.standing import ExportStatus, Status, take_status
+from worker.store.runs import requests
 
 SOON = READY_PATIENCE + 30  # a busy machine's leisure included
 HELD_WITHOUT_CODE = [{"field": "tardy_id"}, {"field": "behavior.external_reference_code", "required": True}]

@@ -13,14 +13,14 @@ from tests.builders import command, definition, save, tardy
 from tests.integration.delivering import ask, crash_at
 from tests.program import SteppedProgram
 from worker.actions.adopting import adopt_folder
-from worker.destinations.directory import Directory
-from worker.destinations.marks import MARK
+from worker.destinations.file_port import Installation
+from worker.destinations.files.directory import Directory
+from worker.destinations.files.marks import MARK
 from worker.destinations.placing import place_name
-from worker.destinations.ports import Installation
 from worker.errors import ElsewhereError, RefusedError
-from worker.store.audit import audit
-from worker.store.audit_report import Scope
-from worker.store.tables import catalogue, definition_revisions
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Scope
+from worker.store.database.tables import catalogue, definition_revisions
 
 FILE = {"format": "csv", "name": "upload.csv", "header": False, "line_ending": "lf"}
 REPLACED = {**FILE, "if_exists": "replace"}

@@ -17,9 +17,9 @@ from tests.builders import code, command, definition, save, school, tardy, void
 from tests.integration.damages import LATE, damage, live, of, run_now
 from tests.program import SteppedProgram
 from tests.unit.cli.workplace import Ended, Workplace
-from worker.store.audit import audit
-from worker.store.audit_report import Scope
-from worker.store.tables import quiet_days
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Scope
+from worker.store.database.tables import quiet_days
 
 DAY = "2026-10-06"
 ACTION = [{"field": "tardy_id"}, {"field": "action"}, {"field": "comment"}]

@@ -17,14 +17,15 @@ from tests.builders import code, command, definition, save, school, tardy, void
 from tests.integration.damages import live, run_now
 from tests.program import SteppedProgram
 from tests.unit.cli.workplace import Ended, Workplace
+from worker.delivery.housekeeping import Housekeeping
 from worker.errors import UnavailableError
-from worker.housekeeping import Housekeeping
-from worker.store import retention, retention_files, runs
-from worker.store.audit import audit
-from worker.store.audit_report import Scope
-from worker.store.retention import Purged, purge
-from worker.store.retention_files import scrub_sqlite
-from worker.store.tables import entries, tardies, tardy_versions
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Scope
+from worker.store.database.tables import entries, tardies, tardy_versions
+from worker.store.retention import freed_bytes, purging
+from worker.store.retention.freed_bytes import scrub_sqlite
+from worker.store.retention.purging import Purged, purge
+from worker.store.runs import run_rows
 
 KEPT = timedelta(days=400)
 ACTION = [{"field": "tardy_id"}, {"field": "action"}, {"field": "student.last_name"}]
@@ -209,7 +210,7 @@ def test_what_is_sent_once_more_keeps_its_rows_until_that_has_ended(program: Ste
     later(program, days=1)
     (program.home / "outbox" / "daily_0001.csv").unlink()
     with program.database.write() as connection:
-        runs.resend(connection, program.runs()[0], who="tests", reason="lost", now=program.now)
+        run_rows.resend(connection, program.runs()[0], who="tests", reason="lost", now=program.now)
     assert purge_now(program).tardies == 0
     program.work()
     assert program.files() == {"daily_0001.csv": ["t-1,Byron"]}
@@ -219,7 +220,7 @@ def test_what_is_sent_once_more_keeps_its_rows_until_that_has_ended(program: Ste
 def test_it_goes_page_by_page_and_goes_on_where_time_was_up(
     program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "PAGE", 7)
+    monkeypatch.setattr(purging, "PAGE", 7)
     program.command(save(definition("failing", destination={"type": "directory", "path": "/nowhere/x"})))
     program.receive(*(tardy(f"in-use-{number}") for number in range(10)))
     run_now(program, "failing")
@@ -305,7 +306,7 @@ def test_housekeeping_purges_and_says_how_much_but_not_whose(program: SteppedPro
 def test_housekeeping_stops_at_once_when_told_to(
     program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "PAGE", 1)
+    monkeypatch.setattr(purging, "PAGE", 1)
     program.receive(*(tardy(f"t-{number}") for number in range(5)))
     later(program, days=1)
     stop = threading.Event()
@@ -343,7 +344,7 @@ def test_a_scrubbed_sqlite_file_has_no_trace_of_what_was_deleted_before(tmp_path
 def test_a_file_that_somebody_reads_is_not_said_to_be_scrubbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention_files, "_PATIENCE", 0.1)
+    monkeypatch.setattr(freed_bytes, "_PATIENCE", 0.1)
     file = tmp_path / "file.sqlite3"
     connection = _leave_traces(file)
     connection.execute("BEGIN")

@@ -11,8 +11,8 @@ import pytest
 from tests.builders import bell_schedule, code, command, definition, save, school, tardy, void
 from tests.program import SteppedProgram
 from worker.errors import RefusedError
-from worker.store import decisions
-from worker.store.engine import own_catalogue
+from worker.store.database.engine import own_catalogue
+from worker.store.entries import decisions
 
 PERIOD = [{"field": "action"}, {"field": "tardy_id"}, {"field": "period.external_reference_code"}]
 LATER_BELLS = [

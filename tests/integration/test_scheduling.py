@@ -13,8 +13,8 @@ from sqlalchemy import select
 from tests import builders
 from tests.builders import command, definition, save, school_day
 from tests.program import SteppedProgram
-from worker.store import requests
-from worker.store.tables import run_requests
+from worker.store.database.tables import run_requests
+from worker.store.runs import requests
 
 CHICAGO = "America/Chicago"
 DAILY = {"frequency": "daily", "at": ["10:30", "15:10"], "time_zone": CHICAGO}

@@ -24,10 +24,11 @@ from tests.builders import (
 )
 from tests.program import SteppedProgram
 from worker.errors import RefusedError
-from worker.store import decisions, quiet, receipts, runs
-from worker.store.audit import audit
-from worker.store.audit_report import Scope
-from worker.store.engine import own_catalogue
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Scope
+from worker.store.database.engine import own_catalogue
+from worker.store.entries import decisions, quiet
+from worker.store.runs import receipts, run_rows
 
 ADA = {"id": "ada"}
 TELLING = [{"field": "action"}, {"field": "tardy_id"}, {"field": "comment"}]
@@ -305,7 +306,7 @@ def test_a_decision_about_an_id_that_two_districts_have_is_not_taken_for_both(
 def approve(program: SteppedProgram) -> None:
     with program.database.write() as connection:
         [guarded] = (one for one in program.runs() if one["state"] == "guarded")
-        runs.approve(connection, guarded, who="office", reason="so", now=program.now)
+        run_rows.approve(connection, guarded, who="office", reason="so", now=program.now)
 
 
 def test_a_run_that_has_grown_far_beyond_what_was_approved_waits_again(program: SteppedProgram) -> None:

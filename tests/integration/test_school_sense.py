@@ -22,8 +22,9 @@ from tests.builders import (
 )
 from tests.program import SteppedProgram
 from worker.errors import RefusedError
-from worker.store import decisions, quiet, runs
-from worker.store.engine import own_catalogue
+from worker.store.database.engine import own_catalogue
+from worker.store.entries import decisions, quiet
+from worker.store.runs import run_rows
 
 PERIODS = [{"field": "tardy_id"}, {"field": "period.external_reference_code"}]
 
@@ -247,7 +248,7 @@ def test_an_approval_does_not_hold_for_another_revision(program: SteppedProgram)
 def approve(program: SteppedProgram) -> None:
     with program.database.write() as connection:
         [guarded] = program.runs()
-        runs.approve(connection, guarded, who="office", reason="the first day", now=program.now)
+        run_rows.approve(connection, guarded, who="office", reason="the first day", now=program.now)
 
 
 # people

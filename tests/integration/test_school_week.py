@@ -11,10 +11,10 @@ import pytest
 from tests.builders import save
 from tests.integration import school_week as week
 from tests.program import SteppedProgram
-from worker.store import decisions
-from worker.store.audit import audit
-from worker.store.audit_report import Scope
-from worker.store.engine import own_catalogue
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Scope
+from worker.store.database.engine import own_catalogue
+from worker.store.entries import decisions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "school-week.md"
 _SHOWN = re.compile(r"^`(\S+\.(?:csv|txt))`\n+```text\n(.*?)```", re.MULTILINE | re.DOTALL)

@@ -15,13 +15,13 @@ from tests.builders import bell_schedule, command, definition, outgoing, save, t
 from tests.program import SteppedProgram
 from tests.recorder import Recorder
 from worker import failpoints
+from worker.broker.by_url import open_broker
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
-from worker.broker.registry import open_broker
 from worker.errors import UnavailableError
 from worker.failpoints import Arrow
-from worker.intake import Intake
+from worker.intake.consumer import Intake
 from worker.ops.logs import configure_logs
-from worker.store.tables import tardies
+from worker.store.database.tables import tardies
 
 # What PostgreSQL does to the row of the tardy `poison`, as a server that fails in some way would.
 _TRIGGER = """

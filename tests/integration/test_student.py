@@ -18,11 +18,11 @@ from tests.processes import Processes, processes, wait_for
 from tests.program import SteppedProgram
 from tests.servers.boot import free_ports
 from tests.unit.cli.workplace import Ended, Workplace
+from worker.broker.by_url import open_broker
 from worker.broker.ports import EVENTS_EXCHANGE, Outgoing
-from worker.broker.registry import open_broker
-from worker.store import migrate
-from worker.store.engine import Database
-from worker.store.tables import actions, metadata
+from worker.store.database import migrate
+from worker.store.database.engine import Database
+from worker.store.database.tables import actions, metadata
 
 MARK = "zq77"  # in every value that tells who the student is, and in nothing else
 ADA = {

@@ -16,13 +16,13 @@ from worker import failpoints
 from worker.actions.tardies import TakenBack, take_back
 from worker.errors import RefusedError
 from worker.failpoints import Arrow
-from worker.store import retention, retention_student
-from worker.store.audit import audit
-from worker.store.audit_report import Scope
-from worker.store.engine import own_catalogue
-from worker.store.reading_explain import explain
-from worker.store.reading_trace import trace
-from worker.store.tables import actions, tardies, tardy_versions
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Scope
+from worker.store.database.engine import own_catalogue
+from worker.store.database.tables import actions, tardies, tardy_versions
+from worker.store.queries.explaining import explain
+from worker.store.queries.tracing import trace
+from worker.store.retention import erasing, purging
 
 FAR = 9_000_000
 LARGEST = 2**53 - 1
@@ -282,8 +282,8 @@ def test_what_it_would_fall_back_to_must_still_have_its_data(program: SteppedPro
     receive(program, tardy(), tardy(version=FAR, student=other))
     with program.database.write() as connection:
         own_catalogue(connection)
-        student = retention_student.Student("default", "s-t-1")
-        retention_student.erase(connection, student, who="ada@desk", reason="asked", now=program.now)
+        student = erasing.Student("default", "s-t-1")
+        erasing.erase(connection, student, who="ada@desk", reason="asked", now=program.now)
     assert "version 1 would count again, and its data has been purged" in refused(program)
 
 
@@ -358,7 +358,7 @@ def test_the_purge_empties_what_was_taken_back_as_well(program: SteppedProgram, 
     receive(program, *([tardy()] if lower else []), tardy(version=FAR))
     taken(program)
     program.pass_time(days=400)
-    purged = retention.purge(program.database, program.now - timedelta(days=365), program.now, lambda: False)
+    purged = purging.purge(program.database, program.now - timedelta(days=365), program.now, lambda: False)
     assert (purged.tardies, purged.finished) == (1, True)
     assert set(kept(program).values()) == {None}
     assert receive(program, tardy(version=FAR)) == ["duplicate"]
@@ -369,11 +369,11 @@ def test_an_erase_empties_what_was_taken_back_as_well(program: SteppedProgram, l
     defined(program)
     receive(program, *([tardy()] if lower else []), tardy(version=FAR))
     taken(program)
-    student = retention_student.Student("default", "s-t-1")
+    student = erasing.Student("default", "s-t-1")
     with program.database.write() as connection:
         own_catalogue(connection)
-        retention_student.erase(connection, student, who="ada@desk", reason="asked", now=program.now)
-        assert retention_student.count_left(connection, student) == 0
+        erasing.erase(connection, student, who="ada@desk", reason="asked", now=program.now)
+        assert erasing.count_left(connection, student) == 0
     assert set(kept(program).values()) == {None}
 
 

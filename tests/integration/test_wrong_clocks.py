@@ -9,8 +9,8 @@ import pytest
 
 from tests.builders import command, definition, save, school, tardy, void
 from tests.program import SteppedProgram
-from worker.store import decisions
-from worker.store.engine import own_catalogue
+from worker.store.database.engine import own_catalogue
+from worker.store.entries import decisions
 
 AHEAD = "2026-10-06T18:01:00Z"  # an hour and a minute after all that arrives at first
 BARELY = "2026-10-06T18:00:00Z"

@@ -17,8 +17,8 @@ from tests.soak.journal import Journal
 from tests.soak.plan import Plan, Stage
 from tests.soak.publishing import GaveUpError, Insistent
 from worker.errors import UnavailableError
-from worker.store.engine import Database
-from worker.store.tables import runs
+from worker.store.database.engine import Database
+from worker.store.database.tables import runs
 
 _RETRY_EVERY = 5.0  # seconds
 _PAUSES = (0.5, 5.0)  # seconds from pausing or deleting an export to bringing it back

@@ -22,7 +22,7 @@ from tests.soak.logbook import Logbook
 from tests.soak.plan import Plan, Stage
 from worker.errors import UnavailableError
 from worker.failpoints import STOP_VARIABLE, VARIABLE, Arrow
-from worker.store.engine import Database
+from worker.store.database.engine import Database
 
 _ROLES: tuple[tuple[str, ...], ...] = ((), ("flusher",), ("consumer",))
 _LOOK = 0.1  # seconds between two looks at the workers

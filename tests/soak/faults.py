@@ -19,7 +19,7 @@ from tests.soak.mounts import read_only
 from tests.soak.plan import Plan, Stage
 from tests.soak.sis import Sis
 from worker.errors import UnavailableError
-from worker.store.engine import Database
+from worker.store.database.engine import Database
 
 _BALLAST = "ballast"
 _CHUNK = bytes(4096)

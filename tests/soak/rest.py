@@ -11,8 +11,14 @@ from tests.soak.commander import Commander
 from tests.soak.journal import Journal
 from tests.soak.plan import Stage
 from worker.errors import UnavailableError
-from worker.store.engine import Database
-from worker.store.tables import commands, entries, run_requests, runs, tardy_versions
+from worker.store.database.engine import Database
+from worker.store.database.tables import (
+    commands,
+    entries,
+    run_requests,
+    runs,
+    tardy_versions,
+)
 
 _LOOK = 0.5  # seconds between two looks
 _RETRY_AFTER = 3.0  # seconds a run may wait before a person has it tried again

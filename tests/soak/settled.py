@@ -20,8 +20,8 @@ from tests.soak.journal import Journal
 from tests.soak.load import Sent, fingerprint
 from tests.soak.plan import Stage
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
-from worker.store.engine import Database
-from worker.store.tables import entries, runs
+from worker.store.database.engine import Database
+from worker.store.database.tables import entries, runs
 
 _AUDIT_SECONDS = 900.0
 _TOLD = {"delivered": "run.delivered", "empty": "run.empty"}

@@ -28,10 +28,10 @@ from tests.soak.rest import Rest
 from tests.soak.settled import SettledCheck
 from tests.soak.sis import Sis
 from tests.soak.watch import Watch
-from worker.broker.registry import open_broker
-from worker.store import migrate
-from worker.store.engine import Database
-from worker.store.tables import commands, reference_versions
+from worker.broker.by_url import open_broker
+from worker.store.database import migrate
+from worker.store.database.engine import Database
+from worker.store.database.tables import commands, reference_versions
 
 _SET_OUT_SECONDS = 120.0
 _UP_SECONDS = 90.0

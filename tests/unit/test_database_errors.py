@@ -13,7 +13,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from worker.errors import RowError, UnavailableError
-from worker.store.database_errors import Trouble, is_lost_race, own_rows, translated, trouble_of
+from worker.store.database.database_errors import (
+    Trouble,
+    is_lost_race,
+    own_rows,
+    translated,
+    trouble_of,
+)
 
 STATES = {
     Trouble.GONE: ["08006", "08P01", "25P03", "3D000", "40003", "57P01", "57P02", "57P03"],

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 
 from tests.builders import bell_schedule, outgoing, tardy
 from tests.program import SteppedProgram
+from worker.broker.by_url import open_broker
 from worker.broker.ports import EVENTS_QUEUE, Delivery, Rejection
-from worker.broker.registry import open_broker
-from worker.intake import DELIVERY_LIMIT, Intake
+from worker.intake.consumer import DELIVERY_LIMIT, Intake
 
 
 class Recorder:

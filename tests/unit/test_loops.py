@@ -9,7 +9,7 @@ import pytest
 from worker import defects
 from worker.errors import ConfigurationError, RefusedError, UnavailableError
 from worker.instruments import Pulse
-from worker.loops import Loop
+from worker.running.loops import Loop
 
 
 class Script:

@@ -10,8 +10,13 @@ import structlog
 
 from worker.broker.ports import EVENTS_QUEUE, Delivery
 from worker.errors import RowError, UnavailableError
+from worker.intake.setbacks import (
+    DEFECT,
+    Left,
+    Postponed,
+    Untaken,
+)
 from worker.ops.logs import configure_logs
-from worker.setbacks import DEFECT, Left, Postponed, Untaken
 
 
 @pytest.fixture(autouse=True)

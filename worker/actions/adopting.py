@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from worker.destinations.directory import Directory
-from worker.destinations.ports import Installation
+from worker.destinations.file_port import Installation
+from worker.destinations.files.directory import Directory
 from worker.errors import RefusedError
-from worker.store import definitions
-from worker.store.engine import Database
-from worker.store.places import replace_mark
+from worker.store.database.engine import Database
+from worker.store.definitions import definitions
+from worker.store.runs.marked_places import replace_mark
 
 
 def adopt_folder(

@@ -15,10 +15,11 @@ from worker.core.judging import Ends, Ready
 from worker.destinations.places import Places
 from worker.destinations.placing import place_name, place_problem
 from worker.errors import RefusedError
-from worker.store import definitions, sealing
-from worker.store.catalogue import load_export
-from worker.store.definitions import Saved
-from worker.store.engine import Database, own_catalogue
+from worker.store.catalogue.catalogue import load_export
+from worker.store.database.engine import Database, own_catalogue
+from worker.store.definitions import definitions
+from worker.store.definitions.definitions import Saved
+from worker.store.runs import sealing
 
 Key = tuple[str, str, int, int]
 

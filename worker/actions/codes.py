@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from worker.errors import RefusedError
-from worker.store.backfill import rejudge_codes, rejudge_held
-from worker.store.catalogue import active_routes, next_generation
-from worker.store.definitions import note
-from worker.store.engine import own_catalogue
-from worker.store.mappings import end_mapping, mapping_in_force, put_mapping
+from worker.store.catalogue.catalogue import active_routes, next_generation
+from worker.store.catalogue.mappings import end_mapping, mapping_in_force, put_mapping
+from worker.store.database.engine import own_catalogue
+from worker.store.definitions.definitions import note
+from worker.store.entries.backfill import rejudge_codes, rejudge_held
 from worker.views.spoken_codes import CodePlace, CodeSpoken
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from worker.errors import RefusedError
-from worker.store import decisions
-from worker.store.decisions import Decision
-from worker.store.engine import own_catalogue
+from worker.store.database.engine import own_catalogue
+from worker.store.entries import decisions
+from worker.store.entries.decisions import Decision
 
 _NAMED: dict[Decision, Callable[[Connection, str], list[RowMapping]]] = {
     "release": decisions.waiting_for,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from worker.broker.parking import DELIVERY_LIMIT_CODE
 from worker.broker.ports import Broker
-from worker.store import catalogue
-from worker.store.engine import Database
+from worker.store.catalogue import catalogue
+from worker.store.database.engine import Database
 
 
 def replay_for_new_version(database: Database, broker: Broker, version: str) -> int:

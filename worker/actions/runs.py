@@ -9,10 +9,11 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping
 
 from worker.errors import RefusedError
-from worker.store import claims, reading, receipts, runs
-from worker.store.catalogue import Export, load_export
-from worker.store.engine import share_catalogue
-from worker.store.instants import read_time
+from worker.store.catalogue.catalogue import Export, load_export
+from worker.store.database.engine import share_catalogue
+from worker.store.database.instants import read_time
+from worker.store.queries import listing
+from worker.store.runs import claims, receipts, run_rows
 
 _is_beginning = re.compile("[0-9a-f]{1,32}").fullmatch
 
@@ -38,7 +39,7 @@ class Abandoned:
 def find_run(connection: Connection, beginning: str) -> RowMapping:
     """The one run whose id begins so. Raises RefusedError: there is none, or more than one."""
     digits = beginning.strip().lower().replace("-", "")
-    found = reading.runs_like(connection, digits) if _is_beginning(digits) else []
+    found = listing.runs_like(connection, digits) if _is_beginning(digits) else []
     if not found:
         raise RefusedError(f"no run {beginning!r}; `writeback runs list` shows the runs there are")
     if len(found) > 1 and found[0]["run_id"] != digits:
@@ -55,7 +56,7 @@ def approve_run(
     run = _held_run(connection, beginning)
     if run["state"] != "guarded":
         raise RefusedError(f"{_about(run)} is {run['state']}: only a guarded run waits for an approval")
-    runs.approve(connection, run, who=who, reason=reason, now=now)
+    run_rows.approve(connection, run, who=who, reason=reason, now=now)
     return run
 
 
@@ -65,7 +66,7 @@ def resend_run(connection: Connection, beginning: str, *, who: str, reason: str,
     run = find_run(connection, beginning)
     _refuse_resend(connection, run)
     export = _idle_export(connection, run["export_id"])
-    new = runs.resend(connection, run, who=who, reason=reason, now=now)
+    new = run_rows.resend(connection, run, who=who, reason=reason, now=now)
     return Resent(new, run, export.paused)
 
 
@@ -74,7 +75,7 @@ def _refuse_resend(connection: Connection, run: RowMapping) -> None:
         raise RefusedError(f"{_about(run)} is {run['state']}: only a delivered run can be sent once more")
     if run["file_name"] is None or run["sha256"] is None:
         raise RefusedError(f"{_about(run)} had no file")
-    if reading.is_purged(connection, run):
+    if listing.is_purged(connection, run):
         raise RefusedError(f"{_about(run)}: its rows have been purged, so its bytes cannot be made again")
 
 
@@ -85,7 +86,7 @@ def _idle_export(connection: Connection, export_id: str) -> Export:
         raise RefusedError(f"export {export_id} is being worked on just now; try again")
     if not export.active:
         raise RefusedError(f"export {export_id} is deleted; save it again before anything of it is sent")
-    busy = runs.open_run(connection, export_id)
+    busy = run_rows.open_run(connection, export_id)
     if busy is not None:
         raise RefusedError(
             f"export {export_id} has an open run, {busy['run_id'][:8]} ({busy['state']}); let it end first"
@@ -123,14 +124,14 @@ def abandon_run(
     """
     run = abandonable(connection, beginning)
     if run["departed_attempt"] is not None and not not_sent:
-        runs.ask_to_abandon(connection, run, who=who, reason=reason, now=now)
+        run_rows.ask_to_abandon(connection, run, who=who, reason=reason, now=now)
         return Abandoned(run, None)
     claim = claims.take(connection, run, who)
     return Abandoned(run, receipts.settle_abandoned(connection, claim, who=who, reason=reason, now=now))
 
 
 def _held_run(connection: Connection, beginning: str) -> RowMapping:
-    run = runs.lock_for(connection, find_run(connection, beginning)["run_id"])
+    run = run_rows.lock_for(connection, find_run(connection, beginning)["run_id"])
     assert run is not None
     return run
 

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping
 
-from schemas.fields import LARGEST_INTEGER
+from schemas.fields.scalars import LARGEST_INTEGER
 from worker.errors import RefusedError
-from worker.store import taking_back
-from worker.store.definitions import note
-from worker.store.engine import own_catalogue
-from worker.store.reading_trace import districts_of
+from worker.store.database.engine import own_catalogue
+from worker.store.definitions.definitions import note
+from worker.store.entries import taking_back
+from worker.store.queries.tracing import districts_of
 
 
 @dataclass(frozen=True, slots=True)

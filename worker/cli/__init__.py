@@ -7,29 +7,34 @@ import sys
 
 import click
 
-from schemas.zones import source
+from schemas.fields.zones import source
 from worker import __version__
 from worker.cli.app import Cli
-from worker.cli.audit import audit
-from worker.cli.check import check
-from worker.cli.codes import codes
-from worker.cli.db import db
-from worker.cli.demo import demo
 from worker.cli.env_file import env_file_of, take_env_file
-from worker.cli.exports import exports
-from worker.cli.held import held
-from worker.cli.output import note
-from worker.cli.publish import publish
-from worker.cli.reference_data import bells, days, schools
-from worker.cli.rejected import rejected
-from worker.cli.report import report
-from worker.cli.revisions import copy, diff, history, restore
-from worker.cli.run import run
-from worker.cli.runs import runs
-from worker.cli.status import status
-from worker.cli.student import student
-from worker.cli.tardies import tardies
-from worker.cli.trace import trace
+from worker.cli.exports.exports_group import exports
+from worker.cli.exports.revisions_commands import (
+    copy,
+    diff,
+    history,
+    restore,
+)
+from worker.cli.held.held_group import held
+from worker.cli.known.codes_group import codes
+from worker.cli.known.reference_groups import bells, days, schools
+from worker.cli.messages.publish_command import publish
+from worker.cli.messages.rejected_group import rejected
+from worker.cli.operations.audit_command import audit
+from worker.cli.operations.check_command import check
+from worker.cli.operations.db_command import db
+from worker.cli.operations.demo_command import demo
+from worker.cli.operations.run_command import run
+from worker.cli.operations.status_command import status
+from worker.cli.printing.output import note
+from worker.cli.report.report_command import report
+from worker.cli.runs.runs_group import runs
+from worker.cli.student.student_group import student
+from worker.cli.tardies.tardies_group import tardies
+from worker.cli.tardies.trace_command import trace
 
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

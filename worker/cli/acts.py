@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from worker.cli.output import note
+from worker.cli.printing.output import note
 from worker.cli.session import WORD, who
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def note_act(program: Program, action: str, reason: str | None) -> None:
     """
     from worker.cli.installation import missing_file
     from worker.errors import WritebackError
-    from worker.store import definitions
+    from worker.store.definitions import definitions
 
     if missing_file(program.settings) is not None:
         return

@@ -11,7 +11,7 @@ from uuid import uuid4
 import click
 
 from worker.cli.interrupts import heed
-from worker.cli.output import UnreadError, note
+from worker.cli.printing.output import UnreadError, note
 from worker.errors import ConfigurationError, WritebackError
 
 FAILED = 1

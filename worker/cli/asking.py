@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from schemas.commands import Command, load_command
-from schemas.envelope import Envelope
-from schemas.errors import RejectedError
+from schemas.messages.commands import Command, load_command
+from schemas.messages.envelope import Envelope
+from schemas.rejections import RejectedError
+from worker.actions.carrying_out import Answer, carry_out
 from worker.bootstrap import Program
 from worker.cli.session import who
-from worker.commands import Answer, carry_out
 from worker.errors import RefusedError
-from worker.store import definitions
-from worker.store.definitions import Saved
-from worker.store.engine import own_catalogue
+from worker.store.database.engine import own_catalogue
+from worker.store.definitions import definitions
+from worker.store.definitions.definitions import Saved
 
 
 def command_of(kind: str, data: Mapping[str, Any]) -> Command:

@@ -13,8 +13,8 @@ from sqlalchemy.engine import make_url
 from worker.bootstrap import Program
 from worker.errors import RefusedError
 from worker.settings import Settings
-from worker.store import migrate
-from worker.store.engine import Database
+from worker.store.database import migrate
+from worker.store.database.engine import Database
 
 
 def installation(program: Program) -> str:

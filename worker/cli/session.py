@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
 
-from worker.cli.output import note
+from worker.cli.printing.output import note
 from worker.errors import ConfigurationError, RefusedError, WritebackError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date, time
 from typing import Any, Literal
 
+from schemas.fields.zones import find_zone
 from schemas.known import unknown_part
-from schemas.zones import find_zone
 from worker.core.texts import composed
 from worker.errors import UnreadableError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from schemas.zones import Zone, zone_of
+from schemas.fields.zones import Zone, zone_of
 from worker.core.definition import Definition
 from worker.core.references import References
 from worker.core.routing import Route, mismatch

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.fields.zones import Zone, find_zone
 from schemas.known import unknown_in_reference
-from schemas.zones import Zone, find_zone
 from worker.core.bells import BellSchedule, parse_bell_schedule
 from worker.errors import UnreadableError
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from schemas.zones import Zone, find_zone, zone_of
+from schemas.fields.zones import Zone, find_zone, zone_of
 from worker.core.definition import Definition
 
 _DAY = timedelta(days=1)

@@ -8,9 +8,9 @@ from datetime import date, datetime, time
 from functools import cached_property
 from typing import Any
 
-from schemas.catalogue import find_field
-from schemas.times import stored_instant
-from schemas.zones import source as zone_source
+from schemas.definition.export_fields import find_field
+from schemas.fields.times import stored_instant
+from schemas.fields.zones import source as zone_source
 from worker.core.bells import BellSchedule, Period, find_period, matching_periods, period_beside, schedule_of
 from worker.core.definition import Definition, FieldSpec, FileSpec, Gap
 from worker.core.formats import FORMATS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 from typing import Any
 
-from schemas.catalogue import ATTRIBUTES
-from schemas.zones import zone_of
+from schemas.definition.export_fields import ATTRIBUTES
+from schemas.fields.zones import zone_of
 from worker.core.definition import Definition
 from worker.core.references import EVERY_SCHOOL, build_references
 from worker.core.rows import Tardy, Value, build_row

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from worker.demo.demo_exports import EXPORTS
 from worker.demo.expected import Expected
-from worker.demo.exports import EXPORTS
 from worker.demo.summary import ExportCounts, Run, Summary
 
 _ANSWERS = ["command.accepted", "run.delivered"]

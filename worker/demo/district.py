@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from schemas.zones import Zone, zone_of
+from schemas.fields.zones import Zone, zone_of
 from worker.demo.messages import Post, event
 
 DAY = date(2026, 10, 6)

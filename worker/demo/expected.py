@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from worker.demo.demo_exports import EXPORTS, Export
+from worker.demo.demo_tardies import Tardy, Version
 from worker.demo.district import UNMAPPED, clock_time
-from worker.demo.exports import EXPORTS, Export
 from worker.demo.messages import Post
-from worker.demo.tardies import Tardy, Version
 
 _BEFORE = clock_time("00:00")
 _QUARTERS = [f"{hour:02d}:{minute:02d}" for hour in (8, 9, 10) for minute in (0, 15, 30, 45)]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import structlog
 
-from worker.broker import locks
-from worker.broker.inbox import Inbox
+from worker.broker.embedded import locks
+from worker.broker.embedded.inbox import Inbox
 from worker.errors import ConfigurationError, RefusedError
 from worker.ops.logs import configure_logs
 from worker.settings import read_settings

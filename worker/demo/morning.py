@@ -12,14 +12,14 @@ from typing import Any
 import structlog
 
 from worker.bootstrap import Program
-from worker.broker.embedded import EmbeddedBroker
+from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.broker.ports import Consumer, Publisher
 from worker.demo.expected import MOMENTS
 from worker.demo.messages import REPLY_QUEUE, Post
 from worker.errors import WritebackError
 from worker.settings import read_settings
-from worker.store import claims, requests
-from worker.store.tables import consumers
+from worker.store.database.tables import consumers
+from worker.store.runs import claims, requests
 
 _PATIENCE = 100  # looks at a queue that stays empty (about 0.1 s each) before the demo gives up
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, exists, func, select
 
-from schemas.errors import REJECTION_CODES
+from schemas.rejections import REJECTION_CODES
+from worker.demo.demo_exports import EXPORTS, Export
 from worker.demo.district import DAY, ZONE
-from worker.demo.exports import EXPORTS, Export
 from worker.demo.messages import Post
 from worker.demo.morning import Morning
-from worker.store.tables import entries, runs, tardy_versions
+from worker.store.database.tables import entries, runs, tardy_versions
 
 
 @dataclass(frozen=True, slots=True)

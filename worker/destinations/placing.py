@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from worker.destinations.file_port import as_written
+from worker.destinations.kinds import DESTINATIONS
 from worker.destinations.places import Places
-from worker.destinations.ports import as_written
-from worker.destinations.registry import DESTINATIONS
 from worker.errors import DeliveryError
 
 Options = Mapping[str, Any]

@@ -16,8 +16,14 @@ from worker.clock import Clock
 from worker.errors import UnavailableError
 from worker.instruments import Instruments
 from worker.ops.probe import Probe
-from worker.store.engine import Database
-from worker.store.status import COUNTED_STATES, OPEN_STATES, ExportStatus, Status, take_status
+from worker.store.database.engine import Database
+from worker.store.queries.standing import (
+    COUNTED_STATES,
+    OPEN_STATES,
+    ExportStatus,
+    Status,
+    take_status,
+)
 
 Families = dict[str, GaugeMetricFamily]
 

@@ -23,7 +23,7 @@ from worker.instruments import Instruments, Pulse
 from worker.ops.metrics import StateCollector
 from worker.ops.probe import Probe
 from worker.settings import Address
-from worker.store.engine import Database
+from worker.store.database.engine import Database
 
 log = structlog.get_logger("ops")
 

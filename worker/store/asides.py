@@ -10,8 +10,14 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, and_, delete, func, select
 
-from worker.store.rows import insert_into
-from worker.store.tables import asides, attempts, definitions, entries, runs
+from worker.store.database.statements import insert_into
+from worker.store.database.tables import (
+    asides,
+    attempts,
+    definitions,
+    entries,
+    runs,
+)
 
 Kind = Literal["export", "outcome", "task"]
 _KEY = ("version", "kind", "thing")

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
-from worker.store.instants import database_time
-from worker.store.tables import outbox, replies
+from worker.store.database.instants import database_time
+from worker.store.database.tables import outbox, replies
 
 _CLAIM = timedelta(seconds=60)  # longer than a batch may take; then another worker sends them
 

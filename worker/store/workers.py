@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from worker.store.instants import database_time
-from worker.store.rows import insert_into
-from worker.store.tables import consumers, flushers
+from worker.store.database.instants import database_time
+from worker.store.database.statements import insert_into
+from worker.store.database.tables import consumers, flushers
 
 SILENCE = timedelta(seconds=60)  # who has not been heard of for this long is not at work
 _FORGOTTEN = timedelta(days=30)

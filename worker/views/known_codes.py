@@ -10,9 +10,9 @@ from sqlalchemy import Connection, RowMapping
 
 from worker.core.references import EVERY_SCHOOL, CodeMapping, References, build_references
 from worker.core.rows import code_lacks_reference, code_not_known
-from worker.store import definitions
-from worker.store.mappings import mappings_said
-from worker.store.reading_reference import (
+from worker.store.catalogue.mappings import mappings_said
+from worker.store.definitions import definitions
+from worker.store.queries.known_reference import (
     Published,
     Waiting,
     held_for,

@@ -9,8 +9,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worker.core.rows import bells_named, no_bells, period_lacks_reference, school_not_known
-from worker.store import definitions
-from worker.store.reading_reference import Published, Waiting, held_for, named_by_tardies, published
+from worker.store.definitions import definitions
+from worker.store.queries.known_reference import (
+    Published,
+    Waiting,
+    held_for,
+    named_by_tardies,
+    published,
+)
 
 SchoolKey = tuple[str, str]
 """District and school."""

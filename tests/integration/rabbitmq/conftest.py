@@ -8,8 +8,8 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from worker.broker.rabbitmq import RabbitMQ
-from worker.broker.rabbitmq_consumer import RabbitMQConsumer
+from worker.broker.rabbitmq.amqp_broker import RabbitMQ
+from worker.broker.rabbitmq.amqp_consumer import RabbitMQConsumer
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from worker.broker.ports import (
     REJECTED_QUEUE,
     Rejection,
 )
-from worker.broker.rabbitmq import RabbitMQ
-from worker.broker.rabbitmq_consumer import RabbitMQConsumer
+from worker.broker.rabbitmq.amqp_broker import RabbitMQ
+from worker.broker.rabbitmq.amqp_consumer import RabbitMQConsumer
 
 REASON = Rejection("undecodable", "not UTF-8")
 

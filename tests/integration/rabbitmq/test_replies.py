@@ -16,11 +16,11 @@ from tests.builders import command
 from tests.integration.rabbitmq.helpers import vhost_of
 from tests.program import SteppedProgram
 from tests.servers import RabbitMQ as Server
-from worker.answering import MOST_TRIES, Answering
-from worker.broker.rabbitmq import RabbitMQ
+from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 from worker.errors import UnavailableError
-from worker.outbox import Outbox
-from worker.store.tables import replies
+from worker.outbox.answering import MOST_TRIES, Answering
+from worker.outbox.telling import Outbox
+from worker.store.database.tables import replies
 
 NOBODY = "amqp://127.0.0.1:1"
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from worker.broker.ports import EVENTS_EXCHANGE, Outgoing
-from worker.broker.rabbitmq import RabbitMQ
+from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 from worker.errors import ConfigurationError
 
 

@@ -9,7 +9,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.integration.rabbitmq.helpers import event, vhost_of
 from tests.servers import RabbitMQ as Server
-from worker.broker.rabbitmq import RabbitMQ
+from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 from worker.errors import ConfigurationError, UnavailableError
 
 INTAKE = {

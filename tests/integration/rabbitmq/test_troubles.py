@@ -12,15 +12,15 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.integration.rabbitmq.helpers import PATIENCE, event, put, receive, vhost_of
 from tests.servers import RabbitMQ as Server
-from worker.broker import rabbitmq_publisher, wire
 from worker.broker.ports import (
     COMMANDS_QUEUE,
     EVENTS_QUEUE,
     REJECTED_QUEUE,
     Outgoing,
 )
-from worker.broker.rabbitmq import RabbitMQ
-from worker.broker.rabbitmq_consumer import RabbitMQConsumer
+from worker.broker.rabbitmq import pika_publisher, wire
+from worker.broker.rabbitmq.amqp_broker import RabbitMQ
+from worker.broker.rabbitmq.amqp_consumer import RabbitMQConsumer
 from worker.errors import ConfigurationError, UnavailableError
 
 
@@ -31,7 +31,7 @@ def test_under_a_memory_alarm_publishing_fails_in_time_while_consuming_goes_on(
     consume: Callable[..., RabbitMQConsumer],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rabbitmq_publisher, "BLOCKED_TIMEOUT", 2.0)
+    monkeypatch.setattr(pika_publisher, "BLOCKED_TIMEOUT", 2.0)
     for number in range(10):
         put(witness, b"%d" % number)
     witness.basic_publish("", REJECTED_QUEUE, b"parked")
@@ -149,8 +149,8 @@ def test_on_a_frozen_server_everything_ends_in_time(
     consume: Callable[..., RabbitMQConsumer],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rabbitmq_publisher, "CONFIRM_TIMEOUT", 2.0)
-    monkeypatch.setattr(rabbitmq_publisher, "CONNECT_TIMEOUT", 1.0)
+    monkeypatch.setattr(pika_publisher, "CONFIRM_TIMEOUT", 2.0)
+    monkeypatch.setattr(pika_publisher, "CONNECT_TIMEOUT", 1.0)
     monkeypatch.setattr(wire, "ANSWER_TIMEOUT", 2.0)
     consumer, publisher = consume(), broker.publisher()
     assert publisher.publish(event())
@@ -170,7 +170,7 @@ def test_heartbeats_keep_a_waiting_consumer_and_an_idle_publisher_comes_back_by_
     broker: RabbitMQ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "HEARTBEAT", 1)
-    monkeypatch.setattr(rabbitmq_publisher, "HEARTBEAT", 1)
+    monkeypatch.setattr(pika_publisher, "HEARTBEAT", 1)
     consumer, publisher = broker.consumer(10), broker.publisher()
     assert publisher.publish(event(b"first"))
     consumer.acknowledge(receive(consumer))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from worker.broker.address import Node, parse_address
-from worker.broker.embedded import EmbeddedBroker
-from worker.broker.rabbitmq import RabbitMQ
-from worker.broker.registry import open_broker
+from worker.broker.by_url import open_broker
+from worker.broker.embedded.inbox_broker import EmbeddedBroker
+from worker.broker.rabbitmq.address import Node, parse_address
+from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 from worker.errors import ConfigurationError
 
 

@@ -16,9 +16,9 @@ from tests.unit.broker.test_properties import on_the_wire, properties
 from worker.broker.bounds import DEEPEST, MOST_BYTES, MOST_ENTRIES, excess, excess_of
 from worker.broker.ports import EVENTS_QUEUE
 from worker.broker.properties import decode, respell, split
-from worker.broker.rabbitmq_consumer import delivery_of
-from worker.broker.vouching import Vouching
-from worker.broker.wire import Content
+from worker.broker.rabbitmq.amqp_consumer import delivery_of
+from worker.broker.rabbitmq.vouching import Vouching
+from worker.broker.rabbitmq.wire import Content
 
 FRAME = 130_000  # bytes of properties that still fit into one frame
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.broker.vouching import Vouching
+from worker.broker.rabbitmq.vouching import Vouching
 from worker.errors import RefusedError
 
 NAMED = Vouching(frozenset({"writeback"}), frozenset({"writeback", "operator"}))

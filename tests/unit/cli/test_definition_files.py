@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.builders import definition
 from tests.unit.cli.workplace import Workplace
-from worker.cli.definition_yaml import Unquoted, read_documents, write_document
+from worker.cli.exports.definition_yaml import Unquoted, read_documents, write_document
 
 GOOD = """
 export_id: lincoln

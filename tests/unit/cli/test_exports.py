@@ -7,12 +7,12 @@ import shutil
 from datetime import timedelta
 from typing import Any
 
-from schemas.catalogue import EXPORT_FIELDS
-from schemas.zones import source
+from schemas.definition.export_fields import EXPORT_FIELDS
+from schemas.fields.zones import source
 from tests.builders import bell_schedule, code, definition, school, tardy, void
 from tests.unit.cli.workplace import Ended, Workplace
 from worker.clock import system_clock
-from worker.store.tables import quiet_days
+from worker.store.database.tables import quiet_days
 
 FIELDS = [
     {"field": "row_number", "header": "No"},

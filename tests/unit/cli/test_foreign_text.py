@@ -10,8 +10,8 @@ import pytest
 from tests.builders import definition, tardy
 from tests.unit.cli.test_messages import parked
 from tests.unit.cli.workplace import Workplace
-from worker.cli.report_csv import spreadsheet
-from worker.store.report import Line
+from worker.cli.report.report_csv import spreadsheet
+from worker.store.queries.day import Line
 
 ESCAPE, TURNED, HIDDEN = "\x1b]0;x\x07", "\u202e", "\u200b"
 FOREIGN = f"Late{ESCAPE}{TURNED}{HIDDEN}"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.builders import definition, save, tardy
 from tests.unit.cli.workplace import Workplace
-from worker.broker.embedded import EmbeddedBroker
+from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery, Rejection
 
 WRONG_LINES = [

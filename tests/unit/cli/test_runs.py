@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from tests.builders import definition, tardy
 from tests.program import SteppedProgram
 from tests.unit.cli.workplace import Workplace
-from worker.flush import Names
-from worker.store import claims, receipts
-from worker.store.claims import Claim, FileFacts
-from worker.store.tables import runs as runs_table
+from worker.delivery.attempt import Names
+from worker.store.database.tables import runs as runs_table
+from worker.store.runs import claims, receipts
+from worker.store.runs.claims import Claim, FileFacts
 
 LISTED = {
     "run_id",

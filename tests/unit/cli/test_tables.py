@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.cli.tables import Column, laid_out
+from worker.cli.printing.table_layout import Column, laid_out
 
 COLUMNS = [Column("ID"), Column("ROWS", number=True), Column("FILE"), Column("WHY", prose=True)]
 WORD = st.text("abcdefghij-_.0123456789", min_size=1, max_size=40)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.builders import definition, tardy
 from tests.unit.cli.workplace import Workplace
-from worker.cli.run import ROLES as TYPED_ROLES
+from worker.cli.operations.run_command import ROLES as TYPED_ROLES
 from worker.service import ROLES
 
 EVENT = "EVENT.json"  # stands for a file with a tardy

@@ -17,8 +17,8 @@ from tests.builders import code, school
 from tests.program import SteppedProgram
 from worker.cli import cli
 from worker.clock import system_clock
-from worker.store.engine import Database
-from worker.store.tables import metadata
+from worker.store.database.engine import Database
+from worker.store.database.tables import metadata
 
 FOREIGN = ("WRITEBACK_", "BROKER_URL", "DATABASE_URL")
 Messages = Mapping[str, Any]

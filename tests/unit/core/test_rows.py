@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 import pytest
 
-from schemas.catalogue import EXPORT_FIELDS
+from schemas.definition.export_fields import EXPORT_FIELDS
 from tests.builders import bell_schedule, code, definition, school, tardy_data
 from worker.core.definition import parse_definition
 from worker.core.formats import render

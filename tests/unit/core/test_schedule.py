@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.core.definition import WEEKDAYS, Frequency, Schedule
-from worker.core.schedule import latest_due, local_date, next_due
+from worker.core.due import latest_due, local_date, next_due
 from worker.errors import RefusedError
 
 MINUTE = timedelta(minutes=1)

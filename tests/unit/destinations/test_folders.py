@@ -16,11 +16,16 @@ from structlog.testing import capture_logs
 
 from tests.installations import installation
 from tests.mounts import own_mounts, small_disk
-from worker.destinations.directory import Directory
-from worker.destinations.folder import NO_MODES, NO_NEW_RENAME, NO_SYNC, opened
-from worker.destinations.marks import MARK
+from worker.destinations.files.directory import Directory
+from worker.destinations.files.folder import (
+    NO_MODES,
+    NO_NEW_RENAME,
+    NO_SYNC,
+    opened,
+)
+from worker.destinations.files.marks import MARK
+from worker.destinations.files.renaming import _renameat2, rename_new
 from worker.destinations.places import Places
-from worker.destinations.renaming import _renameat2, rename_new
 from worker.errors import DestinationError, TransientError
 
 PART = ".a.csv.1.part"

@@ -10,11 +10,11 @@ import pytest
 import structlog
 
 from tests.program import SteppedProgram
+from worker.broker.by_url import open_broker
 from worker.broker.ports import Broker
-from worker.broker.registry import open_broker
 from worker.ops.server import OpsServer
 from worker.settings import Address
-from worker.store import migrate
+from worker.store.database import migrate
 
 Serve = Callable[..., OpsServer]
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from schemas.envelope import Envelope, read_envelope
-from schemas.examples import DEFINITION, TARDY, message
-from schemas.fields import Secret, Text, Whole
-from schemas.strict import StrictSchema
+from schemas.fields.objects import StrictSchema
+from schemas.fields.scalars import Secret, Text, Whole
+from schemas.messages.envelope import Envelope, read_envelope
+from schemas.publishing.examples import DEFINITION, TARDY, message
 
 GONE = object()
 """In place of a value: the field is left out."""

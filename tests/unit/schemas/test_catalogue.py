@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.catalogue import EXPORT_FIELDS, ExportField, find_field, nearest
+from schemas.definition.export_fields import (
+    EXPORT_FIELDS,
+    ExportField,
+    find_field,
+    nearest,
+)
 from tests.unit.schemas.mutations import PATIENT
 
 CONTRACT = """

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from schemas.commands import COMMAND_TYPES, Command, load_command
-from schemas.errors import RejectedError
-from schemas.examples import COMMANDS
+from schemas.messages.commands import COMMAND_TYPES, Command, load_command
+from schemas.publishing.examples import COMMANDS
+from schemas.rejections import RejectedError
 from tests.unit.schemas.builders import envelope
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.definition import DefinitionError, load
-from schemas.examples import DEFINITION
-from schemas.fields import Text, Whole
+from schemas.definition.document import DefinitionError, load
+from schemas.fields.scalars import Text, Whole
+from schemas.publishing.examples import DEFINITION
 from tests.unit.schemas.broken_definitions import BROKEN, COLUMN, ZONE, fixed_width, json_lines
 from tests.unit.schemas.builders import DESTINATIONS, GONE, DirectoryOptions, changed, definition
 

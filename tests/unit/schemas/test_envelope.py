@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.envelope import MAX_BODY, UnreadableData, read_envelope
-from schemas.errors import RejectedError
-from schemas.events import load_event
-from schemas.examples import message
+from schemas.messages.envelope import MAX_BODY, UnreadableData, read_envelope
+from schemas.messages.events import load_event
+from schemas.publishing.examples import message
+from schemas.rejections import RejectedError
 from tests.unit.schemas.builders import GONE, body, changed
 from tests.unit.schemas.mutations import PATIENT
 

@@ -11,13 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import tardy as tardies
-from schemas.errors import RejectedError
-from schemas.events import EVENT_TYPES, ReferenceItem, TardyVersion, load_event
-from schemas.examples import EVENTS, TARDY
-from schemas.payload import is_canonical
-from schemas.reference import stored_hash as reference_hash
-from schemas.tardy import stored_hash as tardy_hash
+from schemas.messages import tardy as tardies
+from schemas.messages.events import (
+    EVENT_TYPES,
+    ReferenceItem,
+    TardyVersion,
+    load_event,
+)
+from schemas.messages.payload import is_canonical
+from schemas.messages.reference import stored_hash as reference_hash
+from schemas.messages.tardy import stored_hash as tardy_hash
+from schemas.publishing.examples import EVENTS, TARDY
+from schemas.rejections import RejectedError
 from tests.unit.schemas.builders import GONE, changed, envelope, tardy
 from tests.unit.schemas.mutations import PATIENT
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.advice import advice, strangers
-from schemas.catalogue import EXPORT_FIELDS
+from schemas.definition.advice import advice, strangers
+from schemas.definition.export_fields import EXPORT_FIELDS
 from schemas.everyday import _FIELDS, _ZONES, day_hint, field_hints, format_hint, zone_hint
-from schemas.formats import format_problem
-from schemas.zones import known_zones
+from schemas.fields.strftime import format_problem
+from schemas.fields.zones import known_zones
 from tests.unit.schemas.builders import definition
 
 FORMATS = [

@@ -9,7 +9,8 @@ import pytest
 from marshmallow import ValidationError, missing
 from marshmallow.validate import Range
 
-from schemas.fields import (
+from schemas.fields.objects import AllOrSome, Items, OneOrMore
+from schemas.fields.scalars import (
     LARGEST_INTEGER,
     Choice,
     Flag,
@@ -21,7 +22,6 @@ from schemas.fields import (
     Text,
     Whole,
 )
-from schemas.strict import AllOrSome, Items, OneOrMore
 
 
 def fault(field: Strict, value: Any) -> str:

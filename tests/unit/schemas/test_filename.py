@@ -10,8 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.filename import FileNameError, Naming, name_problem, names_may_meet, render_name
-from schemas.formats import format_problem
+from schemas.definition.filename import (
+    FileNameError,
+    Naming,
+    name_problem,
+    names_may_meet,
+    render_name,
+)
+from schemas.fields.strftime import format_problem
 from tests.unit.schemas.mutations import PATIENT
 
 DUE = datetime(2026, 11, 3, 7, 5, 9, tzinfo=ZoneInfo("America/Chicago"))

@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.commands import COMMAND_TYPES, load_command
-from schemas.definition import DefinitionError, load
-from schemas.envelope import read_envelope
-from schemas.errors import RejectedError
-from schemas.events import EVENT_TYPES, load_event
-from schemas.examples import DEFINITION
-from schemas.publish import examples
+from schemas.definition.document import DefinitionError, load
+from schemas.messages.commands import COMMAND_TYPES, load_command
+from schemas.messages.envelope import read_envelope
+from schemas.messages.events import EVENT_TYPES, load_event
+from schemas.publishing.examples import DEFINITION
+from schemas.publishing.published_files import examples
+from schemas.rejections import RejectedError
 from tests.unit.schemas.builders import DESTINATIONS
 from tests.unit.schemas.mutations import PATIENT, VALUES, mutated
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from schemas.envelope import read_envelope
-from schemas.examples import OUTCOMES
-from schemas.outcomes import OUTCOME_TYPES, outcome_envelope, outcome_problems
+from schemas.messages.envelope import read_envelope
+from schemas.messages.outcomes import OUTCOME_TYPES, outcome_envelope, outcome_problems
+from schemas.publishing.examples import OUTCOMES
 from tests.unit.schemas.builders import GONE, changed
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=timezone(timedelta(hours=-6)))

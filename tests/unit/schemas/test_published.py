@@ -13,15 +13,21 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.commands import COMMAND_TYPES, load_command
-from schemas.definition import DefinitionError, load
-from schemas.envelope import read_envelope
-from schemas.errors import RejectedError
-from schemas.events import EVENT_TYPES, load_event
-from schemas.examples import DEFINITION
-from schemas.fields import NO_NUL
-from schemas.outcomes import OUTCOME_TYPES, outcome_problems
-from schemas.publish import EVENT_SCHEMAS, definition_schema, examples, message_schemas, published
+from schemas.definition.document import DefinitionError, load
+from schemas.fields.scalars import NO_NUL
+from schemas.messages.commands import COMMAND_TYPES, load_command
+from schemas.messages.envelope import read_envelope
+from schemas.messages.events import EVENT_TYPES, load_event
+from schemas.messages.outcomes import OUTCOME_TYPES, outcome_problems
+from schemas.publishing.examples import DEFINITION
+from schemas.publishing.published_files import (
+    EVENT_SCHEMAS,
+    definition_schema,
+    examples,
+    message_schemas,
+    published,
+)
+from schemas.rejections import RejectedError
 from tests.unit.schemas.builders import DESTINATIONS
 from tests.unit.schemas.mutations import PATIENT, mutated
 

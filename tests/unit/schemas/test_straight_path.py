@@ -9,11 +9,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
-from schemas.commands import COMMAND_TYPES
-from schemas.definition import DefinitionSchema
-from schemas.examples import COMMANDS, DEFINITION, EVENTS, OUTCOMES, TARDY
-from schemas.outcomes import OUTCOME_TYPES
-from schemas.publish import EVENT_SCHEMAS
+from schemas.definition.document import DefinitionSchema
+from schemas.messages.commands import COMMAND_TYPES
+from schemas.messages.outcomes import OUTCOME_TYPES
+from schemas.publishing.examples import (
+    COMMANDS,
+    DEFINITION,
+    EVENTS,
+    OUTCOMES,
+    TARDY,
+)
+from schemas.publishing.published_files import EVENT_SCHEMAS
 from tests.unit.schemas.mutations import PATIENT, mutated
 
 SCHEMAS: dict[str, tuple[Schema, dict[str, Any]]] = {

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from schemas.fields import Strict
-from schemas.times import (
+from schemas.fields.scalars import Strict
+from schemas.fields.times import (
     EndTime,
     LocalDate,
     LocalTime,
@@ -21,7 +21,7 @@ from schemas.times import (
     instant_text,
     stored_instant,
 )
-from schemas.zones import zone_of
+from schemas.fields.zones import zone_of
 from tests.unit.schemas.mutations import PATIENT
 
 MOMENTS = [

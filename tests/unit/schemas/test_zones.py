@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from schemas.zones import UnknownZoneError, find_zone, known_zones, source, zone_of
-from worker.core.schedule import local_date
+from schemas.fields.zones import (
+    UnknownZoneError,
+    find_zone,
+    known_zones,
+    source,
+    zone_of,
+)
+from worker.core.due import local_date
 
 MORNING = datetime(2026, 11, 23, 16, 5, tzinfo=UTC)
 OLD_DATA = """

@@ -1,0 +1,1 @@
+"""What an export definition is: its document, its rules, its columns, its schedule, its file name."""

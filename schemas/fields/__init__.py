@@ -1,0 +1,1 @@
+"""The building blocks of every schema: strict fields that coerce nothing."""

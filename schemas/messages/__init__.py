@@ -1,0 +1,1 @@
+"""The messages: envelope, tardies, reference data, commands, outcomes."""

@@ -1,0 +1,1 @@
+"""RabbitMQ: kombu's connection receives, pika publishes and operates."""

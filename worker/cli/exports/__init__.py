@@ -1,0 +1,1 @@
+"""`writeback exports`: definitions, and what is asked of them."""

@@ -1,0 +1,1 @@
+"""`writeback held`: entries that wait for a person."""

@@ -1,0 +1,1 @@
+"""`writeback codes`, `schools`, `bells` and `days`: the reference data that is known."""

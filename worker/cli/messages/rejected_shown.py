@@ -1,0 +1,79 @@
+"""`writeback rejected list` and `show`."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from worker.bootstrap import Program
+from worker.broker.ports import Parked
+from worker.cli.printing.output import (
+    Column,
+    emit,
+    emit_facts,
+    emit_list,
+    emit_object,
+    emit_raw,
+    emit_table,
+)
+from worker.errors import RefusedError
+
+_ALL = 1_000_000
+
+
+def list_parked(program: Program, codes: Sequence[str], limit: int, *, as_json: bool) -> None:
+    """Prints the oldest parked messages."""
+    found = [one for one in program.broker.operator().rejected(limit) if not codes or one.code in codes]
+    if as_json:
+        emit_list(_shape(one) for one in found)
+        return
+    columns = [
+        Column("ID"),
+        Column("CODE"),
+        Column("QUEUE"),
+        Column("BYTES", number=True),
+        Column("REASON", prose=True),
+    ]
+    rows = [(one.parked_id, one.code, one.queue, len(one.body), one.reason) for one in found]
+    emit_table(columns, rows, empty="no message is parked")
+
+
+def _shape(one: Parked) -> dict[str, Any]:
+    return {
+        "parked_id": one.parked_id,
+        "code": one.code,
+        "queue": one.queue,
+        "reason": one.reason,
+        "bytes": len(one.body),
+        "content_type": one.content_type,
+        "sender": one.sender,
+    }
+
+
+def show_parked(program: Program, parked_id: str, *, body_alone: bool, as_json: bool) -> None:
+    """Prints one parked message with its body, or the body's bytes as they are. Raises RefusedError: there is none of
+    that id."""
+    found = [one for one in program.broker.operator().rejected(_ALL) if one.parked_id == parked_id]
+    if not found:
+        raise RefusedError(f"not parked: {parked_id} (`writeback rejected list`)")
+    one = found[0]
+    if body_alone:
+        emit_raw(one.body)
+        return
+    if as_json:
+        body = {"body": _text(one.body), "body_base64": base64.b64encode(one.body).decode()}
+        emit_object(_shape(one) | {"headers": dict(one.headers)} | body)
+        return
+    facts = _shape(one) | {f"header {name}": value for name, value in sorted(one.headers.items())}
+    emit_facts(list(facts.items()))
+    emit("")
+    for line in one.body.decode("utf-8", "backslashreplace").split("\n"):
+        emit(line)
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,1 @@
+"""What who operates the program types: run it, migrate, check, look at it, audit."""

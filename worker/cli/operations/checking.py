@@ -1,0 +1,129 @@
+"""What `writeback check` tries, each by itself: one that is down hides none of the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from schemas.fields.zones import source
+from worker.bootstrap import Program
+from worker.broker.embedded.inbox import Inbox
+from worker.cli.installation import missing_file
+from worker.cli.session import prepare_database
+from worker.destinations.kinds import DESTINATIONS
+from worker.errors import WritebackError
+from worker.store.database import migrate
+from worker.store.definitions import definitions
+
+_SIDE_BY_SIDE = 8
+_NOT_BEGUN = "it is not there yet; it is made when it is needed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried; `detail` says how it is, or what is wrong and what to do."""
+
+    what: str
+    name: str
+    ok: bool
+    detail: str
+
+
+def findings(program: Program) -> Iterator[Finding]:
+    """Tries everything. Destinations are tried side by side, and each only if its secrets are there."""
+    yield Finding("time zones", "pinned", True, f"all come from {source()}")
+    yield _broker(program)
+    database = _database(program)
+    yield database
+    if not database.ok or missing_file(program.settings) is not None:
+        return
+    with program.database.read() as connection:
+        exports = [(row["export_id"], row["document"]) for row in definitions.every(connection)]
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        for found in pool.map(lambda export: list(_of_export(program, *export)), exports):
+            yield from found
+
+
+def _broker(program: Program) -> Finding:
+    name, home = program.broker.name, program.settings.home
+    if program.settings.broker_url is None and not Inbox(home).file.exists():
+        return _tried("broker", name, lambda: _can_be_made(home), _NOT_BEGUN)
+    return _tried("broker", name, program.broker.prepare, "its queues and exchanges are there")
+
+
+def _database(program: Program) -> Finding:
+    name = _database_name(program)
+    missing = missing_file(program.settings)
+    if missing is not None and program.settings.database_is_embedded:
+        return _tried("database", name, lambda: _can_be_made(missing.parent), _NOT_BEGUN)
+    fine = "it takes writes, migrations are current"
+    return _tried("database", name, lambda: _try_database(program), fine)
+
+
+def _can_be_made(folder: Path) -> None:
+    """Raises WritebackError where this user may not make the folder or write to it. Makes nothing."""
+    there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise WritebackError(f"WRITEBACK_HOME: {folder} cannot be made: {there} takes nothing from this user")
+
+
+def _database_name(program: Program) -> str:
+    url = program.settings.database_url
+    return "embedded" if program.settings.database_is_embedded else url.split(":", 1)[0].split("+")[0]
+
+
+def _try_database(program: Program) -> None:
+    prepare_database(program)
+    migrate.require_current(program.database)
+    program.database.ping()
+
+
+def _of_export(program: Program, export_id: str, document: Mapping[str, Any]) -> Iterator[Finding]:
+    destination = document["destination"]
+    secrets = [
+        _tried("secret", f"{name} ({export_id})", partial(program.secret, name), "it is set")
+        for name in dict.fromkeys(_secret_names(destination))
+    ]
+    yield from secrets
+    if all(secret.ok for secret in secrets):
+        yield _tried("destination", export_id, lambda: _try_destination(program, destination))
+    else:
+        yield Finding("destination", export_id, False, "not tried: set its secrets first")
+
+
+def _secret_names(value: Any) -> Iterator[str]:
+    """The names of all secrets in a destination's options: objects {"secret": name}."""
+    if isinstance(value, Mapping):
+        if list(value) == ["secret"] and isinstance(value["secret"], str):
+            yield value["secret"]
+            return
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _secret_names(inner)
+
+
+def _try_destination(program: Program, options: Mapping[str, Any]) -> str:
+    """What it offers, and what not."""
+    kind = DESTINATIONS.get(options["type"])
+    if kind is None:
+        known = ", ".join(DESTINATIONS)
+        raise WritebackError(f"this version knows no destination type {options['type']!r}; known: {known}")
+    lacks = kind.open(options, program.installation, program.secret).check()
+    return "; but ".join([f"{options['type']}: a file can be sent there", *lacks])
+
+
+def _tried(what: str, name: str, work: Callable[[], object], fine: str | None = None) -> Finding:
+    """`fine`: what to say if it works; None: what the work returns."""
+    try:
+        said = work()
+    except WritebackError as error:
+        return Finding(what, name, False, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other things are tried all the same
+        return Finding(what, name, False, f"an error of the program ({type(error).__name__})")
+    return Finding(what, name, True, str(said) if fine is None else fine)

@@ -1,0 +1,1 @@
+"""How things are laid out for a terminal, and as JSON."""

@@ -1,0 +1,1 @@
+"""`writeback report`: the day as an administrator signs it off."""

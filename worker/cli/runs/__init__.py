@@ -1,0 +1,1 @@
+"""`writeback runs`: what was sent, and what a person does about it."""

@@ -1,0 +1,1 @@
+"""`writeback student`: all that is held about one student."""

@@ -1,0 +1,139 @@
+"""`writeback student export`, and finding a student by an id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby, zip_longest
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, RowMapping
+
+from worker.bootstrap import Program
+from worker.cli.printing.output import emit_object, instant
+from worker.cli.student.student_parked import About, parked_about
+from worker.core.definition import as_far_as_known
+from worker.errors import RefusedError
+from worker.store.audit.auditing import snapshot
+from worker.store.catalogue.catalogue import load_document
+from worker.store.entries.decisions import of_tardy
+from worker.store.retention.erasing import (
+    Naming,
+    Student,
+    entries_about,
+    known_ids,
+    known_names,
+    students_of,
+    versions_about,
+)
+
+_DEFAULT_DISTRICT = "default"
+
+
+def find_student(connection: Connection, wanted: str, *, local: bool, district: str | None) -> Student:
+    """The student meant; of a `student.id` that nobody holds anything of, all the same: parked messages may name it.
+
+    Raises RefusedError: several students are meant, or none has this local id.
+    """
+    found = students_of(connection, wanted, local=local, district_id=district)
+    districts = sorted({student.district_id for student in found})
+    if len(districts) > 1:
+        raise RefusedError(
+            f"districts {', '.join(districts)} have a student of this id; say which with --district"
+        )
+    if len(found) > 1:
+        raise RefusedError(f"{len(found)} students have or had this local id; name one by its student.id")
+    if not found and local:
+        raise RefusedError("nothing is held about a student of this local id")
+    return found[0] if found else Student(district or _DEFAULT_DISTRICT, wanted)
+
+
+def about_student(student: Student, versions: Sequence[Naming]) -> About:
+    """What tells that a parked message is about the student."""
+    tardy_ids = frozenset(version.key[1] for version in versions)
+    ids = known_ids(versions) | {student.student_id}
+    return About(student.district_id, student.student_id, ids | tardy_ids, known_names(versions), tardy_ids)
+
+
+def export_student(program: Program, wanted: str, *, local: bool, district: str | None) -> None:
+    """Prints all that is held. Raises RefusedError, UnavailableError (of the broker, too)."""
+    with snapshot(program.database) as connection:
+        student = find_student(connection, wanted, local=local, district=district)
+        versions = versions_about(connection, student)
+        tardies = _tardies(connection, versions)
+    parked = parked_about(program.broker.operator(), about_student(student, versions))
+    names = ("parked_id", "code", "queue", "reason")
+    messages = [
+        {name: getattr(one, name) for name in names} | {"body": one.body.decode("utf-8", "backslashreplace")}
+        for one in parked
+    ]
+    about = {"student_id": student.student_id, "district_id": student.district_id}
+    emit_object(about | {"tardies": tardies, "parked": messages})
+
+
+def _tardies(connection: Connection, versions: Sequence[Naming]) -> list[dict[str, Any]]:
+    columns = _Columns(connection)
+    entries: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in entries_about(connection, versions):
+        entries.setdefault((row["district_id"], row["tardy_id"]), []).append(_entry(row, columns))
+    return [
+        {
+            "tardy_id": tardy[1],
+            "versions": [_version(version) for version in group],
+            "entries": entries.get(tardy, []),
+            "decisions": [_decision(row) for row in of_tardy(connection, *tardy)],
+        }
+        for tardy, group in groupby(versions, key=lambda version: version.tardy)
+    ]
+
+
+def _version(version: Naming) -> dict[str, Any]:
+    return {
+        "version": version.key[2],
+        "type": version.type,
+        "received_at": instant(version.received_at),
+        "message_id": version.message_id,
+        "source": version.source,
+        "document": version.document,
+    }
+
+
+def _entry(row: RowMapping, columns: _Columns) -> dict[str, Any]:
+    names = ("export_id", "version", "state", "reason", "action", "run_id", "line")
+    return {name: row[name] for name in names} | {
+        "file": row["file_name"],
+        "sha256": row["sha256"],
+        "delivered_at": instant(row["settled_at"]) if row["state"] == "delivered" else None,
+        "row": columns.of(row),
+    }
+
+
+def _decision(row: RowMapping) -> dict[str, Any]:
+    names = ("who", "decision", "reason", "export_id", "version")
+    return {"at": instant(row["at"])} | {name: row[name] for name in names}
+
+
+class _Columns:
+    """The columns of each run's revision."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[tuple[str, int], list[str]] = {}
+
+    def of(self, row: RowMapping) -> list[dict[str, Any]] | None:
+        """The entry's row as it was sent, column by column; None: it has none."""
+        if row["row_values"] is None or row["revision"] is None:
+            return None
+        key = (row["export_id"], row["revision"])
+        if key not in self._known:
+            self._known[key] = _titles(load_document(self._connection, *key))
+        values = orjson.loads(row["row_values"])
+        return [
+            {"column": title, "value": value}
+            for title, value in zip_longest(self._known[key], values, fillvalue=None)
+        ]
+
+
+def _titles(document: Mapping[str, Any]) -> list[str]:
+    """The columns' titles, as far as this version knows the definition."""
+    return [field.title for field in as_far_as_known("", "", document).fields]

@@ -1,0 +1,73 @@
+"""`writeback student`: all that is held about one student, written out or erased."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.cli.printing.output import json_option, yes_option
+from worker.cli.session import WORD, with_database
+
+if TYPE_CHECKING:
+    from worker.bootstrap import Program
+
+_local_option = click.option("--local-id", "local", is_flag=True, help="ID is the student.local_id.")
+_district_option = click.option(
+    "--district", type=WORD, metavar="ID", help="The student's district, where several have this id."
+)
+
+
+@click.group(short_help="All that is held about one student: written out, or erased.")
+def student() -> None:
+    """What a family or a court may ask for: a student's data, or its end."""
+
+
+@student.command()
+@click.argument("wanted", metavar="ID", type=WORD)
+@_local_option
+@_district_option
+@with_database
+def export(program: Program, wanted: str, local: bool, district: str | None) -> None:
+    """Write out, as JSON, everything that is held about the student with this student.id.
+
+    It is student data: where the output goes is your decision. Files that the SIS has collected are named, not read.
+
+    JSON: student_id, district_id, tardies (tardy_id, versions (version, type, received_at, message_id, source,
+    document), entries (export_id, version, state, reason, action, run_id, line, file, sha256, delivered_at, row
+    (column, value)), decisions (at, who, decision, reason, export_id, version)), parked (parked_id, code, queue,
+    reason, body).
+    """
+    from worker.cli.student.student_exported import export_student
+
+    export_student(program, wanted, local=local, district=district)
+
+
+@student.command()
+@click.argument("wanted", metavar="ID", type=WORD)
+@click.option("--reason", required=True, type=WORD, help="Why: kept for good, so without a name or number.")
+@_local_option
+@_district_option
+@yes_option
+@json_option
+@with_database
+def erase(
+    program: Program,
+    wanted: str,
+    reason: str,
+    local: bool,
+    district: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Erase everything that is held about the student with this student.id, for good.
+
+    Of each tardy only its keys stay, so that it is not sent again. What waits is cancelled, parked messages that name
+    the student are dropped, and the database's files are written anew. Refused while a run that has one of the
+    tardies is being delivered. Cut off, it may be asked for again.
+
+    JSON: tardies, versions, rows, cancelled, parked, left, queued, out_of_reach.
+    """
+    from worker.cli.student.student_erased import erase_student
+
+    erase_student(program, wanted, reason, local=local, district=district, yes=yes, as_json=as_json)

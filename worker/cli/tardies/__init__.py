@@ -1,0 +1,1 @@
+"""`writeback trace` and `tardies`: one tardy, wherever it is."""

@@ -1,0 +1,144 @@
+"""The flusher's loop: ticks the scheduler, claims runs, works on several side by side, keeps leases alive."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from functools import partial
+
+from worker import __version__
+from worker.clock import Clock
+from worker.delivery.attempt import Flush, require_readable
+from worker.delivery.scheduler import Scheduler
+from worker.failpoints import Arrow, Part, reached
+from worker.instruments import Instruments
+from worker.running.isolation import STOPS_RUNS
+from worker.running.loops import Loop
+from worker.store.database.engine import Database
+from worker.store.runs import claims
+from worker.store.runs.claims import Claim
+
+_TICK = 0.5  # seconds between two looks when nothing is going on
+_RENEW = 10.0  # seconds between two renewals of leases (a lease lasts 30)
+GRACE = 25.0  # seconds for attempts under way when told to stop (contract: exit within 30)
+
+
+class Flusher:
+    """Any number of flushers may run side by side, in one process or many."""
+
+    def __init__(
+        self,
+        database: Database,
+        scheduler: Scheduler,
+        flush: Flush,
+        clock: Clock,
+        instruments: Instruments,
+        *,
+        worker: str,
+        side_by_side: int = 4,
+        version: str = __version__,
+    ) -> None:
+        self._database = database
+        self._scheduler = scheduler
+        self._flush = flush
+        self._clock = clock
+        self._instruments = instruments
+        self._worker = worker
+        self._side_by_side = side_by_side
+        self._version = version
+        self._exports = scheduler.exports
+        self._woken = threading.Event()
+        self._under_way: dict[Future[None], Claim] = {}
+        self._lock = threading.Lock()
+
+    def wake(self) -> None:
+        """Something may be due: look at once."""
+        self._woken.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until told to stop, then finishes what is in hand (GRACE seconds at the most)."""
+        ended = threading.Event()
+        renewing = threading.Thread(target=self._keep_leases, args=(ended,), name="leases", daemon=True)
+        renewing.start()
+        pool = ThreadPoolExecutor(self._side_by_side, thread_name_prefix="flush")
+        try:
+            loop = Loop("flusher", self._instruments.pulse, within=120)
+            loop.run(lambda: self.look(pool), stop, self._woken)
+            wait(list(self._under_way), timeout=GRACE)
+        finally:
+            ended.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def look(self, pool: Executor) -> float:
+        """One tick, and attempts at what can be claimed, whatever became of the tick; the seconds till the next."""
+        self._woken.clear()
+        busy = False
+        try:
+            busy = self._scheduler.tick()
+        finally:
+            busy |= self._start_attempts(pool)
+            self._exports.end()
+        return 0 if busy else _TICK
+
+    def _start_attempts(self, pool: Executor) -> bool:
+        """Fills free places with claimed runs; True: one was started, so there may be more to do."""
+        started = False
+        besides = {*self._exports.passed_over(*STOPS_RUNS), *self._flush.left_alone()}
+        while len(self._held()) < self._side_by_side:
+            with self._database.read() as connection:
+                export_id = claims.next_claimable(connection, besides, self._version)
+            if export_id is None:
+                return started
+            besides.add(export_id)
+            claim = self._exports.apart(export_id, "claim", partial(self._claim, export_id))
+            if claim is not None:
+                self._start(pool, claim)
+                started = True
+        return started
+
+    def _claim(self, export_id: str) -> Claim | None:
+        """The right to work on the export's run; None: somebody else has it. Raises UnreadableError."""
+        with self._database.write() as connection:
+            claim = claims.claim_next(connection, self._worker, export_id=export_id, version=self._version)
+            if claim is not None:
+                require_readable(connection, claim)
+        if claim is not None:
+            reached(Arrow.CLAIM_COMMITTED, export_id)
+        return claim
+
+    def _start(self, pool: Executor, claim: Claim) -> None:
+        future = pool.submit(self._flush.attempt, claim)
+        with self._lock:
+            self._under_way[future] = claim
+        future.add_done_callback(self._ended)
+
+    def _ended(self, future: Future[None]) -> None:
+        with self._lock:
+            claim = self._under_way.pop(future, None)
+        if claim is not None and not future.cancelled() and (error := future.exception()) is not None:
+            self._exports.set_aside(claim.export_id, "settle", error)
+        self.wake()
+
+    def _held(self) -> list[Claim]:
+        with self._lock:
+            return list(self._under_way.values())
+
+    def _keep_leases(self, ended: threading.Event) -> None:
+        """Renews leases, apart from the loop, so that a long tick or a slow destination loses none."""
+        pulse = self._instruments.pulse
+        loop = Loop("leases", pulse, within=60, longest=_RENEW / 2, waiting="leases could not be renewed")
+        loop.run(self.renew_leases, ended)
+
+    def renew_leases(self) -> float:
+        """Each lease by itself: one that cannot be renewed costs no other run its own."""
+        broken = None
+        for claim in self._held():
+            try:
+                reached(Part.LEASES, claim.export_id)
+                with self._database.write() as connection:
+                    claims.renew(connection, claim)
+            except Exception as error:  # noqa: BLE001 - the other leases are renewed first
+                broken = broken or error
+        if broken is not None:
+            raise broken
+        return _RENEW

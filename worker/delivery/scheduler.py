@@ -1,0 +1,202 @@
+"""What is due → runs: due times, full buffers, run-now requests; and judging what has just arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import Connection
+
+from worker import __version__
+from worker.clock import Clock
+from worker.core.due import local_date
+from worker.destinations.kinds import require_known
+from worker.errors import ConfigurationError, UnavailableError
+from worker.failpoints import Arrow, Part, reached
+from worker.instruments import Instruments
+from worker.running.isolation import STOPS_RUNS, Isolation
+from worker.store.catalogue.catalogue import Export, load_export
+from worker.store.database.engine import Database, share_catalogue
+from worker.store.runs import requests, run_rows, sealing
+from worker.store.runs.scheduling import sends_on, write_due_slot
+
+log = structlog.get_logger("scheduler")
+
+T = TypeVar("T")
+
+_BATCH = 100  # exports looked at in one tick; the rest follows in the next, at once
+
+
+class Scheduler:
+    """Given the clock's now, finds what has to happen and writes it down. Any number may run side by side.
+
+    Each export's part is done apart: one that meets a defect stands aside, and its place is another's.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, instruments: Instruments, *, version: str = __version__
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._instruments = instruments
+        self.exports = Isolation(database, clock, "export", version=version, ping=database.ping)
+
+    def tick(self) -> bool:
+        """One look at everything; True: something was done, so look again soon.
+
+        A step that breaks off altogether keeps none of the others from being taken; its error is raised then.
+        """
+        now = self._clock()
+        self.exports.begin()
+        busy, broken = False, None
+        for step in (self._write_due_times, self._judge, self._request_continuous, self._seal):
+            try:
+                reached(Part.TICK)
+                busy |= step(now)
+            except (UnavailableError, ConfigurationError):
+                raise
+            except Exception as error:  # noqa: BLE001 - the next step is taken first
+                broken = broken or error
+        self.exports.end(*STOPS_RUNS)
+        if broken is not None:
+            raise broken
+        return busy
+
+    def _each(self, step: str, export_ids: Iterable[str], work: Callable[[str], T]) -> list[T | None]:
+        done = []
+        for export_id in export_ids:
+            done.append(self.exports.apart(export_id, step, partial(work, export_id)))
+            self._instruments.pulse.beat("flusher")
+        return done
+
+    def _write_due_times(self, now: datetime) -> bool:
+        with self._database.read() as connection:
+            due = requests.due_definitions(connection, now, _BATCH, besides=self.exports.passed_over())
+
+        def write(export_id: str) -> bool:
+            self._transaction(partial(_write_due, export_id=export_id, now=now))
+            reached(Arrow.SLOT_COMMITTED, export_id)
+            return True
+
+        return any(self._each("due", due, write))
+
+    def _judge(self, now: datetime) -> bool:
+        with self._database.read() as connection:
+            waiting = sealing.exports_with_unjudged(connection, _BATCH, besides=self.exports.passed_over())
+
+        def judge(export_id: str) -> int:
+            judged = self._transaction(partial(_judge_page, export_id=export_id, now=now), shared=True)
+            reached(Arrow.JUDGE_COMMITTED, export_id)
+            return judged
+
+        return any(self._each("judge", waiting, judge))
+
+    def _request_continuous(self, now: datetime) -> bool:
+        with self._database.read() as connection:
+            candidates = requests.continuous_candidates(connection, besides=self.exports.passed_over())
+
+        def ask(export_id: str) -> bool:
+            with self._database.read() as connection:
+                full = _is_full(connection, export_id, now)
+            if not full:
+                return False
+            asked = self._transaction(partial(_request_if_full, export_id=export_id, now=now))
+            reached(Arrow.CONTINUOUS_COMMITTED, export_id)
+            return asked
+
+        return any(self._each("continuous", candidates, ask))
+
+    def _seal(self, _now: datetime) -> bool:
+        with self._database.read() as connection:
+            waiting = requests.sealable(connection, _BATCH, besides=self.exports.passed_over())
+        return any(self._each("seal", waiting, self._seal_one))
+
+    def _seal_one(self, export_id: str) -> bool:
+        run_id = self._transaction(partial(_seal_next, export_id=export_id, clock=self._clock), shared=True)
+        if run_id is None:
+            return False
+        reached(Arrow.SEAL_COMMITTED, export_id)
+        with self._database.read() as connection:
+            run = run_rows.get(connection, run_id)
+        assert run is not None
+        log.info(
+            "sealed",
+            run=run_id,
+            export=export_id,
+            trigger=run["trigger"],
+            rows=run["rows"],
+            state=run["state"],
+        )
+        if run["state"] == "empty":
+            self._instruments.runs.labels(export_id, run["trigger"], "empty").inc()
+        return True
+
+    def _transaction(self, work: Callable[[Connection], T], *, shared: bool = False) -> T:
+        for attempt in self._database.retrying():
+            with attempt, self._database.write() as connection:
+                if shared:
+                    share_catalogue(connection)
+                result = work(connection)
+        return result
+
+
+def _known(connection: Connection, export_id: str, *, lock: bool = False) -> Export | None:
+    """The export as it stands. Raises UnreadableError where this version does not know all that it asks for."""
+    export = load_export(connection, export_id, lock=lock)
+    if export is not None:
+        require_known(export.definition.destination)
+    return export
+
+
+def _write_due(connection: Connection, export_id: str, now: datetime) -> None:
+    export = _known(connection, export_id, lock=True)
+    due = export is not None and export.row["next_due_at"] is not None and export.row["next_due_at"] <= now
+    if export is not None and due and export.active and not export.paused:
+        write_due_slot(connection, export, now)
+        reached(Arrow.SLOT_BEFORE_COMMIT, export_id)
+
+
+def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:
+    export = _known(connection, export_id)
+    if export is not None and export.definition.collapse != "none":
+        export = load_export(connection, export_id, lock=True)  # two who judge could each let one go
+    if export is None or not export.active:
+        return 0
+    judged = sealing.judge_unjudged(connection, export.definition, export.route, now)
+    reached(Arrow.JUDGE_BEFORE_COMMIT, export_id)
+    return judged
+
+
+def _seal_next(connection: Connection, export_id: str, clock: Clock) -> str | None:
+    _known(connection, export_id)
+    run_id = run_rows.seal_next(connection, export_id, clock())
+    if run_id is not None:
+        run_rows.note_sealed(connection, run_id)
+        reached(Arrow.SEAL_BEFORE_COMMIT, export_id)
+    return run_id
+
+
+def _request_if_full(connection: Connection, export_id: str, now: datetime) -> bool:
+    """Asks for a run, looking once more behind the lock: another worker may have sealed it all meanwhile."""
+    if load_export(connection, export_id, lock=True) is None:
+        return False
+    still = requests.continuous_candidates(connection, export_id) and _is_full(connection, export_id, now)
+    return bool(still) and requests.request_continuous(connection, export_id, now)
+
+
+def _is_full(connection: Connection, export_id: str, now: datetime) -> bool:
+    export = _known(connection, export_id)
+    if export is None:
+        return False
+    schedule = export.definition.schedule
+    if not sends_on(connection, export.definition, local_date(now, schedule.time_zone)):
+        return False
+    filled = requests.filled(connection, export_id, schedule.max_rows)
+    if filled.oldest is None:
+        return False
+    return filled.rows >= schedule.max_rows or filled.oldest <= now - timedelta(
+        seconds=schedule.linger_seconds
+    )

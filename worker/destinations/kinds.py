@@ -1,0 +1,26 @@
+"""The kinds of destination there are. To add one: one file, one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from worker.destinations.file_port import DestinationKind
+from worker.destinations.files import directory
+from worker.errors import UnreadableError
+
+DESTINATIONS: dict[str, DestinationKind] = {
+    "directory": directory.KIND,
+}
+
+
+def require_known(options: Mapping[str, Any]) -> None:
+    """Raises UnreadableError where a stored destination is of a kind, or has an option, that is not known here."""
+    kind = DESTINATIONS.get(options["type"])
+    if kind is None:
+        raise UnreadableError(
+            f"destination type {options['type']!r} is not known to this version; known: {', '.join(DESTINATIONS)}"
+        )
+    known = {field.data_key or name for name, field in kind.schema().fields.items()} | {"type"}
+    if unknown := sorted(options.keys() - known):
+        raise UnreadableError(f"destination: this version does not know the option {unknown[0]!r}")

@@ -1,0 +1,1 @@
+"""Messages → entries, then acknowledge."""

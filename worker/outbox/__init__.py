@@ -1,0 +1,1 @@
+"""Outcomes → broker; answers → the reply queues that commands named."""

@@ -1,0 +1,1 @@
+"""The audit: every tardy accounted for, every file what its receipt says."""

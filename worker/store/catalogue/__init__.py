@@ -1,0 +1,1 @@
+"""Definitions and reference data as they are in force now."""

@@ -1,0 +1,1 @@
+"""Export definitions: saved as revisions, paused, resumed, retired."""

@@ -1,0 +1,75 @@
+"""What a run that has ended means for entries that were not in it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, exists, literal, select, update
+
+from worker.store.database.statements import insert_into, update_given
+from worker.store.database.tables import (
+    IS_UNSEALED,
+    definitions,
+    entries,
+    tardies,
+)
+
+_KEY = ("export_id", "district_id", "tardy_id", "version", "ordinal")
+_AFRESH = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
+
+
+def reconsider_after_delivery(connection: Connection, run_id: str, now: datetime) -> None:
+    """The run's entries have just become delivered: has judged again what that makes a difference to."""
+    _judge_newer_again(connection, run_id)
+    enter_taken_back(connection, now, entries.c.run_id == run_id)
+
+
+def cancel_if_retired(connection: Connection, export_id: str, now: datetime) -> None:
+    """A deleted definition sends nothing any more: what its last run left in the buffer waits for no one."""
+    retired = exists().where(definitions.c.export_id == export_id, definitions.c.state == "retired")
+    cancelled = {"state": "cancelled", "reason": "the definition is retired", "reason_code": None}
+    connection.execute(
+        update(entries)
+        .where(entries.c.export_id == export_id, IS_UNSEALED, retired)
+        .values(**cancelled, settled_at=now, judged=True)
+    )
+
+
+def _judge_newer_again(connection: Connection, run_id: str) -> None:
+    """What arrived while the run was open was judged, if at all, as if nothing of its tardy had been sent."""
+    sent, newer = entries.alias("sent"), entries.alias("newer")
+    same_tardy = and_(*(newer.c[name] == sent.c[name] for name in _KEY[:3]))
+    found = connection.execute(
+        select(*(newer.c[name] for name in _KEY))
+        .join(sent, and_(same_tardy, newer.c.version > sent.c.version))
+        .where(
+            sent.c.run_id == run_id,
+            newer.c.state.in_(("buffered", "held", "cancelled", "ignored", "not_required")),
+        )
+    ).mappings()
+    rows = [
+        {name: row[name] for name in _KEY} | _AFRESH for row in found
+    ]  # a row's own names are no plain str
+    update_given(connection, entries, _KEY, list(_AFRESH), rows)
+
+
+def enter_taken_back(connection: Connection, now: datetime, *conditions: Any) -> None:
+    """A tardy that was taken back in the SIS though it is not void (it no longer matched) may come to match again,
+    in this very version: of the entries that meet the conditions, each such gets another, cancelled until a
+    definition or reference data says otherwise."""
+    e, t = entries.c, tardies.c
+    again = (
+        select(
+            *(e[name] for name in _KEY[:4]),
+            e.ordinal + 1,
+            literal("buffered"),
+            e.sort_at,
+            literal(False),
+            literal(now, entries.c.buffered_at.type),
+        )
+        .join(tardies, and_(t.district_id == e.district_id, t.tardy_id == e.tardy_id, t.version == e.version))
+        .where(*conditions, e.action == "void", t.voided.is_(False))
+    )
+    names = [*_KEY, "state", "sort_at", "judged", "buffered_at"]
+    connection.execute(insert_into(connection, entries).from_select(names, again))

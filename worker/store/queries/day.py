@@ -1,0 +1,230 @@
+"""The report of a day: what became of every tardy of a local day in an export, and whether it adds up.
+
+Counted are entries, as `writeback audit` does: matching + former + others = what is in the states.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import Connection, Row, RowMapping, and_, or_, select
+
+from schemas.fields.zones import Zone
+from worker.core.routing import mismatch
+from worker.store.audit.findings import PAGE, Scope
+from worker.store.catalogue.catalogue import CatalogueCache, Export, view_export
+from worker.store.database.tables import (
+    ENTRY_STATES,
+    definitions,
+    entries,
+    runs,
+    tardies,
+    tardy_versions,
+)
+from worker.store.entries.quiet import quiet_since
+from worker.store.runs.run_rows import open_run
+
+Zones = Mapping[tuple[str, str], Zone]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry, as a spreadsheet shows it. Times are local, of the tardy's school; it holds student data."""
+
+    export_id: str
+    tardy_id: str
+    version: int
+    local_id: str | None
+    school_id: str
+    occurred_at: datetime | None
+    code: str | None
+    action: str | None
+    state: str
+    reason: str | None
+    run_id: str | None
+    file_name: str | None
+    line: int | None
+    delivered_at: datetime | None
+
+
+Take = Callable[[Line], None]
+
+
+@dataclass(slots=True)
+class Account:
+    """An export's day: `matching` tardies owe an entry each, `former` matched once, `others` are of other versions.
+
+    `delivered` is by action, `held` by (code, reason); `runs` are those that carried any of it, with how much.
+    """
+
+    export: Export
+    day: date
+    matching: int = 0
+    former: int = 0
+    others: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    delivered: Counter[str] = field(default_factory=Counter)
+    held: Counter[tuple[str, str]] = field(default_factory=Counter)
+    carried: Counter[str] = field(default_factory=Counter)
+    runs: list[RowMapping] = field(default_factory=list)
+    open_run: RowMapping | None = None
+    quiet: bool = False
+
+    @property
+    def expected(self) -> int:
+        return self.matching + self.former + self.others
+
+    @property
+    def accounted(self) -> int:
+        return sum(self.states[state] for state in ENTRY_STATES)
+
+    @property
+    def adds_up(self) -> bool:
+        return self.expected == self.accounted
+
+    @property
+    def is_empty(self) -> bool:
+        return self.expected + sum(self.states.values()) == 0
+
+
+def exports_to_report(connection: Connection, export_id: str | None) -> list[Export]:
+    """The export asked for, or all by id; deleted ones too, whose days may not be over."""
+    statement = select(definitions.c.export_id).order_by(definitions.c.export_id)
+    named = [export_id] if export_id is not None else connection.execute(statement).scalars().all()
+    return [export for name in named if (export := view_export(connection, name)) is not None]
+
+
+def school_zones(connection: Connection) -> Zones:
+    """{(district, school): its time zone}."""
+    cache = CatalogueCache()
+    cache.refresh(connection)
+    return cache.zones
+
+
+def report_day(connection: Connection, export: Export, day: date, zones: Zones, take: Take | None) -> Account:
+    """Counts the day's entries; `take` is given each, by school, time and tardy. Little is kept in memory."""
+    account = Account(export, day)
+    last: str | None = None
+    local_id: str | None = None
+    for row in _rows(connection, export, day, documents=take is not None):
+        zone = zones.get((export.route.district_id, row.school_id))
+        if _day(export, row, zone) != day:
+            continue
+        belongs = _belongs(export, row, zone)
+        if row.tardy_id != last:
+            last, local_id = row.tardy_id, None
+            account.matching += belongs
+        if row.state is None:
+            continue
+        _count(account, row, belongs=belongs)
+        if take is not None:
+            line = _line(export, row, zone or export.route.zone, local_id)
+            local_id = line.local_id
+            take(line)
+    account.runs = _runs(connection, account)
+    account.open_run = open_run(connection, export.route.export_id)
+    account.quiet = (export.route.export_id, day) in quiet_since(connection, day)
+    return account
+
+
+def _rows(connection: Connection, export: Export, day: date, *, documents: bool) -> Iterator[Row[Any]]:
+    """Tardies near the day that match, or that the export has entries of, with each of these.
+
+    Those without a time (a void may come without one) are of the day of their entry.
+    """
+    t, e, near = tardies.c, entries.c, Scope(first=day, last=day).near
+    by_time = [*near(t.occurred_at), or_(e.version.is_not(None), *_may_match(export))]
+    by_entry = [t.occurred_at.is_(None), *near(e.sort_at)]
+    for conditions in (by_time, by_entry):
+        statement = _statement(export, documents=documents).where(*conditions)
+        ordered = statement.order_by(t.school_id, t.occurred_at, t.tardy_id, e.version, e.ordinal)
+        yield from connection.execute(ordered, execution_options={"yield_per": PAGE})
+
+
+def _may_match(export: Export) -> list[Any]:
+    t, route = tardies.c, export.route
+    if not export.active:
+        return []
+    schools = [] if route.schools is None else [t.school_id.in_(sorted(route.schools))]
+    codes = [] if route.codes is None else [t.behavior_code.in_(sorted(route.codes))]
+    return [and_(t.voided.is_(False), *schools, *codes)]
+
+
+def _statement(export: Export, *, documents: bool) -> Any:
+    t, e, v, r = tardies.c, entries.c, tardy_versions.c, runs.c
+    of_tardy = (t.tardy_id, t.version.label("head"), t.voided, t.school_id, t.behavior_code, t.occurred_at)
+    of_entry = (e.version, e.ordinal, e.state, e.reason_code, e.reason, e.sort_at, e.action, e.run_id)
+    same = and_(e.district_id == t.district_id, e.tardy_id == t.tardy_id)
+    here = and_(same, e.export_id == export.route.export_id)
+    statement = select(*of_tardy, *of_entry).outerjoin(entries, here)
+    if documents:
+        same_version = and_(v.district_id == e.district_id, v.tardy_id == e.tardy_id, v.version == e.version)
+        statement = statement.add_columns(v.document, e.line, e.settled_at, r.file_name)
+        statement = statement.outerjoin(tardy_versions, same_version).outerjoin(runs, r.run_id == e.run_id)
+    return statement.where(t.district_id == export.route.district_id)
+
+
+def _day(export: Export, row: Row[Any], zone: Zone | None) -> date | None:
+    """The day of the tardy as it is now, at its school; else by the schedule's time zone."""
+    moment = row.occurred_at or row.sort_at
+    return moment.astimezone(zone or export.route.zone).date() if moment is not None else None
+
+
+def _belongs(export: Export, row: Row[Any], zone: Zone | None) -> bool:
+    if not export.active or row.voided:
+        return False
+    return mismatch(export.route, row.school_id, row.behavior_code, row.occurred_at, zone) is None
+
+
+def _count(account: Account, row: Row[Any], *, belongs: bool) -> None:
+    account.states[row.state] += 1
+    if row.version != row.head or row.ordinal > 0:
+        account.others += 1
+    elif not belongs:
+        account.former += 1
+    if row.state == "delivered":
+        account.delivered[row.action or "add"] += 1
+    if row.state == "held":
+        account.held[(row.reason_code or "", row.reason or "")] += 1
+    if row.run_id is not None:
+        account.carried[row.run_id] += 1
+
+
+def _line(export: Export, row: Row[Any], zone: Zone, before: str | None) -> Line:
+    """The entry's line; a void without a student has the local id of the version `before`."""
+    document = json.loads(row.document) if row.document is not None else {}
+    student = document.get("student")
+    delivered_at = row.settled_at if row.state == "delivered" else None
+    return Line(
+        export.route.export_id,
+        row.tardy_id,
+        row.version,
+        student.get("local_id") if student else before,
+        document.get("school_id", row.school_id),
+        row.sort_at and row.sort_at.astimezone(zone),
+        document.get("behavior_code", row.behavior_code),
+        row.action,
+        row.state,
+        row.reason,
+        row.run_id,
+        row.file_name,
+        row.line,
+        delivered_at and delivered_at.astimezone(zone),
+    )
+
+
+def _runs(connection: Connection, account: Account) -> list[RowMapping]:
+    """The runs that carried any of it, and those that sent one of these once more, by time."""
+    carried, r = sorted(account.carried), runs.c
+    pages = (carried[start : start + PAGE] for start in range(0, len(carried), PAGE))
+    found = chain.from_iterable(
+        connection.execute(select(runs).where(or_(r.run_id.in_(page), r.resend_of.in_(page)))).mappings()
+        for page in pages
+    )
+    return sorted(found, key=lambda run: (run["started_at"], run["sequence"] or 0, run["run_id"]))

@@ -1,0 +1,216 @@
+"""How things stand, for metrics and `writeback status`: what waits where, what is due, what is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, func, or_, select
+
+from worker.store import asides
+from worker.store.asides import Aside
+from worker.store.database.tables import (
+    definitions,
+    entries,
+    outbox,
+    runs,
+)
+from worker.store.queries.overdue import Waiting, overdue_since
+from worker.store.runs.requests import events_in_hand
+
+LIVE_STATES = ("buffered", "held", "sealed", "refused")
+COUNTED_STATES = (*LIVE_STATES, "not_required")
+OPEN_STATES = ("sealed", "delivering", "waiting", "guarded", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that has not ended, in one of OPEN_STATES. `error` is the last attempt's, or, of a guarded one, what a
+    person has to decide; `next_attempt_at` is set while it waits."""
+
+    run_id: str
+    export_id: str
+    trigger: str
+    state: str
+    rows: int
+    attempts: int
+    error: str | None
+    next_attempt_at: datetime | None
+    due_at: datetime
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An export's entries that have not ended, by state, and since when the oldest buffered one waits.
+
+    `refused`: by the SIS, and nobody has decided yet what becomes of them. `not_required`: an administrator has said
+    that their codes are never sent; nothing waits for them, but one day they may be asked for again.
+    """
+
+    buffered: int = 0
+    held: int = 0
+    sealed: int = 0
+    refused: int = 0
+    not_required: int = 0
+    oldest_buffered_at: datetime | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.buffered + self.held + self.sealed + self.refused == 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExportStatus:
+    """One export. A retired one is listed as long as something of it has not ended; nothing of it is due."""
+
+    export_id: str
+    district_id: str
+    active: bool
+    frequency: str
+    next_due_at: datetime | None
+    last_delivered_at: datetime | None
+    paused_at: datetime | None
+    paused_by: str | None
+    pause_reason: str | None
+    buffer: Buffer
+    open_run: OpenRun | None
+    overdue_since: datetime | None = (
+        None  # what its schedule or a run-now asked for has not been delivered since
+    )
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Every export by its id, how many outcomes wait for the broker, how many events consumers have in hand;
+    what stands aside, and by export the entries that defects hold and the runs that they failed."""
+
+    exports: tuple[ExportStatus, ...] = field(default=())
+    unpublished_outcomes: int = 0
+    events_in_hand: int = 0
+    aside: tuple[Aside, ...] = ()
+    held_by_defects: Mapping[str, int] = field(default_factory=dict)
+    failed_by_defects: Mapping[str, str] = field(default_factory=dict)
+    known: bool = False  # False: nobody has been able to ask yet
+    writable: bool = True  # False: it can be asked, and takes no writes just now
+
+
+def take_status(connection: Connection, now: datetime) -> Status:
+    """Reads it all in ten statements; locks nothing.
+
+    The cost is that of counting what has not ended: with a million buffered entries about 0.2 s on PostgreSQL
+    and 0.5 s on SQLite, with few of them some milliseconds, however many were delivered.
+    """
+    buffers = _buffers(connection)
+    open_runs = _open_runs(connection)
+    rows = connection.execute(select(definitions).order_by(definitions.c.export_id)).mappings().all()
+    late = _late(connection, rows, buffers, open_runs, now)
+    exports = (
+        _export(
+            row,
+            buffers.get(row["export_id"], Buffer()),
+            open_runs.get(row["export_id"]),
+            late.get(row["export_id"]),
+        )
+        for row in rows
+    )
+    return Status(
+        tuple(filter(_is_worth_listing, exports)),
+        _unpublished(connection),
+        events_in_hand(connection),
+        tuple(asides.standing(connection, now)),
+        asides.held_by_defects(connection),
+        asides.failed_by_defects(connection),
+        known=True,
+    )
+
+
+def _buffers(connection: Connection) -> dict[str, Buffer]:
+    # Starting from the few definitions, the database looks (export, state) up in the index. Not by a subquery
+    # for each definition: where one export has most entries, PostgreSQL reads the table once a definition.
+    rows = connection.execute(
+        select(entries.c.export_id, entries.c.state, func.count(), func.min(entries.c.buffered_at))
+        .join(definitions, definitions.c.export_id == entries.c.export_id)
+        .where(entries.c.state.in_(LIVE_STATES), or_(entries.c.state != "refused", ~entries.c.released))
+        .group_by(entries.c.export_id, entries.c.state)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    oldest: dict[str, datetime] = {}
+    for export_id, state, count, buffered_at in rows:
+        counts.setdefault(export_id, {})[state] = count
+        if state == "buffered":
+            oldest[export_id] = buffered_at
+    for export_id, count in _not_required(connection):
+        counts.setdefault(export_id, {})["not_required"] = count
+    return {
+        export_id: Buffer(**of_states, oldest_buffered_at=oldest.get(export_id))
+        for export_id, of_states in counts.items()
+    }
+
+
+def _not_required(connection: Connection) -> list[tuple[str, int]]:
+    """Counted by themselves, from the index alone: there may be as many of them as of what was delivered."""
+    rows = connection.execute(
+        select(entries.c.export_id, func.count())
+        .join(definitions, definitions.c.export_id == entries.c.export_id)
+        .where(entries.c.state == "not_required")
+        .group_by(entries.c.export_id)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def _open_runs(connection: Connection) -> Mapping[str, OpenRun]:
+    """{export: its open run}: an export has one at the most."""
+    columns = [runs.c[name] for name in OpenRun.__dataclass_fields__]
+    rows = connection.execute(select(*columns).where(runs.c.finished_at.is_(None))).mappings()
+    return {row["export_id"]: OpenRun(**row) for row in rows}
+
+
+def _late(
+    connection: Connection,
+    rows: Sequence[RowMapping],
+    buffers: Mapping[str, Buffer],
+    open_runs: Mapping[str, OpenRun],
+    now: datetime,
+) -> dict[str, datetime]:
+    active = {row["export_id"]: row for row in rows if row["state"] == "active"}
+    waiting = {
+        export_id: Waiting(
+            open_runs[export_id].due_at if export_id in open_runs else None,
+            buffers[export_id].oldest_buffered_at if export_id in buffers else None,
+        )
+        for export_id in active
+    }
+    return overdue_since(connection, active, waiting, now)
+
+
+def _unpublished(connection: Connection) -> int:
+    return int(connection.execute(select(func.count()).where(outbox.c.published_at.is_(None))).scalar_one())
+
+
+def _export(
+    row: RowMapping, buffer: Buffer, open_run: OpenRun | None, overdue_since: datetime | None
+) -> ExportStatus:
+    return ExportStatus(
+        export_id=row["export_id"],
+        district_id=row["district_id"],
+        active=row["state"] == "active",
+        frequency=row["frequency"],
+        next_due_at=row["next_due_at"],
+        last_delivered_at=row["last_delivered_at"],
+        paused_at=row["paused_at"],
+        paused_by=row["paused_by"],
+        pause_reason=row["pause_reason"],
+        buffer=buffer,
+        open_run=open_run,
+        overdue_since=overdue_since,
+    )
+
+
+def _is_worth_listing(export: ExportStatus) -> bool:
+    return export.active or export.open_run is not None or not export.buffer.is_empty

@@ -1,0 +1,1 @@
+"""The life of a run, in order: requested, sealed, claimed, attempted, settled."""

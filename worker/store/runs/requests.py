@@ -1,0 +1,311 @@
+"""Requests for a run: a due time, a command or a full buffer, each a row that is written once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, or_, select, update
+
+from worker.store.catalogue.catalogue import next_barrier
+from worker.store.database.column_types import instant_text
+from worker.store.database.instants import database_time
+from worker.store.database.statements import but_for, insert_into, inserted
+from worker.store.database.tables import (
+    consumers,
+    definitions,
+    entries,
+    reference_versions,
+    run_requests,
+    runs,
+)
+from worker.store.outcome_rows import CommandKey
+
+BARRIER_PATIENCE = timedelta(seconds=30)  # contract: a run-now is sealed after this at the latest
+CONSUMER_SILENCE = timedelta(
+    seconds=15
+)  # a consumer that has not been heard of for this long is not waited for
+
+Request = RowMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How full a continuous export's buffer is: rows ready (at most the limit asked for) and since when."""
+
+    rows: int
+    oldest: datetime | None
+
+
+def request_scheduled(
+    connection: Connection, export_id: str, due_at: datetime, now: datetime, *, state: str
+) -> bool:
+    """Writes a due time; `state` is `pending`, `merged` or `skipped`. False: it had been written before."""
+    return _put(connection, export_id, "schedule", instant_text(due_at), state, now, due_at=due_at)
+
+
+def request_by_command(connection: Connection, export_id: str, command: CommandKey, now: datetime) -> bool:
+    """Writes a run-now; it waits until consumers have put away what was published before."""
+    barrier = next_barrier(connection)
+    return _put(
+        connection, export_id, "run_now", command.hash, "pending", now, command=command, barrier=barrier
+    )
+
+
+def request_continuous(connection: Connection, export_id: str, now: datetime) -> bool:
+    """Writes that a continuous export's buffer is due. The caller holds the export's row and has seen that no run
+    is asked for or open: the slot follows the last request, whatever became of it and whatever clocks say."""
+    last = connection.execute(
+        select(func.max(run_requests.c.request_id)).where(run_requests.c.export_id == export_id)
+    ).scalar_one()
+    return _put(connection, export_id, "continuous", f"after {last or 'none'}", "pending", now)
+
+
+def _put(
+    connection: Connection,
+    export_id: str,
+    trigger: str,
+    slot: str,
+    state: str,
+    now: datetime,
+    *,
+    due_at: datetime | None = None,
+    command: CommandKey | None = None,
+    barrier: int | None = None,
+) -> bool:
+    statement = insert_into(connection, run_requests).values(
+        export_id=export_id,
+        trigger=trigger,
+        slot=slot,
+        due_at=due_at,
+        command_source=command.source if command else None,
+        command_id=command.command_id if command else None,
+        state=state,
+        barrier=barrier,
+        requested_at=database_time(connection),
+    )
+    return inserted(connection, statement, run_requests.c.request_id)
+
+
+def has_pending(connection: Connection, export_id: str, trigger: str | None = None) -> bool:
+    """Whether a run of the export is asked for (by this trigger)."""
+    wanted = [run_requests.c.export_id == export_id, run_requests.c.state == "pending"]
+    if trigger is not None:
+        wanted.append(run_requests.c.trigger == trigger)
+    return bool(connection.execute(select(exists().where(*wanted))).scalar_one())
+
+
+def due_definitions(
+    connection: Connection, now: datetime, limit: int, *, besides: Collection[str] = ()
+) -> list[str]:
+    """Active exports, not paused, whose due time has come, but for these."""
+    return list(
+        connection.execute(
+            select(definitions.c.export_id)
+            .where(
+                definitions.c.state == "active",
+                definitions.c.paused_at.is_(None),
+                definitions.c.next_due_at <= now,
+                *but_for(definitions.c.export_id, besides),
+            )
+            .order_by(definitions.c.next_due_at)
+            .limit(limit)
+        ).scalars()
+    )
+
+
+def store_slot(
+    connection: Connection, export_id: str, *, last: datetime | None, following: datetime | None
+) -> None:
+    """Remembers the last due time that was written (None: as it was) and the one that follows."""
+    values = {"next_due_at": following} | ({"last_slot": last} if last is not None else {})
+    connection.execute(update(definitions).where(definitions.c.export_id == export_id).values(**values))
+
+
+def all_schools_out(
+    connection: Connection, district_id: str, schools: frozenset[str] | None, day: date
+) -> bool:
+    """Whether every one of the schools (None: every known one) has a school day saying it is not in session."""
+    out = _out_of_session(connection, district_id, day)
+    wanted = schools if schools is not None else _known_schools(connection, district_id)
+    return bool(wanted) and wanted <= out
+
+
+def _known_schools(connection: Connection, district_id: str) -> frozenset[str]:
+    c = reference_versions.c
+    rows = connection.execute(
+        select(c.school_id).where(c.kind == "school", c.district_id == district_id).distinct()
+    )
+    return frozenset(rows.scalars())
+
+
+def _out_of_session(connection: Connection, district_id: str, day: date) -> frozenset[str]:
+    c = reference_versions.c
+    rows = connection.execute(
+        select(c.school_id, c.document)
+        .where(c.kind == "school_day", c.district_id == district_id, c.item_id == day.isoformat())
+        .order_by(c.version)
+    )
+    in_session = {school_id: json.loads(document)["in_session"] for school_id, document in rows}
+    return frozenset(school_id for school_id, value in in_session.items() if not value)
+
+
+def continuous_candidates(
+    connection: Connection, export_id: str | None = None, *, besides: Collection[str] = ()
+) -> list[str]:
+    """Continuous exports (or this one, if it is) with something ready, not paused, no open run, no run asked for;
+    but for these."""
+    ready = exists().where(
+        entries.c.export_id == definitions.c.export_id, entries.c.state == "buffered", entries.c.judged
+    )
+    busy = exists().where(runs.c.export_id == definitions.c.export_id, runs.c.finished_at.is_(None))
+    asked = exists().where(
+        run_requests.c.export_id == definitions.c.export_id, run_requests.c.state == "pending"
+    )
+    return list(
+        connection.execute(
+            select(definitions.c.export_id).where(
+                definitions.c.state == "active",
+                definitions.c.frequency == "continuous",
+                definitions.c.paused_at.is_(None),
+                ready,
+                ~busy,
+                ~asked,
+                *([definitions.c.export_id == export_id] if export_id is not None else []),
+                *but_for(definitions.c.export_id, besides),
+            )
+        ).scalars()
+    )
+
+
+def filled(connection: Connection, export_id: str, limit: int) -> Filled:
+    """How many rows are ready, counted up to the limit, and since when the oldest of them waits."""
+    ready = (
+        select(entries.c.buffered_at)
+        .where(entries.c.export_id == export_id, entries.c.state == "buffered", entries.c.judged)
+        .limit(limit)
+        .subquery()
+    )
+    count, oldest = connection.execute(
+        select(func.count(), func.min(ready.c.buffered_at)).select_from(ready)
+    ).one()
+    return Filled(count, oldest)
+
+
+def sealable(connection: Connection, limit: int, *, besides: Collection[str] = ()) -> list[str]:
+    """Exports with a run asked for, active, not paused, without an open run; but for these."""
+    busy = exists().where(runs.c.export_id == run_requests.c.export_id, runs.c.finished_at.is_(None))
+    return list(
+        connection.execute(
+            select(run_requests.c.export_id)
+            .join(definitions, definitions.c.export_id == run_requests.c.export_id)
+            .where(
+                run_requests.c.state == "pending",
+                definitions.c.state == "active",
+                definitions.c.paused_at.is_(None),
+                ~busy,
+                *but_for(definitions.c.export_id, besides),
+            )
+            .group_by(run_requests.c.export_id)
+            .order_by(func.min(run_requests.c.request_id))
+            .limit(limit)
+        ).scalars()
+    )
+
+
+def next_request(connection: Connection, export_id: str) -> Request | None:
+    """The export's oldest request that need not wait for consumers any longer."""
+    drained = _drained_barrier(connection)
+    open_barrier = or_(
+        run_requests.c.barrier.is_(None),
+        run_requests.c.requested_at <= database_time(connection, -BARRIER_PATIENCE),
+        *([run_requests.c.barrier <= drained] if drained is not None else []),
+    )
+    return (
+        connection.execute(
+            select(run_requests)
+            .where(
+                and_(run_requests.c.export_id == export_id, run_requests.c.state == "pending", open_barrier)
+            )
+            .order_by(run_requests.c.request_id)
+            .limit(1)
+        )
+        .mappings()
+        .one_or_none()
+    )
+
+
+def _drained_barrier(connection: Connection) -> int | None:
+    """The number up to which every living consumer has drained; None: no consumer lives."""
+    value: int | None = connection.execute(
+        select(func.min(consumers.c.drained_barrier)).where(_is_alive(connection))
+    ).scalar_one()
+    return value
+
+
+def _is_alive(connection: Connection) -> ColumnElement[bool]:
+    return consumers.c.heartbeat_at > database_time(connection, -CONSUMER_SILENCE)
+
+
+def pending_barrier(connection: Connection) -> int | None:
+    """The highest barrier that a run waits for, or None."""
+    value: int | None = connection.execute(
+        select(func.max(run_requests.c.barrier)).where(run_requests.c.state == "pending")
+    ).scalar_one()
+    return value
+
+
+def note_consumer(connection: Connection, token: str, worker: str, drained: int, *, in_hand: int = 0) -> None:
+    """A consumer lives, has drained up to this barrier, and has so many events in hand."""
+    now = database_time(connection)
+    statement = insert_into(connection, consumers).values(
+        token=token, worker=worker, heartbeat_at=now, drained_barrier=drained, in_hand=in_hand
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["token"],
+            set_={"heartbeat_at": now, "drained_barrier": drained, "in_hand": in_hand},
+        )
+    )
+
+
+def events_in_hand(connection: Connection) -> int:
+    """Events that living consumers have received and not acknowledged."""
+    in_hand = select(func.coalesce(func.sum(consumers.c.in_hand), 0)).where(_is_alive(connection))
+    return int(connection.execute(in_hand).scalar_one())
+
+
+def raise_barriers(connection: Connection) -> None:
+    """What a lost connection had in hand is in the queue again, perhaps behind another consumer's note: runs that
+    wait for consumers wait for a new number."""
+    waiting = (run_requests.c.state == "pending", run_requests.c.barrier.is_not(None))
+    if connection.execute(select(exists().where(*waiting))).scalar_one():
+        barrier = next_barrier(connection)
+        connection.execute(update(run_requests).where(*waiting).values(barrier=barrier))
+
+
+def forget_consumer(connection: Connection, token: str) -> None:
+    """A consumer ends; those long silent are forgotten with it."""
+    silent = consumers.c.heartbeat_at < database_time(connection, -timedelta(days=1))
+    connection.execute(consumers.delete().where(or_(consumers.c.token == token, silent)))
+
+
+def close_request(connection: Connection, request_id: int, run_id: str) -> None:
+    """The request became this run."""
+    connection.execute(
+        update(run_requests)
+        .where(run_requests.c.request_id == request_id)
+        .values(state="sealed", run_id=run_id)
+    )
+
+
+def requests_of(connection: Connection, export_id: str) -> list[Request]:
+    """Runs asked for and not sealed yet."""
+    rows = connection.execute(
+        select(run_requests)
+        .where(run_requests.c.export_id == export_id, run_requests.c.state == "pending")
+        .order_by(run_requests.c.request_id)
+    )
+    return list(rows.mappings())

@@ -1,0 +1,58 @@
+"""What a valid definition makes one ask, with what this installation knows: told when it is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, select
+
+from schemas.definition.advice import advice, strangers
+from worker.store.database.tables import reference_versions, tardies
+
+
+def advice_on(connection: Connection, document: Mapping[str, Any]) -> list[str]:
+    """A sentence for each thing in the definition that is most likely not meant, as `path: text`.
+
+    While no school, or no code, of the district is known at all, none is asked about.
+    """
+    district = document.get("district_id", "default")
+    schools, codes = (_named(document[name]) for name in ("schools", "codes"))
+    return [
+        *advice(document),
+        *_unknown_schools(connection, district, schools),
+        *_unknown_codes(connection, district, codes),
+    ]
+
+
+def _named(value: Sequence[str] | str) -> list[str]:
+    return [] if isinstance(value, str) else sorted(set(value))
+
+
+def _unknown_schools(connection: Connection, district: str, named: Sequence[str]) -> list[str]:
+    c = reference_versions.c
+    published = select(c.school_id).where(c.district_id == district, c.kind != "behavior_code").distinct()
+    known = set(connection.execute(published).scalars()) if named else set[str]()
+    unknown = [
+        school for school in named if school not in known and not _tardy_at(connection, district, school)
+    ]
+    return list(strangers("schools", "school", unknown, known)) if known else []
+
+
+def _tardy_at(connection: Connection, district: str, school: str) -> bool:
+    c = tardies.c
+    found = select(c.tardy_id).where(and_(c.district_id == district, c.school_id == school)).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def _unknown_codes(connection: Connection, district: str, named: Sequence[str]) -> list[str]:
+    if not named:
+        return []
+    c, t = reference_versions.c, tardies.c
+    published = select(c.item_id).where(c.district_id == district, c.kind == "behavior_code").distinct()
+    known = set(connection.execute(published).scalars())
+    if set(named) - known:  # those that only tardies have named: the tardies are asked for these alone
+        met = select(t.behavior_code).where(t.district_id == district, t.behavior_code.in_(named)).distinct()
+        known |= set(connection.execute(met).scalars())
+    unknown = [code for code in named if code not in known]
+    return list(strangers("codes", "behavior code", unknown, known)) if known else []
