@@ -61,7 +61,7 @@ class Arrow(StrEnum):
     REPLY_SENT = "reply.sent"
 
 
-class Part(StrEnum):
+class Step(StrEnum):
     """Parts of the work beside the arrows where a defect may be met: of one entry or row, and of each loop and task."""
 
     ENTRY_READ = "entry.read"
@@ -81,7 +81,7 @@ class Part(StrEnum):
     COUNT = "count"
 
 
-Place = Arrow | Part
+Place = Arrow | Step
 Hook = Callable[[Place, str | None], None]
 
 
@@ -138,7 +138,7 @@ def raise_at(wanted: str) -> Hook:
     """A hook that raises PlannedError as RAISE_VARIABLE says."""
     where, _, only = wanted.partition("@")
     name, _, times = where.partition(":")
-    place: Place = Arrow(name) if name in list(Arrow) else Part(name)
+    place: Place = Arrow(name) if name in list(Arrow) else Step(name)
     reached_so_far = itertools.count(1)
 
     def hook(at: Place, thing: str | None) -> None:

@@ -47,7 +47,7 @@ _is_scheme = re.compile(r"[a-z][a-z0-9+.-]{0,30}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ListenAddress:
     """Where a server listens."""
 
     host: str
@@ -65,9 +65,9 @@ class Settings:
     destination_roots: tuple[Path, ...]
     secrets_dir: Path | None
     senders: Senders | None
-    ops_address: Address | None
+    ops_address: ListenAddress | None
     ops_address_is_default: bool
-    console_address: Address | None
+    console_address: ListenAddress | None
     batch_size: int
     linger: float
     retain_days: int
@@ -87,7 +87,7 @@ def read_settings(environment: Mapping[str, str], *, terminal: bool = False) -> 
     `terminal`: standard error is one, so logs default to `console`. Raises ConfigurationError with one line
     that names the variable, what was wrong and what is accepted.
     """
-    get = _Reader(environment)
+    get = _Environment(environment)
     home = Path(get.text("WRITEBACK_HOME", "var"))
     there = next((one for one in (home, *home.absolute().parents) if one.exists()), home)
     if there.exists() and not there.is_dir():
@@ -125,7 +125,7 @@ def unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is no variable of this program and has no effect{meant}"
 
 
-class _Reader:
+class _Environment:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
@@ -155,11 +155,11 @@ class _Reader:
         return value
 
 
-def _address(name: str, value: str) -> Address:
+def _address(name: str, value: str) -> ListenAddress:
     host, colon, port = value.rpartition(":")
     if not colon or not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 <= int(port) <= 65535:
         raise ConfigurationError(f"{name}: {value!r} is not accepted; HOST:PORT is, such as 127.0.0.1:9464")
-    return Address(host.strip("[]"), int(port))
+    return ListenAddress(host.strip("[]"), int(port))
 
 
 def _broker_url(value: str | None) -> str | None:

@@ -91,7 +91,7 @@ def name_problem(template: str, *, export: str, time_zone: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class FileNaming:
     """How an export names its files."""
 
     template: str
@@ -99,7 +99,7 @@ class Naming:
     time_zone: str
 
 
-def names_may_meet(one: Naming, other: Naming) -> bool:
+def names_may_meet(one: FileNaming, other: FileNaming) -> bool:
     """Whether two exports can come to give two files one name. Errs on the side of yes."""
     try:
         if any(_bears_run(each.template) for each in (one, other)):

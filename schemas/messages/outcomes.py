@@ -55,7 +55,7 @@ class RefusedSchema(CommandSchema):
     reason = _text(0, required=True)
 
 
-class FileSchema(StrictSchema):
+class SentFileSchema(StrictSchema):
     """The file of a run."""
 
     name = _text(required=True)
@@ -75,7 +75,7 @@ class RunSchema(StrictSchema):
     rows = Whole(0, required=True)
     refused_rows = Whole(0, required=True)
     held_rows = Whole(0, required=True)
-    file = Part(FileSchema, required=True, allow_none=True)
+    file = Part(SentFileSchema, required=True, allow_none=True)
     attempts = Whole(0, required=True)
     next_attempt_at = Rfc3339(required=True, allow_none=True)
     error = _text(0, required=True, allow_none=True)

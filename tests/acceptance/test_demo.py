@@ -18,9 +18,9 @@ import pytest
 from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.demo.checks import problems
 from worker.demo.demo_run import everything
-from worker.demo.demo_tardies import Tardy, Version, generate
+from worker.demo.demo_tardies import DemoTardy, Version, generate
 from worker.demo.expected import expect
-from worker.demo.summary import ExportCounts, Held, Messages, Parked, Run, Summary
+from worker.demo.summary import DemoHeld, DemoParked, ExportCounts, Messages, Run, Summary
 from worker.destinations.files.marks import MARK
 from worker.destinations.files.numbers import PREFIX
 
@@ -69,14 +69,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return summary
 
 
-def newest(tardy: Tardy, until: str) -> Version | None:
+def newest(tardy: DemoTardy, until: str) -> Version | None:
     """The version of the tardy that ought to be in force at that local time."""
     edge = datetime.fromisoformat(f"2026-10-06T{until}:00-05:00")
     sent = [version for version in tardy.versions if version.sent_at <= edge]
     return max(sent, key=lambda version: version.number, default=None)
 
 
-def to_send(until: str) -> Iterator[tuple[Tardy, str]]:
+def to_send(until: str) -> Iterator[tuple[DemoTardy, str]]:
     """What can go out at that time, with its code: neither voided nor unmapped."""
     for tardy in generate():
         version = newest(tardy, until)
@@ -213,8 +213,8 @@ def summary_of(told: Mapping[str, Any]) -> Summary:
         messages=Messages(**told["messages"]),
         exports=[ExportCounts(**one) for one in told["exports"]],
         runs=[Run(**one) for one in told["runs"]],
-        held=[Held(**one) for one in told["held"]],
-        parked=[Parked(**one) for one in told["parked"]],
+        held=[DemoHeld(**one) for one in told["held"]],
+        parked=[DemoParked(**one) for one in told["parked"]],
         **plain,
     )
 

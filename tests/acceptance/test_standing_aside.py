@@ -11,11 +11,11 @@ from tests.builders import definition, outgoing, rows_in, save, tardy
 from tests.processes import Processes, wait_for
 from worker.broker.by_url import open_broker
 from worker.broker.ports import Broker
-from worker.failpoints import RAISE_VARIABLE, Arrow, Part
+from worker.failpoints import RAISE_VARIABLE, Arrow, Step
 
 LONG = 120.0  # seconds: a busy machine
 LIVE = {"frequency": "continuous", "linger_seconds": 0.2, "time_zone": "UTC"}
-IN_A_LOOP = (Part.CONSUMER, Part.TICK, Part.OUTBOX, Part.HOUSEKEEPING, Part.LEASES)
+IN_A_LOOP = (Step.CONSUMER, Step.TICK, Step.OUTBOX, Step.HOUSEKEEPING, Step.LEASES)
 AT_A_STEP = (Arrow.JUDGE_BEFORE_COMMIT, Arrow.SEAL_BEFORE_COMMIT, Arrow.CLAIM_COMMITTED, Arrow.UPLOAD_DONE)
 
 
@@ -70,14 +70,14 @@ def test_on_the_embedded_default_neither(embedded: Processes, home: Path) -> Non
 
 @pytest.mark.parametrize("part", IN_A_LOOP)
 def test_an_error_in_a_loop_ends_neither_the_thread_nor_the_process(
-    embedded: Processes, home: Path, part: Part
+    embedded: Processes, home: Path, part: Step
 ) -> None:
     broker = open_broker(None, home)
     save_exports(broker)
     worker = embedded.start_ready(**{RAISE_VARIABLE: f"{part}:1"})
     publish(broker, "a")
     wait_until_sent(home, "good", "a")
-    if part is not Part.LEASES:  # no run is under way long enough for one
+    if part is not Step.LEASES:  # no run is under way long enough for one
         wait_for(lambda: worker.logged("an error of the program"), "the error to be logged", LONG)
     assert worker.alive
     assert worker.stop() == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.installations import installation
-from worker.destinations.file_port import FileDestination, Given, Replaceable
+from worker.destinations.file_port import FileDestination, GivenNumber, Replaceable
 from worker.destinations.files.directory import Directory
 from worker.destinations.files.marks import MARK as INSTALLATION
 from worker.errors import DestinationError, TransientError
@@ -189,6 +189,6 @@ def test_an_upload_is_durable_before_it_is_called_uploaded(
 def test_the_last_number_is_known_for_each_export_by_itself(place: Place) -> None:
     assert place.destination.last_given("daily") is None
     for number in (6, 7):
-        place.destination.note_given("daily", Given(number, "ab" * 16))
-    place.destination.note_given("other", Given(1, "cd" * 16))
-    assert place.destination.last_given("daily") == Given(7, "ab" * 16)
+        place.destination.note_given("daily", GivenNumber(number, "ab" * 16))
+    place.destination.note_given("other", GivenNumber(1, "cd" * 16))
+    assert place.destination.last_given("daily") == GivenNumber(7, "ab" * 16)

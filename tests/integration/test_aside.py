@@ -9,7 +9,7 @@ import pytest
 
 from tests.builders import code, command, definition, save, school, tardy
 from tests.integration.setting_aside import Bench, broken, fails
-from worker.failpoints import Arrow, Part, Place
+from worker.failpoints import Arrow, Place, Step
 from worker.store.asides import LONGEST
 from worker.store.runs import claims
 
@@ -133,7 +133,7 @@ def test_what_goes_on_failing_is_tried_ever_more_seldom(program: Bench) -> None:
     assert "Ada" not in str(aside)
 
 
-@pytest.mark.parametrize("place", [Part.ENTRY_READ, Part.ENTRY_JUDGED])
+@pytest.mark.parametrize("place", [Step.ENTRY_READ, Step.ENTRY_JUDGED])
 def test_a_defect_over_one_entry_holds_it_alone_and_it_goes_once_the_defect_is_gone(
     program: Bench, place: Place
 ) -> None:
@@ -156,7 +156,7 @@ def test_a_row_that_cannot_be_rendered_is_held_and_the_others_of_its_run_go(prog
     due(program)
 
     def hook(place: Place, thing: str | None) -> None:
-        if place is Part.ROW_RENDERED and thing is not None and ('"b"' in thing or '"d"' in thing):
+        if place is Step.ROW_RENDERED and thing is not None and ('"b"' in thing or '"d"' in thing):
             raise ValueError("Ada Byron")
 
     with broken(hook):
@@ -177,7 +177,7 @@ def test_rows_that_cannot_be_rendered_once_something_may_have_left_fail_the_run_
     with broken(fails(Arrow.DEPART_COMMITTED, "good-timed")):
         program.flush_all()
     program.command(command("export.retry", {"export_id": "good-timed"}))
-    with broken(fails(Part.ROW_RENDERED)):
+    with broken(fails(Step.ROW_RENDERED)):
         program.flush_all()
     [run] = program.runs("good-timed")
     assert run["state"] == "failed"

@@ -15,7 +15,7 @@ from tests.integration.setting_aside import Bench, broken, fails
 from worker.broker.by_url import open_broker
 from worker.delivery.flusher import Flusher
 from worker.delivery.housekeeping import Housekeeping
-from worker.failpoints import Part, Place, PlannedError
+from worker.failpoints import Place, PlannedError, Step
 from worker.outbox.telling import Outbox
 from worker.store.database.tables import (
     definition_revisions,
@@ -66,7 +66,7 @@ def test_an_outcome_that_cannot_be_told_stands_aside_and_holds_no_other_up(progr
     telling.tell_all()
     for kind in ("pause", "run_now", "resume"):
         program.command(command(f"export.{kind}", {"export_id": "good", "reason": "tests"}))
-    with broken(fails(Part.OUTCOME, "command.refused")):
+    with broken(fails(Step.OUTCOME, "command.refused")):
         telling.tell_all()
         assert telling.untold() == 1
         [aside] = program.aside()
@@ -86,7 +86,7 @@ def test_what_follows_an_outcome_that_stands_aside_does_not_wait_for_it(program:
     program.receive(tardy("a"))
     program.command(command("export.run_now", {"export_id": "good"}))
     program.flush_all()
-    with broken(fails(Part.OUTCOME, "command.accepted")):
+    with broken(fails(Step.OUTCOME, "command.accepted")):
         telling.tell_all()
         telling.tell_all()
         assert telling.untold() == 1  # run.delivered, of the same command, is out
@@ -106,7 +106,7 @@ def _noted(program: Bench) -> set[str]:
 
 def test_an_export_whose_quiet_days_cannot_be_told_costs_no_other_its_own(program: Bench) -> None:
     program.pass_time(days=3)
-    with broken(fails(Part.QUIET, "bad")):
+    with broken(fails(Step.QUIET, "bad")):
         assert _keeping(program).once() is True
     assert _noted(program) == {"good"}
     [aside] = program.aside()
@@ -117,7 +117,7 @@ def test_an_export_whose_quiet_days_cannot_be_told_costs_no_other_its_own(progra
     assert program.aside() == []
 
 
-@pytest.mark.parametrize("place", [Part.SWEEP, Part.FORGET, Part.QUIET, Part.PURGE])
+@pytest.mark.parametrize("place", [Step.SWEEP, Step.FORGET, Step.QUIET, Step.PURGE])
 def test_a_task_that_fails_keeps_no_other_task_from_being_done(program: Bench, place: Place) -> None:
     program.receive(tardy("a"))
     program.command(command("export.run_now", {"export_id": "good"}))
@@ -134,14 +134,14 @@ def test_a_task_that_fails_keeps_no_other_task_from_being_done(program: Bench, p
 
     with broken(hook):
         _keeping(program).once()
-    assert done >= {Part.SWEEP, Part.FORGET, Part.QUIET, Part.PURGE}
+    assert done >= {Step.SWEEP, Step.FORGET, Step.QUIET, Step.PURGE}
     assert {one.kind for one in program.aside()} == {"task"}
 
 
 def test_a_tardy_that_cannot_be_purged_keeps_its_data_and_nobody_else_does(program: Bench) -> None:
     program.receive(*(tardy(name) for name in ("a", "b", "c", "d")))
     program.pass_time(days=200)
-    with broken(fails(Part.PURGE_PAGE, "b")):
+    with broken(fails(Step.PURGE_PAGE, "b")):
         assert _keeping(program).once() is True
     with program.database.read() as connection:
         v = tardy_versions.c
@@ -173,7 +173,7 @@ def test_a_lease_that_cannot_be_renewed_costs_no_other_run_its_own(program: Benc
     flusher.look(Later())  # type: ignore[arg-type]
     before = {name: program.runs(name)[0]["lease_until"] for name in ("bad", "good")}
     program.pass_time(seconds=10)
-    with broken(fails(Part.LEASES, "bad")), pytest.raises(PlannedError):
+    with broken(fails(Step.LEASES, "bad")), pytest.raises(PlannedError):
         flusher.renew_leases()
     after = {name: program.runs(name)[0]["lease_until"] for name in ("bad", "good")}
     assert after["bad"] == before["bad"]

@@ -23,7 +23,7 @@ from worker.broker.ports import EVENTS_QUEUE, Broker
 from worker.errors import UnavailableError
 from worker.ops.metrics import StateCollector
 from worker.ops.server import READY_PATIENCE, OpsServer
-from worker.settings import Address
+from worker.settings import ListenAddress
 from worker.store.database import migrate
 from worker.store.queries.standing import ExportStatus, Status, take_status
 from worker.store.runs import requests
@@ -60,7 +60,7 @@ def broker(amqp_url: str, tmp_path: Path) -> Broker:
 def port(watched: SteppedProgram, broker: Broker) -> Iterator[int]:
     """Where the ops server of a program on RabbitMQ and PostgreSQL listens."""
     server = OpsServer(
-        Address("127.0.0.1", 0),
+        ListenAddress("127.0.0.1", 0),
         watched.instruments,
         watched.database,
         broker,

@@ -8,14 +8,14 @@ import pytest
 
 from worker.errors import ConfigurationError, DestinationError
 from worker.secrets import secret_reader
-from worker.settings import Address, read_settings
+from worker.settings import ListenAddress, read_settings
 
 
 def test_without_anything_everything_is_embedded() -> None:
     settings = read_settings({})
     assert settings.broker_url is None and settings.database_is_embedded
     assert settings.database_url == "sqlite:///var/writeback.sqlite3"
-    assert settings.ops_address == Address("127.0.0.1", 9464) and settings.ops_address_is_default
+    assert settings.ops_address == ListenAddress("127.0.0.1", 9464) and settings.ops_address_is_default
     assert (settings.batch_size, settings.linger, settings.log_format) == (500, 0.02, "json")
     assert settings.retain_days == 400
 

@@ -24,7 +24,7 @@ from worker.core.judging import Waits
 from worker.core.retry import next_attempt_delay
 from worker.destinations.file_port import (
     FileDestination,
-    Given,
+    GivenNumber,
     Installation,
     Replaceable,
     Secret,
@@ -40,7 +40,7 @@ from worker.errors import (
     UnavailableError,
     UnreadableError,
 )
-from worker.failpoints import Arrow, Part, reached
+from worker.failpoints import Arrow, Step, reached
 from worker.instruments import Instruments
 from worker.store.catalogue.catalogue import load_document
 from worker.store.database.engine import Database, share_catalogue
@@ -160,7 +160,11 @@ class Flush:
         if not definition.file.is_numbered:
             return False
         last = self._open(definition.destination).last_given(claim.export_id)
-        if last is None or last.number < run["sequence"] or last == Given(run["sequence"], run["run_id"]):
+        if (
+            last is None
+            or last.number < run["sequence"]
+            or last == GivenNumber(run["sequence"], run["run_id"])
+        ):
             return False
         with self._database.write() as connection:
             run_rows.renumber(connection, claim, last.number)
@@ -243,7 +247,7 @@ class Flush:
             raise
         self._depart(claim, destination, names, uploaded)
         if pinned.file.is_numbered and run["resend_of"] is None:
-            destination.note_given(claim.export_id, Given(run["sequence"], run["run_id"]))
+            destination.note_given(claim.export_id, GivenNumber(run["sequence"], run["run_id"]))
         destination.publish(names.part, names.file, replace=replace)
         reached(Arrow.RENAME_DONE, claim.export_id)
 
@@ -353,7 +357,7 @@ class Flush:
 
     def sweep_one(self, run: RowMapping) -> None:
         """Removes what attempts on a closed run left behind. Raises UnavailableError."""
-        reached(Part.SWEEP, run["export_id"])
+        reached(Step.SWEEP, run["export_id"])
         is_old = self._clock() - run["finished_at"] > _GIVEN_UP
         self._sweep_run(run["export_id"], run["run_id"], run["file_name"], give_up=is_old)
 
@@ -456,7 +460,7 @@ class Flush:
     def _count(self, claim: Claim) -> None:
         """A count that is lost, with the database or by a defect, is no more than that: the run is settled."""
         try:
-            reached(Part.COUNT, claim.export_id)
+            reached(Step.COUNT, claim.export_id)
             self._count_run(claim)
         except UnavailableError:
             return
@@ -549,7 +553,7 @@ class _Rows:
 
 
 def _row(values: str) -> list[Any]:
-    reached(Part.ROW_RENDERED, values)
+    reached(Step.ROW_RENDERED, values)
     row: list[Any] = orjson.loads(values)
     return row
 

@@ -10,7 +10,7 @@ from worker import __version__
 from worker.clock import Clock
 from worker.delivery.attempt import Flush, require_readable
 from worker.delivery.scheduler import Scheduler
-from worker.failpoints import Arrow, Part, reached
+from worker.failpoints import Arrow, Step, reached
 from worker.instruments import Instruments
 from worker.running.isolation import STOPS_RUNS
 from worker.running.loops import Loop
@@ -134,7 +134,7 @@ class Flusher:
         broken = None
         for claim in self._held():
             try:
-                reached(Part.LEASES, claim.export_id)
+                reached(Step.LEASES, claim.export_id)
                 with self._database.write() as connection:
                     claims.renew(connection, claim)
             except Exception as error:  # noqa: BLE001 - the other leases are renewed first

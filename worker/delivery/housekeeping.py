@@ -16,7 +16,7 @@ from sqlalchemy import RowMapping
 from worker import __version__
 from worker.clock import Clock
 from worker.delivery.attempt import Flush
-from worker.failpoints import Part, reached
+from worker.failpoints import Step, reached
 from worker.instruments import Instruments
 from worker.running.isolation import Isolation
 from worker.running.loops import Loop
@@ -74,7 +74,7 @@ class Housekeeping:
         loop.run(lambda: self._turn(stop), stop)
 
     def _turn(self, stop: threading.Event) -> float:
-        reached(Part.HOUSEKEEPING)
+        reached(Step.HOUSEKEEPING)
         if not self.once(stop):
             return _BREATH
         return _ASIDE if self._tasks.passed_over() else _EVERY
@@ -107,7 +107,7 @@ class Housekeeping:
 
     def _forget(self) -> None:
         with self._database.write() as connection:
-            reached(Part.FORGET)
+            reached(Step.FORGET)
             forget_old(connection, self._clock())
         with self._database.write() as connection:
             asides.forget(connection, self._clock())
@@ -122,7 +122,7 @@ class Housekeeping:
 
     def _note_quiet_days_of(self, export_id: str) -> None:
         with self._database.write() as connection:
-            reached(Part.QUIET, export_id)
+            reached(Step.QUIET, export_id)
             found = quiet.note_quiet_days_of(connection, export_id, self._clock())
         for day in found:
             log.warning("a day in session without a single tardy", export=export_id, day=day.isoformat())
@@ -134,7 +134,7 @@ class Housekeeping:
             self._pulse.beat("housekeeping")
             return stop.wait(_BREATH) or monotonic() > deadline
 
-        reached(Part.PURGE)
+        reached(Step.PURGE)
         purged = purging.purge(self._database, now - self._retain, now, pause=enough)
         if purged.tardies:
             log.info(

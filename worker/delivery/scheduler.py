@@ -15,7 +15,7 @@ from worker.clock import Clock
 from worker.core.due import local_date
 from worker.destinations.kinds import require_known
 from worker.errors import ConfigurationError, UnavailableError
-from worker.failpoints import Arrow, Part, reached
+from worker.failpoints import Arrow, Step, reached
 from worker.instruments import Instruments
 from worker.running.isolation import STOPS_RUNS, Isolation
 from worker.store.catalogue.catalogue import Export, load_export
@@ -54,7 +54,7 @@ class Scheduler:
         busy, broken = False, None
         for step in (self._write_due_times, self._judge, self._request_continuous, self._seal):
             try:
-                reached(Part.TICK)
+                reached(Step.TICK)
                 busy |= step(now)
             except (UnavailableError, ConfigurationError):
                 raise

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from worker.demo.district import LINCOLN, REFERENCES, ROOSEVELT, SCHOOLS, ZONE, School, clock_time
+from worker.demo.district import LINCOLN, REFERENCES, ROOSEVELT, SCHOOLS, ZONE, DemoSchool, clock_time
 from worker.demo.messages import Post, command
 
 _DAILY: dict[str, Any] = {
@@ -55,11 +55,11 @@ _GENESIS: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class DemoExport:
     """An export of the demo and what a person knows of it: its schools, when and why it runs."""
 
     definition: dict[str, Any]
-    schools: tuple[School, ...]
+    schools: tuple[DemoSchool, ...]
     runs_at: datetime
     trigger: str
     needs_period: bool
@@ -69,14 +69,14 @@ class Export:
         return str(self.definition["export_id"])
 
 
-CENTRAL = Export(
+CENTRAL = DemoExport(
     definition=_DAILY,
     schools=(LINCOLN, ROOSEVELT),
     runs_at=clock_time("10:30"),
     trigger="schedule",
     needs_period=True,
 )
-DISTRICT = Export(
+DISTRICT = DemoExport(
     definition=_GENESIS,
     schools=SCHOOLS,
     runs_at=clock_time("10:35"),

@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from worker.demo.demo_run import Result
+from worker.demo.demo_run import DemoResult
 from worker.demo.district import SCHOOLS
 from worker.demo.expected import MOMENTS
 from worker.demo.home import LOG
@@ -21,7 +21,7 @@ _STATES = ("delivered", "held", "buffered", "cancelled", "superseded")
 _ADDS_UP = "Buffered entries go with the next run. The numbers add up, and the files are as they were sent."
 
 
-def show(console: Console, result: Result, try_next: list[str]) -> None:
+def show(console: Console, result: DemoResult, try_next: list[str]) -> None:
     """Prints the whole report."""
     summary = result.summary
     _show_head(console, summary)

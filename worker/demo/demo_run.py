@@ -11,7 +11,7 @@ from typing import Any
 
 from worker.demo.checks import problems
 from worker.demo.demo_exports import commands
-from worker.demo.demo_tardies import Tardy, corrected, generate
+from worker.demo.demo_tardies import DemoTardy, corrected, generate
 from worker.demo.demo_tardies import posts as tardy_posts
 from worker.demo.district import reference_data
 from worker.demo.expected import MOMENTS, expect
@@ -22,7 +22,7 @@ from worker.demo.summary import Summary, summarise
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class DemoResult:
     """What the demo came to. `problems`: what does not add up; `telling`: a tardy worth a `trace`."""
 
     summary: Summary
@@ -34,7 +34,7 @@ class Result:
         return {**asdict(self.summary), "problems": self.problems, "try_next": try_next}
 
 
-def run_demo(environment: Mapping[str, str], on_moment: Callable[[datetime], None]) -> Result:
+def run_demo(environment: Mapping[str, str], on_moment: Callable[[datetime], None]) -> DemoResult:
     """Runs the demo in WRITEBACK_HOME/demo; no other variable has a say.
 
     Raises ConfigurationError (the folder), RefusedError (it is in use), WritebackError (a part of the program
@@ -47,10 +47,10 @@ def run_demo(environment: Mapping[str, str], on_moment: Callable[[datetime], Non
     with closing(Morning(home)) as morning, logging_into(home / LOG):
         morning.run(posts, on_moment)
         summary = summarise(morning, posts, as_seen_here(home))
-    return Result(summary, problems(summary, expect(tardies, posts)), corrected(tardies).tardy_id)
+    return DemoResult(summary, problems(summary, expect(tardies, posts)), corrected(tardies).tardy_id)
 
 
-def everything(tardies: tuple[Tardy, ...]) -> list[Post]:
+def everything(tardies: tuple[DemoTardy, ...]) -> list[Post]:
     """Every message of the morning."""
     return [*reference_data(MOMENTS[0]), *commands(MOMENTS[0]), *tardy_posts(tardies)]
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from worker.demo.district import LINCOLN, REFERENCES, SCHOOLS, Bell, School, clock_time
+from worker.demo.district import LINCOLN, REFERENCES, SCHOOLS, Bell, DemoSchool, clock_time
 from worker.demo.messages import Post, cut_off, event
 
 AMENDED = 12  # of these …
@@ -33,7 +33,7 @@ _REASONS = ("CAR", "MED", "OVS")
 
 
 @dataclass(frozen=True, slots=True)
-class Student:
+class DemoStudent:
     """A made-up student."""
 
     local_id: str
@@ -52,7 +52,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Tardy:
+class DemoTardy:
     """One tardy with everything that will be sent of it.
 
     `bell` is the period it happened in (None: between two); `says_period`: the behavior system names it,
@@ -60,8 +60,8 @@ class Tardy:
     """
 
     tardy_id: str
-    school: School
-    student: Student
+    school: DemoSchool
+    student: DemoStudent
     occurred_at: datetime
     bell: Bell | None
     says_period: bool
@@ -70,7 +70,7 @@ class Tardy:
     again_at: datetime | None = None
 
 
-def generate() -> tuple[Tardy, ...]:
+def generate() -> tuple[DemoTardy, ...]:
     """The morning's tardies in the order in which they happened."""
     rng = Random(_SEED)
     found = [tardy for school in SCHOOLS for tardy in _of_school(rng, school)]
@@ -79,14 +79,14 @@ def generate() -> tuple[Tardy, ...]:
     return tuple(_with_changes(rng, named))
 
 
-def posts(tardies: Sequence[Tardy]) -> list[Post]:
+def posts(tardies: Sequence[DemoTardy]) -> list[Post]:
     """Every message about them, and one that is cut off on its way."""
     sent = [post for tardy in tardies for post in _posts_of(tardy)]
     lost = next(post for post in sent if post.at >= _CUT_OFF_AT - timedelta(minutes=5))
     return [*sent, cut_off(lost, _CUT_OFF_AT)]
 
 
-def corrected(tardies: Sequence[Tardy]) -> Tardy:
+def corrected(tardies: Sequence[DemoTardy]) -> DemoTardy:
     """The one that is amended after the daily file has gone."""
     return next(tardy for tardy in tardies if tardy.versions[-1].sent_at == _CORRECTED_AT)
 
@@ -94,7 +94,7 @@ def corrected(tardies: Sequence[Tardy]) -> Tardy:
 # what happens at a school
 
 
-def _of_school(rng: Random, school: School) -> Iterator[Tardy]:
+def _of_school(rng: Random, school: DemoSchool) -> Iterator[DemoTardy]:
     numbers = rng.sample(range(100_000, 1_000_000), school.tardies)
     passing = IN_PASSING if school is LINCOLN else ()
     for index, number in enumerate(numbers):
@@ -105,12 +105,12 @@ def _of_school(rng: Random, school: School) -> Iterator[Tardy]:
             yield _tardy(rng, school, student, *_late(rng, school))
 
 
-def _student(rng: Random, number: int) -> Student:
+def _student(rng: Random, number: int) -> DemoStudent:
     first, last = rng.choice(_FIRST_NAMES.split()), rng.choice(_LAST_NAMES.split())
-    return Student(str(number), first, last, str(rng.randint(6, 12)))
+    return DemoStudent(str(number), first, last, str(rng.randint(6, 12)))
 
 
-def _late(rng: Random, school: School) -> tuple[datetime, Bell]:
+def _late(rng: Random, school: DemoSchool) -> tuple[datetime, Bell]:
     """When a student comes late, and to which period: mostly the first, mostly by a few minutes."""
     begun = [
         bell for bell in school.bells if clock_time(bell.start, school.zone) < _LAST - timedelta(minutes=5)
@@ -121,10 +121,12 @@ def _late(rng: Random, school: School) -> tuple[datetime, Bell]:
     return min(at, _LAST.astimezone(school.zone)), bell
 
 
-def _tardy(rng: Random, school: School, student: Student, at: datetime, bell: Bell | None) -> Tardy:
+def _tardy(
+    rng: Random, school: DemoSchool, student: DemoStudent, at: datetime, bell: Bell | None
+) -> DemoTardy:
     [code] = rng.choices(list(REFERENCES), weights=[80, 13, 7])
     sent_at = at + timedelta(seconds=rng.randrange(15, 90))
-    return Tardy(
+    return DemoTardy(
         tardy_id="",
         school=school,
         student=student,
@@ -139,7 +141,7 @@ def _tardy(rng: Random, school: School, student: Student, at: datetime, bell: Be
 # what happens on the way
 
 
-def _with_changes(rng: Random, tardies: Sequence[Tardy]) -> Iterator[Tardy]:
+def _with_changes(rng: Random, tardies: Sequence[DemoTardy]) -> Iterator[DemoTardy]:
     early = [tardy for tardy in tardies if tardy.occurred_at < _CHANGED_UNTIL and tardy.bell is not None]
     plain = [tardy for tardy in early if tardy.versions[0].code == "TARDY"]
     void, late = rng.sample([tardy for tardy in plain if tardy.school is LINCOLN], 2)
@@ -155,16 +157,16 @@ def _with_changes(rng: Random, tardies: Sequence[Tardy]) -> Iterator[Tardy]:
         yield changed.get(tardy.tardy_id, tardy)
 
 
-def _voided(tardy: Tardy) -> Tardy:
+def _voided(tardy: DemoTardy) -> DemoTardy:
     [first] = tardy.versions
     return replace(tardy, versions=(first, Version(2, None, first.sent_at + timedelta(minutes=21))))
 
 
-def _amended(tardy: Tardy, at: datetime) -> Tardy:
+def _amended(tardy: DemoTardy, at: datetime) -> DemoTardy:
     return replace(tardy, versions=(*tardy.versions, Version(2, "TARDY-EX", at)))
 
 
-def _excused(rng: Random, tardy: Tardy, *, overtaking: bool) -> Tardy:
+def _excused(rng: Random, tardy: DemoTardy, *, overtaking: bool) -> DemoTardy:
     """A note from home; where the first version is stuck in an offline tablet, the second comes first."""
     after = _amended(tardy, tardy.versions[0].sent_at + timedelta(minutes=rng.randint(3, 9)))
     if not overtaking:
@@ -174,7 +176,7 @@ def _excused(rng: Random, tardy: Tardy, *, overtaking: bool) -> Tardy:
     return replace(after, versions=(stuck, second))
 
 
-def _again(rng: Random, tardy: Tardy) -> Tardy:
+def _again(rng: Random, tardy: DemoTardy) -> DemoTardy:
     """The publisher did not hear the confirmation and sends the message again."""
     return replace(tardy, again_at=tardy.versions[0].sent_at + timedelta(seconds=rng.randint(5, 1200)))
 
@@ -182,14 +184,14 @@ def _again(rng: Random, tardy: Tardy) -> Tardy:
 # as messages
 
 
-def _posts_of(tardy: Tardy) -> Iterator[Post]:
+def _posts_of(tardy: DemoTardy) -> Iterator[Post]:
     for version in tardy.versions:
         yield _post(tardy, version, version.sent_at)
     if tardy.again_at is not None:
         yield replace(_post(tardy, tardy.versions[0], tardy.versions[0].sent_at), at=tardy.again_at)
 
 
-def _post(tardy: Tardy, version: Version, at: datetime) -> Post:
+def _post(tardy: DemoTardy, version: Version, at: datetime) -> Post:
     message_id = f"{tardy.tardy_id}-v{version.number}"
     named = {"tardy_id": tardy.tardy_id, "version": version.number, "school_id": tardy.school.school_id}
     if version.code is None:
@@ -198,7 +200,7 @@ def _post(tardy: Tardy, version: Version, at: datetime) -> Post:
     return event(kind, named | _details(tardy, version.code), message_id, at)
 
 
-def _details(tardy: Tardy, code: str) -> dict[str, Any]:
+def _details(tardy: DemoTardy, code: str) -> dict[str, Any]:
     student = tardy.student
     details: dict[str, Any] = {
         "occurred_at": tardy.occurred_at.isoformat(),

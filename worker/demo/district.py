@@ -30,7 +30,7 @@ class Bell:
 
 
 @dataclass(frozen=True, slots=True)
-class School:
+class DemoSchool:
     """One school. `late_start`: the bells of this very day, where they are not the regular ones.
 
     `tardies` is how many happen there that morning.
@@ -56,7 +56,7 @@ def _bells(*times: str) -> tuple[Bell, ...]:
     )
 
 
-LINCOLN = School(
+LINCOLN = DemoSchool(
     school_id="0012",
     name="Lincoln High",
     sis_id="12",
@@ -64,7 +64,7 @@ LINCOLN = School(
     tardies=150,
     regular=_bells("08:00-08:50", "08:55-09:45", "09:50-10:40", "10:45-11:35"),
 )
-ROOSEVELT = School(
+ROOSEVELT = DemoSchool(
     school_id="0034",
     name="Roosevelt Middle",
     sis_id="34",
@@ -73,7 +73,7 @@ ROOSEVELT = School(
     regular=_bells("08:00-08:45", "08:50-09:35", "09:40-10:25", "10:30-11:15"),
     late_start=_bells("09:00-09:35", "09:40-10:15", "10:20-10:55", "11:00-11:35"),
 )
-PANHANDLE = School(
+PANHANDLE = DemoSchool(
     school_id="0056",
     name="Panhandle High",
     sis_id="56",
@@ -115,7 +115,7 @@ def _code(code: str, reference: str | None, school_id: str | None, at: datetime)
     return event("behavior_code.saved", data, f"code-{code}-{school_id or 'all'}", at)
 
 
-def _school(school: School, at: datetime) -> Iterator[Post]:
+def _school(school: DemoSchool, at: datetime) -> Iterator[Post]:
     data = {
         "school_id": school.school_id,
         "version": 1,
@@ -131,7 +131,7 @@ def _school(school: School, at: datetime) -> Iterator[Post]:
     yield event("school_day.saved", day, f"day-{school.school_id}-{HOLIDAY}", at)
 
 
-def _bell_schedule(school: School, name: str, bells: tuple[Bell, ...], at: datetime) -> Post:
+def _bell_schedule(school: DemoSchool, name: str, bells: tuple[Bell, ...], at: datetime) -> Post:
     regular = name == "regular"
     data = {
         "school_id": school.school_id,

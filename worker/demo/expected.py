@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from worker.demo.demo_exports import EXPORTS, Export
-from worker.demo.demo_tardies import Tardy, Version
+from worker.demo.demo_exports import EXPORTS, DemoExport
+from worker.demo.demo_tardies import DemoTardy, Version
 from worker.demo.district import UNMAPPED, clock_time
 from worker.demo.messages import Post
 
@@ -32,7 +32,7 @@ class Expected:
     overtaken: int
 
 
-def expect(tardies: Sequence[Tardy], posts: Sequence[Post]) -> Expected:
+def expect(tardies: Sequence[DemoTardy], posts: Sequence[Post]) -> Expected:
     """What must come of these tardies and messages."""
     return Expected(
         states={export.export_id: _states(export, tardies) for export in EXPORTS},
@@ -42,7 +42,7 @@ def expect(tardies: Sequence[Tardy], posts: Sequence[Post]) -> Expected:
     )
 
 
-def _in_turn(tardy: Tardy) -> dict[datetime, Version]:
+def _in_turn(tardy: DemoTardy) -> dict[datetime, Version]:
     """The versions that came to be the newest, by the moment at which they did."""
     found: dict[datetime, Version] = {}
     newest = 0
@@ -55,12 +55,12 @@ def _in_turn(tardy: Tardy) -> dict[datetime, Version]:
     return found
 
 
-def _states(export: Export, tardies: Sequence[Tardy]) -> Counter[str]:
+def _states(export: DemoExport, tardies: Sequence[DemoTardy]) -> Counter[str]:
     ours = [tardy for tardy in tardies if tardy.school in export.schools]
     return Counter(state for tardy in ours for state in _fates(export, tardy))
 
 
-def _fates(export: Export, tardy: Tardy) -> list[str]:
+def _fates(export: DemoExport, tardy: DemoTardy) -> list[str]:
     """The end of each version that mattered: a newer one takes the place of one that has not gone."""
     fates: list[str] = []
     newest = _in_turn(tardy)
@@ -74,7 +74,7 @@ def _fates(export: Export, tardy: Tardy) -> list[str]:
     return fates
 
 
-def _fate(export: Export, tardy: Tardy, version: Version) -> str:
+def _fate(export: DemoExport, tardy: DemoTardy, version: Version) -> str:
     if version.code is None:
         return "cancelled"
     unmapped = (tardy.school.school_id, version.code) == UNMAPPED

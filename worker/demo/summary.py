@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, exists, func, select
 
 from schemas.rejections import REJECTION_CODES
-from worker.demo.demo_exports import EXPORTS, Export
+from worker.demo.demo_exports import EXPORTS, DemoExport
 from worker.demo.district import DAY, ZONE
 from worker.demo.messages import Post
 from worker.demo.morning import Morning
@@ -62,7 +62,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class DemoHeld:
     """Entries of an export that wait for the same thing."""
 
     export_id: str
@@ -72,7 +72,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
+class DemoParked:
     """A message that could not be understood."""
 
     parked_id: str
@@ -90,8 +90,8 @@ class Summary:
     messages: Messages
     exports: list[ExportCounts]
     runs: list[Run]
-    held: list[Held]
-    parked: list[Parked]
+    held: list[DemoHeld]
+    parked: list[DemoParked]
     replies: list[str]
 
 
@@ -108,7 +108,7 @@ def summarise(morning: Morning, posts: Sequence[Post], home: Path) -> Summary:
             exports=[_counts(connection, export) for export in EXPORTS],
             runs=[_run(row, home) for row in _run_rows(connection)],
             held=list(_held(connection)),
-            parked=[Parked(one.parked_id, one.code, one.reason) for one in parked],
+            parked=[DemoParked(one.parked_id, one.code, one.reason) for one in parked],
             replies=[one["type"] for one in morning.replies() if _answers(one, asked)],
         )
 
@@ -155,7 +155,7 @@ def _counted(morning: Morning) -> Counter[tuple[str, str]]:
     return found
 
 
-def _counts(connection: Connection, export: Export) -> ExportCounts:
+def _counts(connection: Connection, export: DemoExport) -> ExportCounts:
     rows = connection.execute(
         select(entries.c.state, func.count().label("entries"))
         .where(entries.c.export_id == export.export_id)
@@ -194,11 +194,11 @@ def _run(row: RowMapping, home: Path) -> Run:
     )
 
 
-def _held(connection: Connection) -> Iterator[Held]:
+def _held(connection: Connection) -> Iterator[DemoHeld]:
     rows = connection.execute(
         select(entries.c.export_id, entries.c.reason_code, entries.c.reason, func.count())
         .where(entries.c.state == "held")
         .group_by(entries.c.export_id, entries.c.reason_code, entries.c.reason)
         .order_by(entries.c.export_id, func.count().desc(), entries.c.reason)
     )
-    yield from (Held(*row) for row in rows)
+    yield from (DemoHeld(*row) for row in rows)

@@ -27,7 +27,7 @@ class Uploaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenNumber:
     """A file number and the run that took it."""
 
     number: int
@@ -79,10 +79,10 @@ class FileDestination(Protocol):
     def publish(self, temporary: str, name: str, *, replace: Replaceable | None) -> None:
         """Renames a temporary file to its final name, durably. Raises as `require_free`."""
 
-    def last_given(self, export_id: str) -> Given | None:
+    def last_given(self, export_id: str) -> GivenNumber | None:
         """The last file number of the export that the place knows of, None: none."""
 
-    def note_given(self, export_id: str, given: Given) -> None:
+    def note_given(self, export_id: str, given: GivenNumber) -> None:
         """Has the place know, durably, that a file of this number is about to get its final name there."""
 
     def fence(self, names: Iterable[str], fenced: str, *, mark: str) -> bool:

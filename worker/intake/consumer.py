@@ -36,7 +36,7 @@ from worker.clock import Clock
 from worker.core.bells import oddities, parse_bell_schedule
 from worker.destinations.places import Places
 from worker.errors import RowError, UnavailableError
-from worker.failpoints import Arrow, Part, reached
+from worker.failpoints import Arrow, Step, reached
 from worker.instruments import Instruments
 from worker.intake.admission import envelope_in, event_in
 from worker.intake.setbacks import (
@@ -155,7 +155,7 @@ class Intake:
 
     def _attend(self, stop: threading.Event, loop: Loop) -> float:
         try:
-            reached(Part.CONSUMER)
+            reached(Step.CONSUMER)
             self._session(stop)
         except Exception as error:
             if self._failures == 0:

@@ -27,7 +27,7 @@ _TALKATIVE = "pika"
 _FIRST_KEYS = ("timestamp", "level", "logger", "event")
 
 
-class _Handler(logging.StreamHandler[TextIO]):
+class _LogHandler(logging.StreamHandler[TextIO]):
     """The one handler that `configure_logs` puts in place, and finds again."""
 
 
@@ -42,8 +42,8 @@ def configure_logs(format: LogFormat, level: str, stream: TextIO | None = None) 
     logging.getLogger(_TALKATIVE).setLevel(logging.CRITICAL)
     root = logging.getLogger()
     root.setLevel(max(logging.WARNING, logging.getLogger(_OURS).level))
-    root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler, _Handler)]
-    handler = _Handler(stream)
+    root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler, _LogHandler)]
+    handler = _LogHandler(stream)
     handler.setFormatter(_formatter(format, stream))
     root.addHandler(handler)
     structlog.configure(

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class Reading(Generic[T]):
     """What came of a question: a value, or one line that says why there is none."""
 
     value: T | None
@@ -31,7 +31,7 @@ class _Asking(Generic[T]):
     def __init__(self) -> None:
         self.began = monotonic()
         self.done = threading.Event()
-        self.answer: Answer[T] | None = None
+        self.answer: Reading[T] | None = None
 
 
 class Probe(Generic[T]):
@@ -48,7 +48,7 @@ class Probe(Generic[T]):
         self._patience = patience
         self._lock = threading.Lock()
         self._asking: _Asking[T] | None = None
-        self._last: Answer[T] | None = None
+        self._last: Reading[T] | None = None
         self._fresh_until = 0.0
 
     def begin(self) -> None:
@@ -58,7 +58,7 @@ class Probe(Generic[T]):
                 self._asking = _Asking()
                 threading.Thread(target=self._run, args=(self._asking,), name="probe", daemon=True).start()
 
-    def answer(self) -> Answer[T]:
+    def answer(self) -> Reading[T]:
         """The answer; waits for it no longer than the patience lasts since the question was put."""
         self.begin()
         with self._lock:
@@ -67,7 +67,7 @@ class Probe(Generic[T]):
             assert last is not None
             return last
         asking.done.wait(max(0.0, asking.began + self._patience - monotonic()))
-        return asking.answer or Answer(None, f"no answer within {self._patience:g} s")
+        return asking.answer or Reading(None, f"no answer within {self._patience:g} s")
 
     def _run(self, asking: _Asking[T]) -> None:
         answer = self._put()
@@ -77,11 +77,11 @@ class Probe(Generic[T]):
             self._asking = None
         asking.done.set()
 
-    def _put(self) -> Answer[T]:
+    def _put(self) -> Reading[T]:
         try:
-            return Answer(self._ask())
+            return Reading(self._ask())
         except WritebackError as error:
-            return Answer(None, str(error))
+            return Reading(None, str(error))
         except Exception:  # whatever it is, who asks is told that there is no answer
             log.error("a probe failed", exc_info=True)
-            return Answer(None, "an error of the program; look in the log")
+            return Reading(None, "an error of the program; look in the log")

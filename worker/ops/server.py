@@ -22,7 +22,7 @@ from worker.clock import Clock
 from worker.instruments import Instruments, Pulse
 from worker.ops.metrics import StateCollector
 from worker.ops.probe import Probe
-from worker.settings import Address
+from worker.settings import ListenAddress
 from worker.store.database.engine import Database
 
 log = structlog.get_logger("ops")
@@ -77,7 +77,7 @@ class OpsServer:
 
     def __init__(
         self,
-        address: Address,
+        address: ListenAddress,
         instruments: Instruments,
         database: Database,
         broker: Broker,
@@ -149,12 +149,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_port = False  # a taken port is an error, whatever the version of Python prefers
 
-    def __init__(self, address: Address, answer: Callable[[str], Page]) -> None:
+    def __init__(self, address: ListenAddress, answer: Callable[[str], Page]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self.answer = answer
         self._clients: dict[socket.socket, None] = {}  # the longest there comes first
         self._counting = threading.Lock()
-        super().__init__((address.host, address.port), _Handler)
+        super().__init__((address.host, address.port), _Pages)
 
     def server_bind(self) -> None:
         # HTTPServer's own also looks its host's name up, which may take long and serves nothing here.
@@ -185,7 +185,7 @@ class _Server(ThreadingHTTPServer):
             log.error("an ops request failed", exc_info=True)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Pages(BaseHTTPRequestHandler):
     server: _Server
     server_version = "writeback"
     sys_version = ""

@@ -10,7 +10,7 @@ import structlog
 from worker import __version__
 from worker.broker.ports import OUTCOMES_EXCHANGE, Broker, Outgoing, Publisher
 from worker.clock import Clock
-from worker.failpoints import Arrow, Part, reached
+from worker.failpoints import Arrow, Step, reached
 from worker.instruments import Instruments
 from worker.running.isolation import Isolation
 from worker.running.loops import Loop
@@ -59,7 +59,7 @@ class Outbox:
             publisher.close()
 
     def _look(self, publisher: Publisher) -> float:
-        reached(Part.OUTBOX)
+        reached(Step.OUTBOX)
         return 0 if self.publish_some(publisher) else _IDLE
 
     def publish_some(self, publisher: Publisher) -> int:
@@ -86,7 +86,7 @@ class Outbox:
 
     def _tell(self, publisher: Publisher, outcome: Unpublished) -> bool:
         def publish() -> bool:
-            reached(Part.OUTCOME, outcome.type)
+            reached(Step.OUTCOME, outcome.type)
             _publish(publisher, outcome)
             reached(Arrow.OUTBOX_PUBLISHED)
             return True

@@ -14,7 +14,7 @@ from worker.store.catalogue.mappings import mappings_said
 from worker.store.definitions import definitions
 from worker.store.queries.known_reference import (
     Published,
-    Waiting,
+    WaitingEntries,
     held_for,
     named_by_tardies,
     not_required,
@@ -97,7 +97,7 @@ def _of(counts: dict[CodeKey, _Count], district_id: str, school_id: str, code: s
     return counts[general] if general in counts and own not in counts else counts.setdefault(own, _Count())
 
 
-def _waits_for_code(one: Waiting) -> bool:
+def _waits_for_code(one: WaitingEntries) -> bool:
     if one.code is None:
         return False
     sentences = (code_not_known(one.code, one.school_id), code_lacks_reference(one.code, one.school_id))

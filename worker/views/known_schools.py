@@ -12,7 +12,7 @@ from worker.core.rows import bells_named, no_bells, period_lacks_reference, scho
 from worker.store.definitions import definitions
 from worker.store.queries.known_reference import (
     Published,
-    Waiting,
+    WaitingEntries,
     held_for,
     named_by_tardies,
     published,
@@ -84,7 +84,7 @@ def known_schools(connection: Connection) -> list[KnownSchool]:
 
 def known_bells(connection: Connection, school_id: str | None = None) -> list[KnownBells]:
     """Every bell schedule by district, school and id, then the schools where none applies on some day."""
-    held: dict[SchoolKey, list[Waiting]] = {}
+    held: dict[SchoolKey, list[WaitingEntries]] = {}
     for waiting in held_for(connection):
         if school_id in (None, waiting.school_id):
             held.setdefault((waiting.district_id, waiting.school_id), []).append(waiting)
@@ -100,7 +100,7 @@ def known_bells(connection: Connection, school_id: str | None = None) -> list[Kn
     return schedules + without
 
 
-def _bells(one: Published, held: Sequence[Waiting]) -> KnownBells:
+def _bells(one: Published, held: Sequence[WaitingEntries]) -> KnownBells:
     by_period = {
         period["name"]: sum(
             waiting.count

@@ -13,7 +13,7 @@ from tests.program import SteppedProgram
 from worker.broker.by_url import open_broker
 from worker.broker.ports import Broker
 from worker.ops.server import OpsServer
-from worker.settings import Address
+from worker.settings import ListenAddress
 from worker.store.database import migrate
 
 Serve = Callable[..., OpsServer]
@@ -48,7 +48,7 @@ def serve(program: SteppedProgram, broker: Broker) -> Iterator[Serve]:
         other: Broker | None = None, *, migrated: Callable[[], bool] | None = None, port: int = 0
     ) -> OpsServer:
         server = OpsServer(
-            Address("127.0.0.1", port),
+            ListenAddress("127.0.0.1", port),
             program.instruments,
             program.database,
             other or broker,

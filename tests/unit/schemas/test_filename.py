@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.definition.filename import (
     FileNameError,
-    Naming,
+    FileNaming,
     name_problem,
     names_may_meet,
     render_name,
@@ -173,8 +173,8 @@ APART = [
 def test_two_templates_meet_where_one_name_can_be_of_both(pair: tuple[str, ...], meet: bool) -> None:
     one, other, *exports = pair
     mine, others = exports or ("one", "two")
-    assert names_may_meet(Naming(one, mine, "UTC"), Naming(other, others, "America/Denver")) is meet
-    assert names_may_meet(Naming(other, others, "America/Denver"), Naming(one, mine, "UTC")) is meet
+    assert names_may_meet(FileNaming(one, mine, "UTC"), FileNaming(other, others, "America/Denver")) is meet
+    assert names_may_meet(FileNaming(other, others, "America/Denver"), FileNaming(one, mine, "UTC")) is meet
 
 
 def test_a_zone_s_name_is_tried_in_the_schedule_s_own_zone() -> None:

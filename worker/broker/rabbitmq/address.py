@@ -30,7 +30,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class BrokerAddress:
     """The nodes in the order they are tried; the file of trusted certificates (None: the system's own) and
     the management API's address, where they were given."""
 
@@ -42,7 +42,7 @@ class Address:
         return f"RabbitMQ at {', '.join(map(str, self.nodes))}"
 
 
-def parse_address(url: str) -> Address:
+def parse_address(url: str) -> BrokerAddress:
     """Reads `amqp://a;amqps://b?cafile=…&management=http://…`.
 
     A node without user or virtual host takes the first node's; the options of any node hold for all.
@@ -58,7 +58,7 @@ def parse_address(url: str) -> Address:
     for part in parts:
         nodes.append(_node(part, nodes[0] if nodes else None))
     _check_options(options, any(node.tls for node in nodes))
-    return Address(tuple(nodes), options.get("cafile"), options.get("management"))
+    return BrokerAddress(tuple(nodes), options.get("cafile"), options.get("management"))
 
 
 def trust(cafile: str | None) -> ssl.SSLContext:

@@ -14,7 +14,7 @@ from amqp.exceptions import AccessRefused, NotAllowed, NotFound, PreconditionFai
 from worker.broker.bounds import excess
 from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
 from worker.broker.properties import Entry, decoded, split
-from worker.broker.rabbitmq.address import Address
+from worker.broker.rabbitmq.address import BrokerAddress
 from worker.broker.rabbitmq.vouching import Vouching
 from worker.broker.rabbitmq.wire import (
     BROKEN,
@@ -90,7 +90,7 @@ class _Intake:
 class RabbitMQConsumer:
     """`ports.Consumer` on RabbitMQ. Raises ConfigurationError where a queue is missing or may not be read."""
 
-    def __init__(self, address: Address, prefetch: int, vouching: Vouching) -> None:
+    def __init__(self, address: BrokerAddress, prefetch: int, vouching: Vouching) -> None:
         self._address = address
         self._dead: UnavailableError | None = None
         self._command_announced = False

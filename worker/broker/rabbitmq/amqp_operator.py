@@ -9,9 +9,9 @@ from amqp.exceptions import AccessRefused, NotFound
 
 from worker.broker import parking
 from worker.broker.ports import QUEUES, Outgoing, Parked, QueueDepth
-from worker.broker.rabbitmq.address import Address
+from worker.broker.rabbitmq.address import BrokerAddress
 from worker.broker.rabbitmq.management import unacknowledged
-from worker.broker.rabbitmq.parked_queue import Held, ParkedMessages
+from worker.broker.rabbitmq.parked_queue import InHand, ParkedMessages
 from worker.broker.rabbitmq.pika_publisher import Publication, RabbitMQPublisher
 from worker.broker.rabbitmq.vouching import Vouching
 from worker.broker.rabbitmq.wire import BROKEN, fail, open_wire
@@ -28,7 +28,7 @@ class RabbitMQOperator:
     meanwhile.
     """
 
-    def __init__(self, address: Address, vouching: Vouching) -> None:
+    def __init__(self, address: BrokerAddress, vouching: Vouching) -> None:
         self._address = address
         self._vouching = vouching
 
@@ -88,7 +88,7 @@ class RabbitMQOperator:
         """
         self._vouching.refuse_replaying()
         with ParkedMessages(self._address, self._vouching) as messages:
-            chosen: Iterable[Held] = messages.take()
+            chosen: Iterable[InHand] = messages.take()
             if parked_ids is not None:
                 chosen = messages.choose(set(parked_ids))
                 parking.refuse_homeless([held.parked for held in chosen])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
 
-from worker.broker.rabbitmq.address import Address
+from worker.broker.rabbitmq.address import BrokerAddress
 from worker.broker.rabbitmq.wire import (
     BROKEN,
     Channel,
@@ -18,7 +18,7 @@ from worker.broker.topology import BINDINGS, EXCHANGES, QUEUES, Binding, Exchang
 from worker.errors import ConfigurationError
 
 
-def prepare(address: Address) -> None:
+def prepare(address: BrokerAddress) -> None:
     """Makes everything of the contract be there, as the contract says. Doing it again changes nothing.
 
     Where the user may not declare, it verifies that the exchange or queue is there (a binding can't be asked

@@ -7,12 +7,12 @@ import http.client
 import json
 from urllib.parse import quote, urlsplit
 
-from worker.broker.rabbitmq.address import Address, trust
+from worker.broker.rabbitmq.address import BrokerAddress, trust
 
 TIMEOUT = 3.0
 
 
-def unacknowledged(address: Address, queue: str) -> int | None:
+def unacknowledged(address: BrokerAddress, queue: str) -> int | None:
     """How many messages of the queue are handed out and not acknowledged; None: not told."""
     if address.management is None:
         return None

@@ -15,7 +15,7 @@ from amqp.exceptions import AccessRefused, NotFound
 from worker.broker import parking
 from worker.broker.ports import REJECTED_QUEUE, Parked
 from worker.broker.properties import LEFT_OUT, at_most, decoded, respell, split
-from worker.broker.rabbitmq.address import Address
+from worker.broker.rabbitmq.address import BrokerAddress
 from worker.broker.rabbitmq.amqp_consumer import delivery_count
 from worker.broker.rabbitmq.pika_publisher import EncodedProperties, Publication, RabbitMQPublisher
 from worker.broker.rabbitmq.vouching import Vouching
@@ -34,7 +34,7 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class InHand:
     """One parked message in hand: `raw` is its property list, `returns` how often it was given back before;
     `by_us`: this program parked it."""
 
@@ -48,10 +48,10 @@ class Held:
 class ParkedMessages:
     """The queue of parked messages, as a context: at its end all that is not settled is given back."""
 
-    def __init__(self, address: Address, vouching: Vouching) -> None:
+    def __init__(self, address: BrokerAddress, vouching: Vouching) -> None:
         self._address = address
         self._vouching = vouching
-        self._held: dict[int, Held] = {}
+        self._held: dict[int, InHand] = {}
         self._publisher = RabbitMQPublisher(address, "operator")
 
     def __enter__(self) -> ParkedMessages:
@@ -76,7 +76,7 @@ class ParkedMessages:
             self._wire.hang_up()
             self._publisher.close()
 
-    def take(self, limit: int | None = None) -> Iterator[Held]:
+    def take(self, limit: int | None = None) -> Iterator[InHand]:
         """The oldest, one after the other, at most `limit`: as many as there were when the first was taken,
         so that what comes back at once is not taken again."""
         taken, there = 0, 1
@@ -92,13 +92,13 @@ class ParkedMessages:
             self._held[held.tag] = held
             yield held
 
-    def choose(self, parked_ids: set[str]) -> list[Held]:
+    def choose(self, parked_ids: set[str]) -> list[InHand]:
         """Those with these ids. Raises RefusedError naming the ids that are not there."""
         chosen = [held for held in self.take() if held.parked.parked_id in parked_ids]
         parking.refuse_unknown(parked_ids, {held.parked.parked_id for held in chosen})
         return chosen
 
-    def replay(self, held: Held) -> bool:
+    def replay(self, held: InHand) -> bool:
         """Puts it back in the queue it came from and settles it; false: it came from no queue of ours."""
         if not parking.can_be_replayed(held.parked):
             return False
@@ -108,7 +108,7 @@ class ParkedMessages:
         self.settle(held)
         return True
 
-    def settle(self, held: Held) -> None:
+    def settle(self, held: InHand) -> None:
         """It leaves the queue for good."""
         del self._held[held.tag]
         self._guarded(lambda: self._channel.basic_ack(held.tag))
@@ -127,7 +127,7 @@ class ParkedMessages:
                 lambda: self._channel.send_method(spec.Basic.Nack, "Lbb", (max(self._held), True, True))
             )
 
-    def _publish(self, queue: str, held: Held, raw: bytes) -> None:
+    def _publish(self, queue: str, held: InHand, raw: bytes) -> None:
         message = Publication("", queue, held.parked.body, EncodedProperties(raw), vouched=True)
         if self._publisher.send([message]):
             raise UnavailableError(f"{self._address}: there is no queue {queue}; the message stays parked")
@@ -148,7 +148,7 @@ class ParkedMessages:
             fail(error, self._address)
 
 
-def _held(content: Content, vouching: Vouching) -> Held:
+def _held(content: Content, vouching: Vouching) -> InHand:
     tag, raw = content.delivery_info["delivery_tag"], content.properties
     found = decoded(split(raw), at_most(first=_is_the_programs))
     headers, user = found.get("headers", {}), found.get("user_id")
@@ -162,7 +162,7 @@ def _held(content: Content, vouching: Vouching) -> Held:
         sender=vouching.sender_of_parked(user, headers),
     )
     returns = delivery_count(headers.get("x-delivery-count"), content.delivery_info["redelivered"])
-    return Held(parked, tag, raw, returns, by_us)
+    return InHand(parked, tag, raw, returns, by_us)
 
 
 def _is_the_programs(name: bytes) -> bool:
@@ -172,11 +172,11 @@ def _is_the_programs(name: bytes) -> bool:
     )
 
 
-def _user(held: Held) -> dict[str, str | int]:
+def _user(held: InHand) -> dict[str, str | int]:
     return {parking.USER: held.parked.sender} if held.parked.sender else {}
 
 
-def _renewed(held: Held) -> bytes:
+def _renewed(held: InHand) -> bytes:
     """Its property list for being published anew: what it says about itself stands in headers of ours from
     now on."""
     about = held.parked

@@ -22,7 +22,7 @@ from pika.exceptions import (
 from worker.broker import parking
 from worker.broker.ports import Delivery, Outgoing, Rejection
 from worker.broker.properties import respell, with_user
-from worker.broker.rabbitmq.address import Address, Node, trust
+from worker.broker.rabbitmq.address import BrokerAddress, Node, trust
 from worker.broker.rabbitmq.failures import is_answer, raise_for
 from worker.errors import UnavailableError, UndeliverableError
 
@@ -255,7 +255,7 @@ class ConfirmingChannel:
 class RabbitMQPublisher:
     """`ports.Publisher` on RabbitMQ. Connects at the first use."""
 
-    def __init__(self, address: Address, purpose: str = "publisher") -> None:
+    def __init__(self, address: BrokerAddress, purpose: str = "publisher") -> None:
         self._address = address
         self._purpose = purpose
         self._channel: ConfirmingChannel | None = None

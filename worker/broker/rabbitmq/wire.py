@@ -22,7 +22,7 @@ from kombu.connection import Connection
 from kombu.transport import pyamqp
 
 from worker import __version__
-from worker.broker.rabbitmq.address import Address, Node
+from worker.broker.rabbitmq.address import BrokerAddress, Node
 from worker.broker.rabbitmq.failures import raise_for
 from worker.errors import UnavailableError
 
@@ -232,7 +232,7 @@ class _Transport(pyamqp.Transport):
     Connection = Wire
 
 
-def open_wire(address: Address, purpose: str) -> Wire:
+def open_wire(address: BrokerAddress, purpose: str) -> Wire:
     """Connects to the first node that answers; `purpose` is shown among the broker's connections.
 
     Raises UnavailableError (none answers), ConfigurationError (one refuses what BROKER_URL says).
@@ -246,7 +246,7 @@ def open_wire(address: Address, purpose: str) -> Wire:
     raise UnavailableError("; ".join(map(str, failures)))
 
 
-def fail(error: BaseException, address: Address) -> NoReturn:
+def fail(error: BaseException, address: BrokerAddress) -> NoReturn:
     """Raises what happens next after an error on an open connection."""
     raise_for(error, str(address))
 

@@ -22,7 +22,7 @@ STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class DefinitionFile:
     """One definition as it stands in a file; `where` is `FILE` or `FILE: document N`."""
 
     where: str
@@ -37,7 +37,7 @@ class Valid:
     document: dict[str, Any]
 
 
-class UnreadableError(Exception):
+class UnreadableFileError(Exception):
     """A file that is neither JSON nor YAML, or not there; the text says why."""
 
 
@@ -48,7 +48,7 @@ def judge_files(files: Sequence[str]) -> tuple[list[Valid], list[str]]:
     for file in files:
         try:
             given = read_file(file)
-        except UnreadableError as error:
+        except UnreadableFileError as error:
             problems.append(f"{_name(file)}: {error}")
             continue
         for one in given:
@@ -56,18 +56,20 @@ def judge_files(files: Sequence[str]) -> tuple[list[Valid], list[str]]:
     return valid, problems + _repeated(valid)
 
 
-def read_file(file: str) -> list[Given]:
+def read_file(file: str) -> list[DefinitionFile]:
     """The definitions of one file (`-`: standard input). Raises UnreadableError."""
     text = _text(file)
     documents = [
         inner for outer in _parsed(text, file) for inner in (outer if isinstance(outer, list) else [outer])
     ]
     if not documents:
-        raise UnreadableError("there is no definition in it")
+        raise UnreadableFileError("there is no definition in it")
     name = _name(file)
     if len(documents) == 1:
-        return [Given(name, documents[0])]
-    return [Given(f"{name}: document {number}", raw) for number, raw in enumerate(documents, start=1)]
+        return [DefinitionFile(name, documents[0])]
+    return [
+        DefinitionFile(f"{name}: document {number}", raw) for number, raw in enumerate(documents, start=1)
+    ]
 
 
 def _name(file: str) -> str:
@@ -82,13 +84,13 @@ def _text(file: str) -> str:
             with Path(file).open("rb") as stream:
                 data = stream.read(LARGEST + 1)
     except OSError as error:
-        raise UnreadableError(f"it cannot be read: {error.strerror}") from None
+        raise UnreadableFileError(f"it cannot be read: {error.strerror}") from None
     if len(data) > LARGEST:
-        raise UnreadableError(f"it is larger than {LARGEST // 2**20} MiB; split it")
+        raise UnreadableFileError(f"it is larger than {LARGEST // 2**20} MiB; split it")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UnreadableError(f"it is not UTF-8 (byte {error.start + 1})") from None
+        raise UnreadableFileError(f"it is not UTF-8 (byte {error.start + 1})") from None
 
 
 def _parsed(text: str, file: str) -> list[Any]:
@@ -106,11 +108,11 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_no_name_twice, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise UnreadableError(f"it is not JSON: {error.msg} (line {error.lineno})") from None
+        raise UnreadableFileError(f"it is not JSON: {error.msg} (line {error.lineno})") from None
     except ValueError as error:
-        raise UnreadableError(f"it is not JSON: {error}") from None
+        raise UnreadableFileError(f"it is not JSON: {error}") from None
     except RecursionError:
-        raise UnreadableError("it is nested too deeply") from None
+        raise UnreadableFileError("it is nested too deeply") from None
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -132,15 +134,15 @@ def _yaml(text: str) -> list[Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1})" if mark is not None else ""
-        raise UnreadableError(f"it is not YAML: {shown(error.problem or error.context)}{where}") from None
+        raise UnreadableFileError(f"it is not YAML: {shown(error.problem or error.context)}{where}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         said = "it holds a character that YAML does not allow, or a number too long"
-        raise UnreadableError(
+        raise UnreadableFileError(
             "it is nested too deeply" if isinstance(error, RecursionError) else said
         ) from None
 
 
-def _judge(given: Given, valid: list[Valid]) -> list[str]:
+def _judge(given: DefinitionFile, valid: list[Valid]) -> list[str]:
     """Every problem of a definition; one without any is added to `valid`."""
     raw, unquoted = _quoted(given.raw)
     try:

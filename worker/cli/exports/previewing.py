@@ -61,7 +61,7 @@ class Preview:
         return bool(self.tally.rows) or self.export.definition.file.when_empty == "send"
 
 
-class _Undone(Exception):
+class _PreviewedError(Exception):
     pass
 
 
@@ -170,8 +170,8 @@ def _render_with(
             share_catalogue(connection)
             definitions.release_entries(connection, run["run_id"])
             tally = _render(connection, _export(connection, export_id), spool, most)
-            raise _Undone
-    except _Undone:
+            raise _PreviewedError
+    except _PreviewedError:
         return tally
 
 

@@ -22,8 +22,8 @@ from worker.store.audit.auditing import audit
 from worker.store.audit.findings import (
     Day,
     Example,
+    Finding,
     Report,
-    Result,
     Scope,
 )
 from worker.store.database.tables import ENTRY_STATES
@@ -127,7 +127,7 @@ def _sums(days: Iterable[Day]) -> Iterator[Day]:
     yield from sums.values()
 
 
-def _print_result(one: Result) -> None:
+def _print_result(one: Finding) -> None:
     kind = "warning" if one.check.warning else "wrong"
     emit(f"{kind}: {one.check.name}, {counted(one.count, 'time')}: {one.check.means}")
     for example in one.examples:

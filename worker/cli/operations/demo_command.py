@@ -23,7 +23,7 @@ from worker.cli.printing.output import (
 )
 
 if TYPE_CHECKING:
-    from worker.demo.demo_run import Result
+    from worker.demo.demo_run import DemoResult
 
 _PIPED_WIDTH = 110  # of the report where no terminal tells its own
 _OTHER_SERVERS = ("BROKER_URL", "DATABASE_URL")
@@ -55,7 +55,7 @@ def demo(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(1 if result.problems else 0)
 
 
-def _report(result: Result, commands: list[str]) -> bytes:
+def _report(result: DemoResult, commands: list[str]) -> bytes:
     """The report as it suits standard output: its encoding, a terminal's width and colours, or neither."""
     from rich.console import Console
 
@@ -72,7 +72,7 @@ def _report(result: Result, commands: list[str]) -> bytes:
     return paper.buffer.read()
 
 
-def _what_next(result: Result, environment: Mapping[str, str]) -> list[str]:
+def _what_next(result: DemoResult, environment: Mapping[str, str]) -> list[str]:
     """Commands that look into the demo's folder, as they can be typed here."""
     unset = [f"-u {name}" for name in _OTHER_SERVERS if environment.get(name, "").strip()]
     home = f"WRITEBACK_HOME={shlex.quote(result.summary.home)}"

@@ -22,7 +22,7 @@ from worker.errors import RefusedError, WritebackError
 from worker.store.database.engine import own_catalogue
 from worker.store.retention.emptying import Emptied
 from worker.store.retention.erasing import (
-    Naming,
+    NamingVersion,
     Student,
     count_left,
     erase,
@@ -88,7 +88,7 @@ def _refuse_telling(reason: str, about: About) -> None:
 
 
 def _erase(
-    program: Program, student: Student, about: About, versions: Sequence[Naming], reason: str
+    program: Program, student: Student, about: About, versions: Sequence[NamingVersion], reason: str
 ) -> Erased:
     """Parked messages first: once the versions are empty, nothing tells any more which tardies were the student's."""
     operator = program.broker.operator()

@@ -18,7 +18,7 @@ from worker.store.audit.auditing import snapshot
 from worker.store.catalogue.catalogue import load_document
 from worker.store.entries.decisions import of_tardy
 from worker.store.retention.erasing import (
-    Naming,
+    NamingVersion,
     Student,
     entries_about,
     known_ids,
@@ -48,7 +48,7 @@ def find_student(connection: Connection, wanted: str, *, local: bool, district: 
     return found[0] if found else Student(district or _DEFAULT_DISTRICT, wanted)
 
 
-def about_student(student: Student, versions: Sequence[Naming]) -> About:
+def about_student(student: Student, versions: Sequence[NamingVersion]) -> About:
     """What tells that a parked message is about the student."""
     tardy_ids = frozenset(version.key[1] for version in versions)
     ids = known_ids(versions) | {student.student_id}
@@ -71,7 +71,7 @@ def export_student(program: Program, wanted: str, *, local: bool, district: str 
     emit_object(about | {"tardies": tardies, "parked": messages})
 
 
-def _tardies(connection: Connection, versions: Sequence[Naming]) -> list[dict[str, Any]]:
+def _tardies(connection: Connection, versions: Sequence[NamingVersion]) -> list[dict[str, Any]]:
     columns = _Columns(connection)
     entries: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in entries_about(connection, versions):
@@ -87,7 +87,7 @@ def _tardies(connection: Connection, versions: Sequence[Naming]) -> list[dict[st
     ]
 
 
-def _version(version: Naming) -> dict[str, Any]:
+def _version(version: NamingVersion) -> dict[str, Any]:
     return {
         "version": version.key[2],
         "type": version.type,

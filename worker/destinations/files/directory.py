@@ -14,7 +14,7 @@ from marshmallow import Schema, ValidationError
 from schemas.fields.scalars import Pattern, Text
 from worker.destinations.file_port import (
     DestinationKind,
-    Given,
+    GivenNumber,
     Installation,
     Replaceable,
     Secret,
@@ -109,11 +109,11 @@ class Directory:
                 self._rename_new(folder, temporary, name)
             folder.sync()
 
-    def last_given(self, export_id: str) -> Given | None:
+    def last_given(self, export_id: str) -> GivenNumber | None:
         with self._entered("look into", first=True) as folder:
             return numbers.last_given(folder, export_id)
 
-    def note_given(self, export_id: str, given: Given) -> None:
+    def note_given(self, export_id: str, given: GivenNumber) -> None:
         with self._entered("write to") as folder:
             numbers.note_given(folder, export_id, given)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from worker.destinations.file_port import Given
+from worker.destinations.file_port import GivenNumber
 from worker.destinations.files.folder import Folder
 
 PREFIX = ".writeback-last-"
@@ -17,17 +17,17 @@ _LONGEST = 100
 _line = re.compile(r"number ([0-9]{1,18})\nrun ([0-9a-f]{1,32})\n").match
 
 
-def last_given(folder: Folder, export_id: str) -> Given | None:
+def last_given(folder: Folder, export_id: str) -> GivenNumber | None:
     """The last number of the export that the folder knows of; None: none that can be read. Raises OSError."""
     try:
         text = folder.read(f"{PREFIX}{export_id}", _LONGEST)
     except FileNotFoundError:
         return None
     found = _line(text.decode("ascii", "replace"))
-    return None if found is None else Given(int(found[1]), found[2])
+    return None if found is None else GivenNumber(int(found[1]), found[2])
 
 
-def note_given(folder: Folder, export_id: str, given: Given) -> None:
+def note_given(folder: Folder, export_id: str, given: GivenNumber) -> None:
     """Notes that the export's file of this number is about to be there. Raises OSError."""
     name = f"{PREFIX}{export_id}"
     text = f"number {given.number}\nrun {given.run_id}\n"

@@ -107,7 +107,7 @@ class Example:
 
 
 @dataclass(slots=True)
-class Result:
+class Finding:
     """How often a check found what it looks for, with the first few places."""
 
     check: Check
@@ -120,7 +120,7 @@ class Findings:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._results = {check.name: Result(check) for check in CHECKS}
+        self._results = {check.name: Finding(check) for check in CHECKS}
 
     def note(self, check: Check, example: Example, *, count: int = 1) -> None:
         """Something was found, `count` times."""
@@ -129,7 +129,7 @@ class Findings:
         if len(result.examples) < self._limit:
             result.examples.append(example)
 
-    def results(self) -> list[Result]:
+    def results(self) -> list[Finding]:
         """Every check, also those that found nothing."""
         return list(self._results.values())
 
@@ -182,9 +182,9 @@ class Report:
     exports: int
     days: Sequence[Day]
     files: Files
-    results: Sequence[Result]
+    results: Sequence[Finding]
 
-    def failed(self, *, strict: bool) -> list[Result]:
+    def failed(self, *, strict: bool) -> list[Finding]:
         """What does not add up; with `strict` warnings as well."""
         return [one for one in self.results if one.count and (strict or not one.check.warning)]
 

@@ -38,7 +38,7 @@ Rows = Iterator[Row[Any]]
 
 def examine_files(looking: Looking) -> Files:
     """Goes through every run that is delivered or open, a file at a time."""
-    reader = _Reader(looking)
+    reader = _Groups(looking)
     for group in _groups(_runs(looking)):
         originals = [run for run in group if run.resend_of is None]
         reader.files.resends += len(group) - len(originals)
@@ -94,7 +94,7 @@ class _Tally:
             yield row
 
 
-class _Reader:
+class _Groups:
     """Reads groups of runs; `files` is what became of them so far."""
 
     def __init__(self, looking: Looking) -> None:

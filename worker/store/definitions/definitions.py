@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
 
-from schemas.definition.filename import Naming, names_may_meet
+from schemas.definition.filename import FileNaming, names_may_meet
 from worker.core.definition import Definition, parse_definition
 from worker.core.due import local_date, next_due
 from worker.core.routing import route_of
@@ -157,11 +157,11 @@ def _may_collide(definition: Definition, other: RowMapping) -> bool:
         document = other["document"]
         if document["destination"]["type"] != definition.destination["type"]:
             return False
-        others = Naming(document["file"]["name"], other["export_id"], document["schedule"]["time_zone"])
+        others = FileNaming(document["file"]["name"], other["export_id"], document["schedule"]["time_zone"])
     except (KeyError, TypeError):
         return False
     return names_may_meet(
-        Naming(definition.file.name, definition.export_id, definition.schedule.time_zone), others
+        FileNaming(definition.file.name, definition.export_id, definition.schedule.time_zone), others
     )
 
 

@@ -52,7 +52,7 @@ _KEY_COLUMNS = columns_of(tardy_versions, ["district_id", "tardy_id", "version",
 
 
 @dataclass(frozen=True, slots=True)
-class Buffered:
+class BufferedBatch:
     """What became of a batch, by position: `results[i]` is `new`, `duplicate` or `conflict` (the same version
     is known with other content: the first committed stays)."""
 
@@ -61,7 +61,7 @@ class Buffered:
 
 def buffer_tardies(
     connection: Connection, cache: CatalogueCache, batch: Sequence[TardyVersion], now: datetime
-) -> Buffered:
+) -> BufferedBatch:
     """Puts a batch in. The caller shares the catalogue and has refreshed the cache in this transaction."""
     unique: dict[Key, TardyVersion] = {}
     for tardy in batch:
@@ -72,7 +72,7 @@ def buffer_tardies(
     if len(inserted) < len(unique):
         stored.update(_other_content(connection, ordered))
     _move_heads(connection, cache, [tardy for tardy in ordered if _key(tardy) in inserted], now)
-    return Buffered(_results(batch, inserted, stored))
+    return BufferedBatch(_results(batch, inserted, stored))
 
 
 def _key(tardy: TardyVersion) -> Key:
@@ -304,7 +304,7 @@ def _head_version() -> Any:
     return select(tardies.c.version).where(same).scalar_subquery()
 
 
-def save_references(connection: Connection, items: Sequence[ReferenceItem], now: datetime) -> Buffered:
+def save_references(connection: Connection, items: Sequence[ReferenceItem], now: datetime) -> BufferedBatch:
     """Stores reference data and has what waits for it judged again. The caller owns the catalogue."""
     results = []
     number: int | None = None
@@ -330,7 +330,7 @@ def save_references(connection: Connection, items: Sequence[ReferenceItem], now:
         rekey_schools(connection, district_id, schools[district_id], now)
         wake_schools(connection, district_id, schools[district_id])
         wake_not_required(connection, district_id, sorted(codes[district_id]))
-    return Buffered(results)
+    return BufferedBatch(results)
 
 
 def _same_item(item: ReferenceItem) -> Any:

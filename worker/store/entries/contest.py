@@ -28,7 +28,7 @@ from worker.store.entries.collapsing import (
     known_keys,
     rivals_of,
 )
-from worker.store.entries.pages import Buffered, broken
+from worker.store.entries.pages import Unsealed, broken
 
 _RECENT = timedelta(
     days=14
@@ -72,7 +72,7 @@ class Contest:
         self._judged: dict[str, list[Rival]] = defaultdict(list)
         self._passed: set[Place] = set()
 
-    def take(self, page: Sequence[Buffered], references: References) -> None:
+    def take(self, page: Sequence[Unsealed], references: References) -> None:
         """The next page: what its entries compete for, and with whom."""
         if self._definition.collapse == "none":
             return
@@ -84,7 +84,7 @@ class Contest:
         self._passed |= self._standings.keys()
         self._rivals = rivals_of(self._connection, self._definition.export_id, keys, self._passed)
 
-    def _standing(self, one: Buffered, references: References) -> Standing:
+    def _standing(self, one: Unsealed, references: References) -> Standing:
         if one.problem is not None or one.candidate.document is None:
             return Standing(NO_KEY)
         try:
@@ -97,7 +97,7 @@ class Contest:
         except Exception as error:  # noqa: BLE001 - the page's other entries compete
             return Standing(NO_KEY, problem=broken(error, one.entry))
 
-    def place(self, one: Buffered) -> Standing:
+    def place(self, one: Unsealed) -> Standing:
         """Where an entry of the page stands. Ask in file order: what goes before it has then been noted."""
         standing = self._standings.get(_place(one), Standing())
         occurred_at = one.candidate.occurred_at
@@ -107,7 +107,7 @@ class Contest:
         first = goes_before(one.candidate.tardy_id, occurred_at, rivals)
         return Standing(standing.key, behind=first.tardy_id if first is not None else None)
 
-    def note(self, one: Buffered, standing: Standing, verdict: Verdict) -> str | None:
+    def note(self, one: Unsealed, standing: Standing, verdict: Verdict) -> str | None:
         """Remembers the verdict; returns the key to store with the entry."""
         ended = isinstance(verdict, Ends) and verdict.state != "collapsed"
         if standing.key is None or ended:
@@ -194,5 +194,5 @@ def _key_of(
         return NO_KEY
 
 
-def _place(one: Buffered) -> Place:
+def _place(one: Unsealed) -> Place:
     return (one.entry["tardy_id"], one.entry["version"], one.entry["ordinal"])

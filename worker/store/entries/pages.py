@@ -23,7 +23,7 @@ from worker import defects
 from worker.core.definition import Definition
 from worker.core.judging import FARTHEST_AHEAD, Candidate, Delivered, Waits
 from worker.errors import UnreadableError
-from worker.failpoints import Part, reached
+from worker.failpoints import Step, reached
 from worker.store.catalogue.catalogue import load_definition
 from worker.store.database.portions import portions, size
 from worker.store.database.tables import (
@@ -40,7 +40,7 @@ _FILE_ORDER = ("sort_at", "tardy_id", "version", "ordinal")
 
 
 @dataclass(frozen=True, slots=True)
-class Buffered:
+class Unsealed:
     """An unsealed entry, ready to be judged; or, with a `problem`, one of which something cannot be read."""
 
     entry: RowMapping
@@ -72,7 +72,7 @@ class _Version:
 
 def pages(
     connection: Connection, definition: Definition, *, lock: bool, unjudged: bool = False
-) -> Iterator[list[Buffered]]:
+) -> Iterator[list[Unsealed]]:
     """The export's unsealed entries in file order, or, in any order, one page of those not judged yet.
 
     `lock` holds them against a batch that supersedes them meanwhile.
@@ -164,7 +164,7 @@ def sent_of(
 
 def _with_tardies(
     connection: Connection, definition: Definition, page: Sequence[RowMapping], layouts: _Layouts
-) -> list[Buffered]:
+) -> list[Unsealed]:
     tardy_ids = sorted({row["tardy_id"] for row in page})
     heads = _heads(connection, definition.district_id, tardy_ids)
     sent = _last_delivered(connection, definition, tardy_ids)
@@ -177,7 +177,7 @@ def _with_tardies(
     found = []
     for row in page:
         try:
-            reached(Part.ENTRY_READ, row["tardy_id"])
+            reached(Step.ENTRY_READ, row["tardy_id"])
             version = versions.get((row["tardy_id"], row["version"]), nothing)
             candidate = _candidate(row, heads[row["tardy_id"]], version, of_tardy[row["tardy_id"]])
             before = sent.get(row["tardy_id"])
@@ -189,9 +189,9 @@ def _with_tardies(
         except UnreadableError:
             raise
         except Exception as error:  # noqa: BLE001 - the page's other entries are judged
-            found.append(Buffered(row, _unread(row), None, broken(error, row)))
+            found.append(Unsealed(row, _unread(row), None, broken(error, row)))
         else:
-            found.append(Buffered(row, candidate, delivered))
+            found.append(Unsealed(row, candidate, delivered))
     return found
 
 

@@ -18,7 +18,7 @@ from worker.store.database.tables import entries, tardies, tardy_versions
 from worker.store.definitions import definitions
 from worker.store.entries.buffering import hash_of_stored
 from worker.store.entries.contest import Contest
-from worker.store.entries.pages import Buffered, sent_of
+from worker.store.entries.pages import Unsealed, sent_of
 from worker.store.queries.clauses import (
     Case,
     Clause,
@@ -33,7 +33,7 @@ from worker.store.runs.requests import requests_of
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Outlook:
     """What becomes of it. `state`: `goes`, `unmatched` (the export gets no entry of it), `parked`, or the state its
     entry has or would get. `code` is that of what holds it."""
 
@@ -48,7 +48,7 @@ class Explained:
     """The answer, every clause behind it, the row as far as it can be written, and what it would leave with."""
 
     export: Export
-    answer: Answer
+    answer: Outlook
     clauses: list[Clause]
     columns: list[ColumnValue]
     open_run: RowMapping | None
@@ -157,7 +157,7 @@ def _placed(connection: Connection, case: Case) -> Case:
         "version": candidate.version,
         "ordinal": -1,  # none that there is
     }
-    one = Buffered(cast(RowMapping, place), candidate, case.delivered)
+    one = Unsealed(cast(RowMapping, place), candidate, case.delivered)
     contest = Contest(connection, definition, stored=True, goes=False)
     contest.take([one], case.references)
     standing = contest.place(one)
@@ -167,14 +167,14 @@ def _placed(connection: Connection, case: Case) -> Case:
     return replace(case, behind=standing.behind, unplaced=standing.problem, unjudged=unjudged)
 
 
-def _answer(case: Case, clauses: list[Clause], event: TardyVersion, known: _Known) -> Answer:
+def _answer(case: Case, clauses: list[Clause], event: TardyVersion, known: _Known) -> Outlook:
     if case.district_id != case.definition.district_id:
         return _unmatched(clauses)
     if known.same is not None and _content_of(known.same) not in (None, event.content_hash):
         said = f"version {event.version} is known with other content; the first one stays"
-        return Answer("parked", said)
+        return Outlook("parked", said)
     if known.same is not None and known.same["taken_back_at"] is not None:
-        return Answer(
+        return Outlook(
             "superseded", f"version {event.version} was taken back by {known.same['taken_back_by']}"
         )
     stands = _already(known.entry)
@@ -189,43 +189,43 @@ def _answer(case: Case, clauses: list[Clause], event: TardyVersion, known: _Know
         return _unmatched(clauses)
     verdict = judged(case)
     if isinstance(verdict, Ready):
-        return Answer("goes", action=verdict.action)
+        return Outlook("goes", action=verdict.action)
     if isinstance(verdict, Waits):
-        return Answer("held", verdict.reason, verdict.code, verdict.action)
-    return Answer(verdict.state, verdict.reason)
+        return Outlook("held", verdict.reason, verdict.code, verdict.action)
+    return Outlook(verdict.state, verdict.reason)
 
 
 def _content_of(stored: RowMapping) -> str | None:
     return hash_of_stored(stored["type"], stored["content_hash"], stored["document"])
 
 
-def _unmatched(clauses: list[Clause]) -> Answer:
+def _unmatched(clauses: list[Clause]) -> Outlook:
     """The clause that keeps it out is the first that it does not pass."""
     first = next(clause for clause in clauses if clause.passes is False)
-    return Answer("unmatched", f"{first.name}: {first.detail}")
+    return Outlook("unmatched", f"{first.name}: {first.detail}")
 
 
-def _already(entry: RowMapping | None) -> Answer | None:
+def _already(entry: RowMapping | None) -> Outlook | None:
     """What has been decided about this very version for good."""
     if entry is None:
         return None
     action = entry["action"]
     if entry["state"] == "sealed":
-        return Answer(
+        return Outlook(
             "sealed", f"it is row {entry['line']} of the open run {entry['run_id'][:8]}", None, action
         )
     if entry["state"] == "delivered":
-        return Answer("delivered", "this version has been delivered", None, action)
+        return Outlook("delivered", "this version has been delivered", None, action)
     if entry["state"] == "dismissed":
-        return Answer("dismissed", "a person has dismissed this version", None, action)
+        return Outlook("dismissed", "a person has dismissed this version", None, action)
     if entry["state"] == "refused" and not entry["released"]:
-        return Answer(
+        return Outlook(
             "refused", f"the SIS refused it: {entry['reason'] or 'it did not say why'}", None, action
         )
     return None
 
 
-def _row(case: Case, answer: Answer) -> list[ColumnValue]:
+def _row(case: Case, answer: Outlook) -> list[ColumnValue]:
     if answer.state in ("unmatched", "parked"):
         return []
     verdict = judged(case)

@@ -35,7 +35,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingEntries:
     """Entries of one school and code that are held for one reason."""
 
     district_id: str
@@ -77,7 +77,7 @@ def districts(connection: Connection) -> list[str]:
     return sorted(connection.execute(select(found)).scalars())
 
 
-def held_for(connection: Connection) -> list[Waiting]:
+def held_for(connection: Connection) -> list[WaitingEntries]:
     """Every held entry, counted by school, code and reason."""
     t, count = tardies.c, func.count().label("count")
     alike = (t.district_id, t.school_id, t.behavior_code, entries.c.reason)
@@ -88,7 +88,7 @@ def held_for(connection: Connection) -> list[Waiting]:
         .group_by(*alike)
         .order_by(*alike)
     )
-    return [Waiting(row[0], row[1], row[2], row[3] or "", row[4]) for row in rows]
+    return [WaitingEntries(row[0], row[1], row[2], row[3] or "", row[4]) for row in rows]
 
 
 def not_required(connection: Connection) -> dict[SchoolCode, int]:

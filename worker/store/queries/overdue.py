@@ -19,7 +19,7 @@ _NEGLIGIBLE = timedelta(seconds=30)  # a full buffer is asked for, sealed and se
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Behind:
     """What of an export waits: its open run's due time, its oldest buffered entry, None where there is none."""
 
     run_due_at: datetime | None
@@ -27,7 +27,7 @@ class Waiting:
 
 
 def overdue_since(
-    connection: Connection, rows: Mapping[str, RowMapping], waiting: Mapping[str, Waiting], now: datetime
+    connection: Connection, rows: Mapping[str, RowMapping], waiting: Mapping[str, Behind], now: datetime
 ) -> dict[str, datetime]:
     """{export: since when a due time, a run-now or a full buffer of it has not been answered by a delivery}.
 
@@ -40,7 +40,7 @@ def overdue_since(
     for export_id, row in rows.items():
         if row["paused_at"] is not None:
             continue
-        waits = waiting.get(export_id, Waiting(None, None))
+        waits = waiting.get(export_id, Behind(None, None))
         since = [waits.run_due_at, asked.get(export_id), row["next_due_at"]]
         if export_id in lingers and waits.oldest_buffered_at is not None:
             since.append(_filled_since(connection, export_id, waits.oldest_buffered_at, lingers, now))

@@ -16,7 +16,7 @@ from worker.store.database.tables import (
     outbox,
     runs,
 )
-from worker.store.queries.overdue import Waiting, overdue_since
+from worker.store.queries.overdue import Behind, overdue_since
 from worker.store.runs.requests import events_in_hand
 
 LIVE_STATES = ("buffered", "held", "sealed", "refused")
@@ -180,7 +180,7 @@ def _late(
 ) -> dict[str, datetime]:
     active = {row["export_id"]: row for row in rows if row["state"] == "active"}
     waiting = {
-        export_id: Waiting(
+        export_id: Behind(
             open_runs[export_id].due_at if export_id in open_runs else None,
             buffers[export_id].oldest_buffered_at if export_id in buffers else None,
         )

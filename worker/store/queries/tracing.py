@@ -101,12 +101,12 @@ def trace(connection: Connection, district_id: str, tardy_id: str) -> Trace:
 
 def traces(connection: Connection, places: Iterable[Place]) -> Iterator[Trace]:
     """The same of several tardies, one after the other."""
-    reader = _Reader(connection)
+    reader = _Tracer(connection)
     for place in places:
         yield reader.trace(*place)
 
 
-class _Reader:
+class _Tracer:
     """Definitions and open runs are the same for every tardy: they are read once."""
 
     def __init__(self, connection: Connection) -> None:

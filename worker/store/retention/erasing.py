@@ -51,7 +51,7 @@ class Student:
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class NamingVersion:
     """A version that names the student, with the document as it was received."""
 
     key: Version
@@ -86,13 +86,15 @@ def students_of(
     return sorted(found, key=lambda student: (student.district_id, student.student_id))
 
 
-def versions_naming(connection: Connection, student: Student) -> list[Naming]:
+def versions_naming(connection: Connection, student: Student) -> list[NamingVersion]:
     """Every version that names the student, by tardy and version."""
     found = _naming(connection, "id", student.student_id, student.district_id)
     return sorted(found, key=lambda version: version.key)
 
 
-def _naming(connection: Connection, name: str, value: str, district_id: str | None) -> Iterator[Naming]:
+def _naming(
+    connection: Connection, name: str, value: str, district_id: str | None
+) -> Iterator[NamingVersion]:
     v = tardy_versions.c
     member = f"{orjson.dumps(name).decode()}:{orjson.dumps(value).decode()}"  # as documents are written
     has = func.instr if connection.dialect.name == "sqlite" else func.strpos
@@ -104,18 +106,20 @@ def _naming(connection: Connection, name: str, value: str, district_id: str | No
             yield version
 
 
-def _version(row: Row[Any]) -> Naming:
+def _version(row: Row[Any]) -> NamingVersion:
     key = (row.district_id, row.tardy_id, row.version)
-    return Naming(key, row.type, row.received_at, row.message_id, row.source, orjson.loads(row.document))
+    return NamingVersion(
+        key, row.type, row.received_at, row.message_id, row.source, orjson.loads(row.document)
+    )
 
 
-def known_ids(versions: Collection[Naming]) -> frozenset[str]:
+def known_ids(versions: Collection[NamingVersion]) -> frozenset[str]:
     """Every id by which the versions tell who the student is."""
     names = ("id", "local_id", "state_id")
     return frozenset(value for one in versions for name in names if (value := one.student.get(name)))
 
 
-def known_names(versions: Collection[Naming]) -> frozenset[tuple[str, str]]:
+def known_names(versions: Collection[NamingVersion]) -> frozenset[tuple[str, str]]:
     """Every first and last name that the student has in them, where both are there."""
     pairs = ((one.student.get("first_name"), one.student.get("last_name")) for one in versions)
     return frozenset((first, last) for first, last in pairs if first and last)
@@ -178,10 +182,10 @@ def count_left(connection: Connection, student: Student) -> int:
     return len(versions_naming(connection, student)) + int(connection.execute(heads).scalar_one())
 
 
-def versions_about(connection: Connection, student: Student) -> list[Naming]:
+def versions_about(connection: Connection, student: Student) -> list[NamingVersion]:
     """The versions that name the student, and those that name nobody and follow one, by tardy and version."""
     v = tardy_versions.c
-    found: list[Naming] = []
+    found: list[NamingVersion] = []
     for chunk in chunks(sorted({version.tardy for version in versions_naming(connection, student)})):
         statement = select(tardy_versions).where(among(tardy_versions, chunk), v.document.is_not(None))
         named: dict[Tardy, str | None] = {}
@@ -193,7 +197,7 @@ def versions_about(connection: Connection, student: Student) -> list[Naming]:
     return found
 
 
-def entries_about(connection: Connection, about: Collection[Naming]) -> list[RowMapping]:
+def entries_about(connection: Connection, about: Collection[NamingVersion]) -> list[RowMapping]:
     """The entries of these versions with their runs, by tardy, export and version; and the voids of their rows."""
     versions = {version.key for version in about}
     e, r = entries.c, runs.c

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, exists, literal, or_, select, text, tupl
 
 from worker import defects
 from worker.errors import UnavailableError
-from worker.failpoints import Part, reached
+from worker.failpoints import Step, reached
 from worker.store.database.engine import Database, share_catalogue
 from worker.store.database.tables import (
     definitions,
@@ -96,7 +96,7 @@ def _purge_page(
             share_catalogue(connection)
             found = _oldest_kept(connection, edge, last, limit)
             for row in found:
-                reached(Part.PURGE_PAGE, row.tardy_id)
+                reached(Step.PURGE_PAGE, row.tardy_id)
             chosen = _free(connection, _over(connection, found, edge))
             without = _without_head(connection, found)
             emptied = empty(connection, [*_versions_of(connection, chosen), *without], now)

@@ -15,7 +15,7 @@ from worker.core.definition import Definition
 from worker.core.judging import Ends, Ready, Verdict, Waits, judge
 from worker.core.references import References
 from worker.core.routing import Route
-from worker.failpoints import Part, reached
+from worker.failpoints import Step, reached
 from worker.store.catalogue.catalogue import ReferenceLoader
 from worker.store.database.column_types import instant_text
 from worker.store.database.portions import BYTES
@@ -24,7 +24,7 @@ from worker.store.database.tables import definitions, entries
 from worker.store.entries.collapsing import wake
 from worker.store.entries.contest import Contest, freed_keys
 from worker.store.entries.pages import (
-    Buffered,
+    Unsealed,
     broken,
     in_open_run,
     pages,
@@ -169,14 +169,14 @@ def _weight(verdict: Ready) -> int:
 def _verdict(
     definition: Definition,
     route: Route,
-    one: Buffered,
+    one: Unsealed,
     references: References,
     contest: Contest,
     line: int,
 ) -> tuple[Verdict, str | None]:
     """The entry's verdict and what it competes for; a defect met over it holds it alone."""
     try:
-        reached(Part.ENTRY_JUDGED, one.entry["tardy_id"])
+        reached(Step.ENTRY_JUDGED, one.entry["tardy_id"])
         place = contest.place(one)
         verdict = judge(
             definition,
@@ -193,11 +193,11 @@ def _verdict(
         return broken(error, one.entry), NO_KEY
 
 
-def _place(one: Buffered) -> Place:
+def _place(one: Unsealed) -> Place:
     return (one.entry["tardy_id"], one.entry["version"], one.entry["ordinal"])
 
 
-def _schools(page: Sequence[Buffered]) -> set[str]:
+def _schools(page: Sequence[Unsealed]) -> set[str]:
     documents = [one.candidate.document for one in page]
     documents += [one.delivered.document for one in page if one.delivered is not None]
     return {document["school_id"] for document in documents if document is not None}
