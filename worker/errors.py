@@ -18,7 +18,7 @@ class RefusedError(WritebackError):
 class UnavailableError(WritebackError):
     """The broker or the database does not answer or cannot do what is asked: wait and try again, nothing is lost.
 
-    `kind` is one word for the reason (`worker.store.database_errors` has the database's).
+    `kind` is one word for the reason (`worker.store.database.database_errors` has the database's).
     """
 
     def __init__(self, message: str, *, kind: str = "gone") -> None:

@@ -39,7 +39,7 @@ from schemas.rejections import unknown_type
 class Command:
     """One command; (`source`, `command_id`) names it for good. `data` is checked, defaults filled in.
 
-    In `export.save` the definition is only known to be an object: `schemas.definition.load` judges it.
+    In `export.save` the definition is only known to be an object: `schemas.definition.document.load` judges it.
     """
 
     type: str

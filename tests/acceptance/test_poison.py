@@ -20,14 +20,14 @@ MOST_DEATHS = 30  # three together, then about half of what is left each time: f
 # A native crash cannot be had on order; this is what one looks like from outside.
 _CRASH = """
 import os, signal
-import schemas.events
-load = schemas.events.EVENT_TYPES["tardy.recorded"]
+import schemas.messages.events
+load = schemas.messages.events.EVENT_TYPES["tardy.recorded"]
 def crash(envelope):
     event = load(envelope)
     if event.tardy_id == "poison":
         os.kill(os.getpid(), signal.SIGKILL)
     return event
-schemas.events.EVENT_TYPES["tardy.recorded"] = crash
+schemas.messages.events.EVENT_TYPES["tardy.recorded"] = crash
 """
 
 

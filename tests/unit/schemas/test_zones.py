@@ -37,7 +37,7 @@ def test_british_columbia_stays_on_summer_time() -> None:
     assert f"{MORNING.astimezone(zone_of('America/Vancouver')):%H:%M}" == "09:05"
 
 
-@pytest.mark.parametrize("module", ["worker", "schemas.times", "worker.cli"])
+@pytest.mark.parametrize("module", ["worker", "schemas.fields.times", "worker.cli"])
 def test_zone_data_of_the_machine_never_counts(module: str, tmp_path: Path) -> None:
     """The machine has a Vancouver of its own, which is Tokyo's, and somebody asked for it before we came."""
     folder = tmp_path / "America"

@@ -48,7 +48,7 @@ class WaitingEntries:
 def published(
     connection: Connection, kind: str, *, school_id: str | None = None, district_id: str | None = None
 ) -> list[Published]:
-    """Everything of one kind (of `schemas.reference`) that is in force, by district, school and item."""
+    """Everything of one kind (of `schemas.messages.reference`) that is in force, by district, school and item."""
     c = reference_versions.c
     asked = {c.school_id: school_id, c.district_id: district_id}
     wanted = [c.kind == kind, *(column == value for column, value in asked.items() if value is not None)]
