@@ -1,4 +1,4 @@
-"""An export definition as the program works with it (the document is `schemas.definition.document`'s, already valid)."""
+"""An export definition as the program works with it (`schemas.definition.document` has judged the document)."""
 
 from __future__ import annotations
 
@@ -133,7 +133,8 @@ def _first_day(span: tuple[date, date]) -> date:
 
 
 def parse_definition(document: Mapping[str, Any]) -> Definition:
-    """Builds the definition from a stored document, which `schemas.definition.document.load` of some version has accepted.
+    """Builds the definition from a stored document, which `load` of some version of
+    `schemas.definition.document` has accepted.
 
     Raises UnreadableError where this version does not know all of it: leaving a part out could send what is wrong.
     """
