@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, func, select
 from schemas.messages.events import ReferenceItem, TardyVersion
 from tests.builders import NOON, as_command, as_event, hidden_in, rows_in
 from worker import __version__
-from worker.actions.carrying_out import Answer, carry_out
+from worker.actions.carrying_out import Answer, Asked, carry_out
 from worker.delivery.attempt import Flush
 from worker.delivery.scheduler import Scheduler
 from worker.destinations.file_port import Installation
@@ -26,6 +26,7 @@ from worker.store.database.engine import Database, own_catalogue, share_catalogu
 from worker.store.database.tables import entries, outbox
 from worker.store.database.tables import runs as runs_table
 from worker.store.entries.buffering import buffer_tardies, save_references
+from worker.store.outcome_rows import ReplyAddress
 from worker.store.runs import claims
 from worker.store.runs.claims import Claim
 from worker.store.runs.marked_places import StoredMarks
@@ -95,8 +96,9 @@ class SteppedProgram:
 
     def command(self, message: Mapping[str, Any], reply_to: str | None = None) -> Answer | None:
         """Carries a command out."""
+        asked = Asked(as_command(message), self.now, self.places, ReplyAddress(reply_to))
         with self.database.write() as connection:
-            return carry_out(connection, as_command(message), self.now, places=self.places, reply_to=reply_to)
+            return carry_out(connection, asked)
 
     def tick(self) -> None:
         """Lets the scheduler look until nothing is left to do, without working on runs."""

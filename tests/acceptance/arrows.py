@@ -31,7 +31,7 @@ from tests.builders import (
     void,
 )
 from tests.processes import Processes, Worker, wait_for
-from worker.actions.carrying_out import carry_out
+from worker.actions.carrying_out import Asked, carry_out
 from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.broker.ports import Broker
 from worker.destinations.places import Places
@@ -217,9 +217,8 @@ class Site:
             self.client.bind_outcomes()
         for document in (_timed(), _live()):
             with self.database.write() as connection:
-                answer = carry_out(
-                    connection, as_command(save(document)), datetime.now(UTC), places=Places(self.home)
-                )
+                asked = Asked(as_command(save(document)), datetime.now(UTC), Places(self.home))
+                answer = carry_out(connection, asked)
             assert answer is not None and answer.refused is None, answer
 
     def publish(self) -> None:

@@ -22,7 +22,7 @@ from tests.bench.report import show_place
 from tests.bench.stage import Stage, new_stage
 from tests.builders import as_command, command, outgoing
 from tests.servers import ServerError, Servers
-from worker.actions.carrying_out import carry_out
+from worker.actions.carrying_out import Asked, carry_out
 from worker.clock import system_clock
 from worker.destinations.places import Places
 from worker.errors import WritebackError
@@ -104,8 +104,8 @@ def _phase(name: str, worker: Measured, phases: list[Phase]) -> Iterator[None]:
 def _run_now(stage: Stage) -> None:
     database = Database(stage.database_url)
     with database.write() as connection:
-        asked = as_command(command("export.run_now", {"export_id": EXPORT}))
-        carry_out(connection, asked, system_clock(), places=Places(stage.home))
+        run_now = as_command(command("export.run_now", {"export_id": EXPORT}))
+        carry_out(connection, Asked(run_now, system_clock(), Places(stage.home)))
     database.close()
 
 

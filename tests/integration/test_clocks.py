@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from tests.builders import as_command, as_event, command, definition, rows_in, save, tardy
 from worker import failpoints
-from worker.actions.carrying_out import carry_out
+from worker.actions.carrying_out import Asked, carry_out
 from worker.bootstrap import Program
 from worker.clock import Clock, system_clock
 from worker.failpoints import Arrow
@@ -47,7 +47,7 @@ def shifted(by: timedelta) -> Clock:
 
 def define(program: Program) -> None:
     with program.database.write() as connection:
-        carry_out(connection, as_command(save(definition())), program.clock(), places=program.places)
+        carry_out(connection, Asked(as_command(save(definition())), program.clock(), program.places))
         cache = CatalogueCache()
         cache.refresh(connection)
         buffer_tardies(connection, cache, [as_event(tardy())], program.clock())  # type: ignore[list-item]
@@ -55,8 +55,8 @@ def define(program: Program) -> None:
 
 def ask(program: Program, *, waits: bool = False) -> None:
     with program.database.write() as connection:
-        asked = as_command(command("export.run_now", {"export_id": "daily"}))
-        carry_out(connection, asked, program.clock(), places=program.places)
+        run_now = as_command(command("export.run_now", {"export_id": "daily"}))
+        carry_out(connection, Asked(run_now, program.clock(), program.places))
         if not waits:
             connection.execute(update(run_requests).values(barrier=None))
 
@@ -174,9 +174,8 @@ def test_fresh_runs_go_before_those_that_have_failed_before_on_either_database(
     program, _ = workers
     for export_id in ("again", "fresh"):
         with program.database.write() as connection:
-            carry_out(
-                connection, as_command(save(definition(export_id))), program.clock(), places=program.places
-            )
+            saved = as_command(save(definition(export_id)))
+            carry_out(connection, Asked(saved, program.clock(), program.places))
     with program.database.write() as connection:
         now = read_time(connection)
         common = {"revision": 1, "trigger": "run_now", "due_at": now, "rows": 0, "refused_rows": 0}

@@ -14,6 +14,7 @@ from worker.store import outcome_rows
 from worker.store.database import migrate
 from worker.store.database.engine import Database
 from worker.store.database.tables import commands, metadata, outbox
+from worker.store.outcome_rows import NO_REPLY, ReplyAddress
 
 _OLD_COMMAND = text(
     "INSERT INTO commands (source, command_id, type, received_at) VALUES (:source, :name, 'export.retry', :at)"
@@ -62,11 +63,11 @@ def test_commands_and_their_outcomes_keep_their_names_through_the_upgrade(databa
     migrate.upgrade(database)
     with database.write() as connection:
         known = Command("export.retry", "c-1", "tests", {})
-        assert not outcome_rows.remember(connection, known, NOON, reply_to="me", correlation_id="1")
+        assert not outcome_rows.remember(connection, known, NOON, ReplyAddress("me", "1"))
         again = connection.execute(select(outbox.c.body).where(outbox.c.reply_to == "me")).scalars().all()
         assert again == ['{"of": "tests c-1"}']
         fresh = Command("export.retry", "c-1", "third", {})
-        assert outcome_rows.remember(connection, fresh, NOON, reply_to=None, correlation_id=None)
+        assert outcome_rows.remember(connection, fresh, NOON, NO_REPLY)
         remembered = connection.execute(select(func.count()).select_from(commands)).scalar_one()
         assert remembered == len(names) + 1
         oldest = connection.execute(select(func.min(commands.c.received_at))).scalar_one()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -26,7 +26,7 @@ from worker.store import asides, outcome_rows
 from worker.store.database.engine import own_catalogue
 from worker.store.definitions import definitions
 from worker.store.entries.decisions import Decision
-from worker.store.outcome_rows import CommandKey
+from worker.store.outcome_rows import NO_REPLY, CommandKey, ReplyAddress
 from worker.store.runs import requests, run_rows
 from worker.views.spoken_codes import CodePlace
 
@@ -43,11 +43,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command with who asks: its source, shown in the audit trail."""
+    """A command with all that it is judged by: when, where files may go, where its answer goes as well, and
+    whoever sends it (None: anybody may do anything)."""
 
     command: Command
     now: datetime
     places: Places
+    reply: ReplyAddress = NO_REPLY
+    authority: Authority | None = None
 
     @property
     def key(self) -> CommandKey:
@@ -55,6 +58,7 @@ class Asked:
 
     @property
     def who(self) -> str:
+        """Its source, shown in the audit trail."""
         return self.command.source
 
 
@@ -66,101 +70,67 @@ def valid_document(raw: object) -> dict[str, Any]:
         raise RefusedError(f"the definition is not valid: {error}") from None
 
 
-def carry_out(
-    connection: Connection,
-    command: Command,
-    now: datetime,
-    *,
-    places: Places,
-    reply_to: str | None = None,
-    correlation_id: str | None = None,
-    authority: Authority | None = None,
-) -> Answer | None:
+def carry_out(connection: Connection, asked: Asked) -> Answer | None:
     """Carries a command out and queues its answer; None: it came before and is answered again.
 
-    Everything happens in the caller's transaction; a refusal changes nothing but the answer. `authority` is
-    whoever sends it (None: anybody may do anything); what it may not is refused as a stranger's.
+    Everything happens in the caller's transaction; a refusal changes nothing but the answer. What its authority
+    may not is refused as a stranger's.
     """
     own_catalogue(connection)
-    if authority is not None:
-        objection = authority.objection(connection, command)
+    if asked.authority is not None:
+        objection = asked.authority.objection(connection, asked.command)
         if objection is not None:
-            refuse_stranger(
-                connection, command, objection, now, reply_to=reply_to, correlation_id=correlation_id
-            )
+            refuse_stranger(connection, asked, objection)
             return Answer(refused=objection)
-        command = authority.sign(command)
-    if not outcome_rows.remember(connection, command, now, reply_to=reply_to, correlation_id=correlation_id):
+        asked = replace(asked, command=asked.authority.sign(asked.command))
+    if not outcome_rows.remember(connection, asked.command, asked.now, asked.reply):
         return None
-    asked = Asked(command, now, places)
     savepoint = connection.begin_nested()
     try:
-        answer = Answer(tuple(HANDLERS[command.type](connection, asked, command.data)))
+        answer = Answer(tuple(HANDLERS[asked.command.type](connection, asked, asked.command.data)))
         savepoint.commit()
     except RefusedError as error:
         savepoint.rollback()
         answer = Answer(refused=str(error))
-    _answer(connection, command, now, answer)
+    _answer(connection, asked, answer)
     return answer
 
 
-def refuse(
-    connection: Connection,
-    command: Command,
-    reason: str,
-    now: datetime,
-    *,
-    reply_to: str | None = None,
-    correlation_id: str | None = None,
-) -> None:
-    """Answers a command whose data cannot be read."""
-    if outcome_rows.remember(connection, command, now, reply_to=reply_to, correlation_id=correlation_id):
-        _answer(connection, command, now, Answer(refused=reason))
+def refuse(connection: Connection, asked: Asked, reason: str) -> None:
+    """Answers a command whose data cannot be read, as its authority's own."""
+    if asked.authority is not None:
+        asked = replace(asked, command=asked.authority.sign(asked.command))
+    if outcome_rows.remember(connection, asked.command, asked.now, asked.reply):
+        _answer(connection, asked, Answer(refused=reason))
 
 
-def refuse_for_now(
-    connection: Connection,
-    command: Command,
-    reason: str,
-    now: datetime,
-    *,
-    reply_to: str | None = None,
-    correlation_id: str | None = None,
-) -> None:
+def refuse_for_now(connection: Connection, asked: Asked, reason: str) -> None:
     """Answers a command that the program has failed at. It is not remembered: sent again, it is tried again."""
-    data = {"command_id": command.command_id, "command_type": _told_type(command.type), "reason": reason}
-    outcome_rows.tell_stranger(
-        connection, "command.refused", data, now, reply_to=reply_to, correlation_id=correlation_id
-    )
+    data = _told(asked.command) | {"reason": reason}
+    outcome_rows.tell_stranger(connection, "command.refused", data, asked.now, asked.reply)
 
 
-def refuse_stranger(
-    connection: Connection,
-    command: Command,
-    objection: str,
-    now: datetime,
-    *,
-    reply_to: str | None = None,
-    correlation_id: str | None = None,
-) -> None:
+def refuse_stranger(connection: Connection, asked: Asked, objection: str) -> None:
     """Answers a command whose sender may not give it. It is not remembered: it takes nobody's source and id."""
-    reason = f"unauthorised: {objection}"
-    refuse_for_now(connection, command, reason, now, reply_to=reply_to, correlation_id=correlation_id)
+    refuse_for_now(connection, asked, f"unauthorised: {objection}")
 
 
-def _told_type(kind: str) -> str:
-    """The type as an outcome tells it: what is none in its form may be anything, a student's name as well."""
-    return kind if _is_type(kind) else "unknown"
-
-
-def _answer(connection: Connection, command: Command, now: datetime, answer: Answer) -> None:
-    key = CommandKey(command.source, command.command_id)
-    data: dict[str, Any] = {"command_id": command.command_id, "command_type": _told_type(command.type)}
+def _answer(connection: Connection, asked: Asked, answer: Answer) -> None:
+    data = _told(asked.command)
     if answer.refused is not None:
-        outcome_rows.tell(connection, "command.refused", data | {"reason": answer.refused}, now, key)
+        outcome_rows.tell(
+            connection, "command.refused", data | {"reason": answer.refused}, asked.now, asked.key
+        )
     else:
         data |= {"export_ids": list(answer.export_ids)}
-        outcome_rows.tell(connection, "command.accepted", data, now, key)
+        outcome_rows.tell(connection, "command.accepted", data, asked.now, asked.key)
+
+
+def _told(command: Command) -> dict[str, Any]:
+    """What every outcome says of its command. A type that is none in its form may be anything, a student's name as
+    well."""
+    kind = command.type if _is_type(command.type) else "unknown"
+    return {"command_id": command.command_id, "command_type": kind}
 
 
 Handler = Callable[[Connection, Asked, Mapping[str, Any]], list[str]]

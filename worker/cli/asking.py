@@ -9,7 +9,7 @@ from uuid import uuid4
 from schemas.messages.commands import Command, load_command
 from schemas.messages.envelope import Envelope
 from schemas.rejections import RejectedError
-from worker.actions.carrying_out import Answer, carry_out
+from worker.actions.carrying_out import Answer, Asked, carry_out
 from worker.bootstrap import Program
 from worker.cli.session import who
 from worker.errors import RefusedError
@@ -32,7 +32,7 @@ def ask(program: Program, kind: str, data: Mapping[str, Any]) -> Command:
     command = command_of(kind, data)
     for attempt in program.database.retrying():
         with attempt, program.database.write() as connection:
-            answer = carry_out(connection, command, program.clock(), places=program.places)
+            answer = carry_out(connection, Asked(command, program.clock(), program.places))
     _accepted(answer)
     return command
 
@@ -47,7 +47,7 @@ def save(
         with attempt, program.database.write() as connection:
             own_catalogue(connection)
             before = definitions.find(connection, document["export_id"])
-            answer = carry_out(connection, command, program.clock(), places=program.places)
+            answer = carry_out(connection, Asked(command, program.clock(), program.places))
             after = definitions.find(connection, document["export_id"])
     _accepted(answer)
     assert after is not None

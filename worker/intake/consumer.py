@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 from uuid import uuid4
@@ -26,6 +26,7 @@ from worker import defects
 from worker.actions.authority import Authority
 from worker.actions.carrying_out import (
     Answer,
+    Asked,
     carry_out,
     refuse,
     refuse_for_now,
@@ -50,6 +51,7 @@ from worker.senders import Senders
 from worker.store.catalogue.catalogue import CatalogueCache
 from worker.store.database.engine import Database, own_catalogue, share_catalogue
 from worker.store.entries.buffering import buffer_tardies, save_references
+from worker.store.outcome_rows import ReplyAddress
 from worker.store.runs import requests
 
 log = structlog.get_logger("intake")
@@ -385,40 +387,32 @@ class Intake:
         self, envelope: Envelope, delivery: Delivery, objection: UnsoundError | None
     ) -> Became | None:
         """What became of it; None: it met a defect and will be tried again, in its place before all others."""
-        reply = _reply(delivery)
         broken = Command(envelope.type, envelope.id, envelope.source, {})
         forbidden = self._senders.objection_to_commands(delivery.sender) if self._senders else None
+        authority = self._authority(delivery) if forbidden is None else None
+        asked = Asked(broken, self._clock(), self._places, _reply_address(delivery), authority)
         if forbidden is not None:
-            return self._refuse(
-                forbidden,
-                lambda connection: refuse_stranger(connection, broken, forbidden, self._clock(), **reply),
-            )
-        authority = self._authority(delivery)
+            return self._refuse(refuse_stranger, asked, forbidden)
         try:
             if objection is not None:
                 raise objection
             if delivery.delivery_count >= _COMMAND_DEATHS:
                 raise RuntimeError("handed out very often, and each time it ended whoever took it")
-            return self._carry_out(load_command(envelope), reply, authority)
+            return self._carry_out(replace(asked, command=load_command(envelope)))
         except UnavailableError:
             raise
         except RejectedError as error:
             reason = error.reason
         except Exception as error:  # noqa: BLE001 - one bad command must not hold the queue up
-            return self._failed_at(broken, reply, delivery, error)
-        own = broken if authority is None else authority.sign(broken)
-        return self._refuse(
-            reason, lambda connection: refuse(connection, own, reason, self._clock(), **reply)
-        )
+            return self._failed_at(asked, delivery, error)
+        return self._refuse(refuse, asked, reason)
 
     def _authority(self, delivery: Delivery) -> Authority | None:
         if self._senders is None or delivery.sender is None:
             return None
         return Authority(delivery.sender, self._senders.by_user[delivery.sender])
 
-    def _failed_at(
-        self, command: Command, reply: dict[str, str | None], delivery: Delivery, error: Exception
-    ) -> Became | None:
+    def _failed_at(self, asked: Asked, delivery: Delivery, error: Exception) -> Became | None:
         """A defect may go by itself, and events go on meanwhile; but no command is to stop all others for good."""
         before = self._postponed.tries if self._postponed is not None else delivery.delivery_count
         tries = before + 1
@@ -428,25 +422,23 @@ class Intake:
             return None
         where = f"look for reference {reference} in its log"
         reason = f"the program failed at it {tries} times: {where}, then send it again"
-        return self._refuse(
-            reason, lambda connection: refuse_for_now(connection, command, reason, self._clock(), **reply)
-        )
+        return self._refuse(refuse_for_now, asked, reason)
 
-    def _refuse(self, reason: str, refusing: Callable[[Connection], None]) -> Became:
+    def _refuse(self, how: Callable[[Connection, Asked, str], None], asked: Asked, reason: str) -> Became:
+        def work(connection: Connection) -> None:
+            how(connection, replace(asked, now=self._clock()), reason)
+
         try:
             with self._database.write() as connection:
-                refusing(connection)
+                work(connection)
         except UnavailableError:
-            self._untaken.note(lambda: self._rehearse(refusing))
+            self._untaken.note(lambda: self._rehearse(work))
             raise
         return Became("refused", reason)
 
-    def _carry_out(
-        self, command: Command, reply: dict[str, str | None], authority: Authority | None
-    ) -> Became:
+    def _carry_out(self, asked: Asked) -> Became:
         def work(connection: Connection) -> Answer | None:
-            now = self._clock()
-            return carry_out(connection, command, now, places=self._places, **reply, authority=authority)
+            return carry_out(connection, replace(asked, now=self._clock()))
 
         try:
             answer = self._carried_out(work)
@@ -522,13 +514,13 @@ class Intake:
             log.warning("the consumer's row stays until it is old", reason=str(error))
 
 
-def _reply(delivery: Delivery) -> dict[str, str | None]:
+def _reply_address(delivery: Delivery) -> ReplyAddress:
     """Where a command's outcomes are to go as well; what no database can store (AMQP does not look) is left out."""
-    asked = {"reply_to": delivery.reply_to, "correlation_id": delivery.correlation_id}
-    kept = {name: value if is_storable(value or "") else None for name, value in asked.items()}
-    if kept != asked:
+    asked = delivery.reply_to, delivery.correlation_id
+    kept = [value if is_storable(value or "") else None for value in asked]
+    if tuple(kept) != asked:
         log.warning("a reply_to or correlation_id is not text; it is left out")
-    return kept
+    return ReplyAddress(*kept)
 
 
 def _parked_type(delivery: Delivery, rejection: Rejection) -> str:

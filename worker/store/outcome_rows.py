@@ -37,6 +37,18 @@ class CommandKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyAddress:
+    """Where what answers a command goes as well: the queue it named (None: nowhere) and by what its sender knows
+    the answer."""
+
+    queue: str | None = None
+    correlation_id: str | None = None
+
+
+NO_REPLY = ReplyAddress()
+
+
+@dataclass(frozen=True, slots=True)
 class Unpublished:
     """One outcome that waits for the broker."""
 
@@ -47,14 +59,7 @@ class Unpublished:
     correlation_id: str | None
 
 
-def remember(
-    connection: Connection,
-    command: Command,
-    now: datetime,
-    *,
-    reply_to: str | None,
-    correlation_id: str | None,
-) -> bool:
+def remember(connection: Connection, command: Command, now: datetime, reply: ReplyAddress) -> bool:
     """Notes a command; False: it came before, and its stored outcomes are queued to be told again."""
     key = CommandKey(command.source, command.command_id)
     statement = insert_into(connection, commands).values(
@@ -63,12 +68,12 @@ def remember(
         command_id=command.command_id,
         type=command.type,
         received_at=now,
-        reply_to=reply_to,
-        correlation_id=correlation_id,
+        reply_to=reply.queue,
+        correlation_id=reply.correlation_id,
     )
     if inserted(connection, statement, commands.c.key):
         return True
-    _tell_again(connection, key, now, reply_to, correlation_id)
+    _tell_again(connection, key, now, reply)
     return False
 
 
@@ -77,9 +82,7 @@ def is_remembered(connection: Connection, key: CommandKey) -> bool:
     return bool(connection.execute(select(exists().where(commands.c.key == key.hash))).scalar_one())
 
 
-def _tell_again(
-    connection: Connection, key: CommandKey, now: datetime, reply_to: str | None, correlation_id: str | None
-) -> None:
+def _tell_again(connection: Connection, key: CommandKey, now: datetime, reply: ReplyAddress) -> None:
     stored = connection.execute(
         select(outbox.c.outcome_id, outbox.c.type, outbox.c.body)
         .where(outbox.c.command_key == key.hash)
@@ -87,7 +90,7 @@ def _tell_again(
         .order_by(func.min(outbox.c.outbox_id))
     ).all()
     for outcome_id, kind, body in stored:
-        _put(connection, outcome_id, kind, body, key, reply_to, correlation_id, now)
+        _put(connection, outcome_id, kind, body, key, reply, now)
 
 
 def tell(
@@ -98,30 +101,35 @@ def tell(
     command: CommandKey | None = None,
 ) -> None:
     """Queues an outcome; where it answers a command, the command's reply queue gets it too."""
-    reply_to = correlation_id = None
-    if command is not None:
-        asked = connection.execute(
-            select(commands.c.reply_to, commands.c.correlation_id).where(commands.c.key == command.hash)
-        ).one_or_none()
-        reply_to, correlation_id = asked if asked is not None else (None, None)
-    outcome_id = uuid4().hex
-    body = outcome_envelope(kind, dict(data), outcome_id=outcome_id, time=now).decode()
-    _put(connection, outcome_id, kind, body, command, reply_to, correlation_id, now)
+    reply = NO_REPLY if command is None else _reply_address(connection, command)
+    _put_new(connection, kind, data, command, reply, now)
+
+
+def _reply_address(connection: Connection, command: CommandKey) -> ReplyAddress:
+    asked = connection.execute(
+        select(commands.c.reply_to, commands.c.correlation_id).where(commands.c.key == command.hash)
+    ).one_or_none()
+    return NO_REPLY if asked is None else ReplyAddress(*asked)
 
 
 def tell_stranger(
+    connection: Connection, kind: str, data: Mapping[str, Any], now: datetime, reply: ReplyAddress
+) -> None:
+    """Queues an outcome for a command that is not remembered."""
+    _put_new(connection, kind, data, None, reply, now)
+
+
+def _put_new(
     connection: Connection,
     kind: str,
     data: Mapping[str, Any],
+    command: CommandKey | None,
+    reply: ReplyAddress,
     now: datetime,
-    *,
-    reply_to: str | None,
-    correlation_id: str | None,
 ) -> None:
-    """Queues an outcome for a command that is not remembered."""
     outcome_id = uuid4().hex
     body = outcome_envelope(kind, dict(data), outcome_id=outcome_id, time=now).decode()
-    _put(connection, outcome_id, kind, body, None, reply_to, correlation_id, now)
+    _put(connection, outcome_id, kind, body, command, reply, now)
 
 
 def _put(
@@ -130,8 +138,7 @@ def _put(
     kind: str,
     body: str,
     command: CommandKey | None,
-    reply_to: str | None,
-    correlation_id: str | None,
+    reply: ReplyAddress,
     now: datetime,
 ) -> None:
     statement = (
@@ -143,15 +150,15 @@ def _put(
             command_key=command.hash if command else None,
             command_source=command.source if command else None,
             command_id=command.command_id if command else None,
-            reply_to=reply_to,
-            correlation_id=correlation_id,
+            reply_to=reply.queue,
+            correlation_id=reply.correlation_id,
             created_at=now,
         )
         .returning(outbox.c.outbox_id)
     )
     outbox_id = connection.execute(statement).scalar_one()
-    if reply_to is not None:
-        queue_reply(connection, outbox_id, reply_to)
+    if reply.queue is not None:
+        queue_reply(connection, outbox_id, reply.queue)
 
 
 def any_unpublished(connection: Connection) -> bool:
