@@ -22,10 +22,10 @@ from worker.cli.printing.output import (
     instant,
     when,
 )
-from worker.cli.printing.zone_names import zone_of
 from worker.errors import RefusedError
 from worker.store.definitions import definitions
 from worker.store.queries import listing
+from worker.views.zone_names import zone_of
 
 
 def list_definitions(program: Program, *, retired: bool, as_json: bool) -> None:

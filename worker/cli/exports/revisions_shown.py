@@ -31,10 +31,10 @@ from worker.cli.printing.output import (
     note,
     when,
 )
-from worker.cli.printing.zone_names import zone_of
 from worker.errors import RefusedError
 from worker.store.definitions import definitions
 from worker.store.queries import listing
+from worker.views.zone_names import zone_of
 
 
 def show_differences(

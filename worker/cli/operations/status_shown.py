@@ -34,7 +34,6 @@ from worker.cli.printing.output import (
     lasting,
     when,
 )
-from worker.cli.printing.zone_names import zones_of_exports
 from worker.errors import UnavailableError, WritebackError
 from worker.store.entries.quiet import quiet_since
 from worker.store.queries.standing import (
@@ -44,6 +43,7 @@ from worker.store.queries.standing import (
     take_status,
 )
 from worker.store.workers import AtWork, at_work
+from worker.views.zone_names import zones_of_exports
 
 _LOOK_BACK = timedelta(days=7)  # for quiet days
 

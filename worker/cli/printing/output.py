@@ -10,16 +10,19 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from schemas.fields.zones import zone_of
 from schemas.shown import mask_passwords, plain
 from worker.cli.printing.table_layout import Column as Column
 from worker.cli.printing.table_layout import laid_out
 from worker.errors import RefusedError, WritebackError
+from worker.views.words import counted as counted
+from worker.views.words import instant as instant
+from worker.views.words import lasting as lasting
+from worker.views.words import when as when
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -239,40 +242,3 @@ def confirm(question: str, *, yes: bool) -> None:
     click.echo(f"{plain(question)} [y/N] ", err=True, nl=False)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise RefusedError("not confirmed; nothing was changed")
-
-
-def instant(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC with Z, for programs."""
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def when(moment: datetime | None, zone: str = "UTC", *, seconds: bool = True) -> str | None:
-    """A moment for a person, in the zone named: `2026-11-23 10:30 CST`, with its seconds if it has any.
-
-    Of an export's things the zone is its schedule's; of what belongs to none it is UTC.
-    """
-    if moment is None:
-        return None
-    local = moment.astimezone(zone_of(zone))
-    exact = seconds and (local.second or local.microsecond)
-    name = local.strftime("%Z")
-    named = f"UTC{name}" if name.startswith(("+", "-")) else name  # a zone without letters of its own
-    return f"{local:{'%Y-%m-%d %H:%M:%S' if exact else '%Y-%m-%d %H:%M'}} {named}"
-
-
-def lasting(span: timedelta) -> str:
-    """A length of time for a person, in its largest unit or two: `3 d 4 h`, `12 min`, `8 s`."""
-    seconds = max(0, int(span.total_seconds()))
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes = seconds // 60
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 24 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // (24 * 60)} d {minutes // 60 % 24} h"
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

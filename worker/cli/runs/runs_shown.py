@@ -22,10 +22,10 @@ from worker.cli.printing.output import (
     when,
 )
 from worker.cli.printing.shapes import run_shape
-from worker.cli.printing.zone_names import zone_of_export, zones_of_exports
 from worker.errors import RefusedError
 from worker.store.queries import listing
 from worker.store.queries.standing import OPEN_STATES
+from worker.views.zone_names import zone_of_export, zones_of_exports
 
 
 def list_runs(

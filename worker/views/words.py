@@ -1,0 +1,44 @@
+"""How a moment, a length of time and a number are said: to a person in words, to a program as RFC 3339."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from schemas.fields.zones import zone_of
+
+
+def instant(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC with Z, for programs."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def when(moment: datetime | None, zone: str = "UTC", *, seconds: bool = True) -> str | None:
+    """A moment for a person, in the zone named: `2026-11-23 10:30 CST`, with its seconds if it has any.
+
+    Of an export's things the zone is its schedule's; of what belongs to none it is UTC.
+    """
+    if moment is None:
+        return None
+    local = moment.astimezone(zone_of(zone))
+    exact = seconds and (local.second or local.microsecond)
+    name = local.strftime("%Z")
+    named = f"UTC{name}" if name.startswith(("+", "-")) else name  # a zone without letters of its own
+    return f"{local:{'%Y-%m-%d %H:%M:%S' if exact else '%Y-%m-%d %H:%M'}} {named}"
+
+
+def lasting(span: timedelta) -> str:
+    """A length of time for a person, in its largest unit or two: `3 d 4 h`, `12 min`, `8 s`."""
+    seconds = max(0, int(span.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // (24 * 60)} d {minutes // 60 % 24} h"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
