@@ -10,7 +10,6 @@ from schemas.messages.envelope import MAX_BODY, read_envelope
 from schemas.messages.events import TardyVersion, load_event
 from schemas.rejections import RejectedError, shown
 from worker.bootstrap import Program
-from worker.cli.printing.leaving import leaves
 from worker.cli.printing.output import (
     Column,
     emit,
@@ -22,6 +21,7 @@ from worker.cli.printing.output import (
 from worker.errors import RefusedError
 from worker.store.queries.clauses import Clause, ColumnValue
 from worker.store.queries.explaining import Explained, explain
+from worker.views.leaving import leaves
 
 _STANDARD_INPUT = "-"
 _BOM = b"\xef\xbb\xbf"

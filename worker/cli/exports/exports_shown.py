@@ -10,7 +10,6 @@ from sqlalchemy import RowMapping
 from schemas.shown import plain
 from worker.bootstrap import Program
 from worker.cli.exports.definition_yaml import write_document
-from worker.cli.printing.leaving import what_to_do
 from worker.cli.printing.output import (
     Column,
     dump,
@@ -25,6 +24,7 @@ from worker.cli.printing.output import (
 from worker.errors import RefusedError
 from worker.store.definitions import definitions
 from worker.store.queries import listing
+from worker.views.leaving import what_to_do
 from worker.views.zone_names import zone_of
 
 

@@ -10,13 +10,13 @@ from sqlalchemy import Connection, RowMapping
 from worker.actions.entries import decide_entries
 from worker.bootstrap import Program
 from worker.cli.held.held_shown import entry_id
-from worker.cli.printing.leaving import leaves
 from worker.cli.printing.output import confirm, emit_line, emit_object
 from worker.cli.session import who
 from worker.store.catalogue.catalogue import view_export
 from worker.store.entries.decisions import Decision
 from worker.store.runs import run_rows
 from worker.store.runs.requests import requests_of
+from worker.views.leaving import leaves
 
 _NAMED = 5
 _QUESTION = {"release": "Send", "dismiss": "End, without sending it,", "undo": "Take back the dismissal of"}

@@ -21,7 +21,6 @@ from worker.cli.operations.status_waiting import (
     run_now_shape,
     run_nows,
 )
-from worker.cli.printing.leaving import what_to_do
 from worker.cli.printing.output import (
     Column,
     counted,
@@ -43,6 +42,7 @@ from worker.store.queries.standing import (
     take_status,
 )
 from worker.store.workers import AtWork, at_work
+from worker.views.leaving import what_to_do
 from worker.views.zone_names import zones_of_exports
 
 _LOOK_BACK = timedelta(days=7)  # for quiet days

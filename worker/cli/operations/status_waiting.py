@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select
 
 from worker.broker.ports import REJECTED_QUEUE, Operator, QueueDepth
-from worker.cli.printing.leaving import run_stands
 from worker.cli.printing.output import instant, lasting, when
 from worker.errors import WritebackError
 from worker.store.database.tables import run_requests
 from worker.store.queries.standing import Status
 from worker.store.runs.requests import BARRIER_PATIENCE
 from worker.store.workers import AtWork
+from worker.views.leaving import run_stands
 
 _LOOKED_AT = 200  # parked messages: to tell a code each is taken out and given back
 

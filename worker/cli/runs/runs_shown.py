@@ -10,7 +10,6 @@ from sqlalchemy import Connection, RowMapping
 
 from worker.actions.runs import find_run
 from worker.bootstrap import Program
-from worker.cli.printing.leaving import what_to_do
 from worker.cli.printing.output import (
     Column,
     emit,
@@ -25,6 +24,7 @@ from worker.cli.printing.shapes import run_shape
 from worker.errors import RefusedError
 from worker.store.queries import listing
 from worker.store.queries.standing import OPEN_STATES
+from worker.views.leaving import what_to_do
 from worker.views.zone_names import zone_of_export, zones_of_exports
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import RowMapping
 
-from worker.cli.printing.leaving import leaves, run_stands
 from worker.cli.printing.output import when
 from worker.core.judging import BY_POLICY, by_hand
 from worker.store.queries.tracing import ExportTrace
+from worker.views.leaving import leaves, run_stands
 
 _ENDED = ("superseded", "cancelled", "ignored", "dismissed")
 _AS = {"add": "", "change": " as a change", "void": " as a void", None: ""}

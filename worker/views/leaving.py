@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from worker.cli.printing.output import when
 from worker.store.catalogue.catalogue import Export
+from worker.views.words import when
 
 
 def what_to_do(state: str, export_id: str) -> str:
