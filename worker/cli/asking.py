@@ -9,7 +9,8 @@ from uuid import uuid4
 from schemas.messages.commands import Command, load_command
 from schemas.messages.envelope import Envelope
 from schemas.rejections import RejectedError
-from worker.actions.carrying_out import Answer, Asked, carry_out
+from worker.actions.asked import Asked
+from worker.actions.carrying_out import Answer, carry_out
 from worker.bootstrap import Program
 from worker.cli.session import who
 from worker.errors import RefusedError

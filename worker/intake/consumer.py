@@ -23,10 +23,10 @@ from schemas.messages.envelope import Envelope, UnsoundError
 from schemas.messages.events import EVENT_TYPES, ReferenceItem, TardyVersion
 from schemas.rejections import RejectedError
 from worker import defects
+from worker.actions.asked import Asked
 from worker.actions.authority import Authority
 from worker.actions.carrying_out import (
     Answer,
-    Asked,
     carry_out,
     refuse,
     refuse_for_now,

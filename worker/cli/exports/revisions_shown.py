@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from worker.actions.carrying_out import valid_document
 from worker.actions.changes import Difference, differences
+from worker.actions.exports import valid_document
 from worker.bootstrap import Program
 from worker.cli.exports.applying import How, save_all
 from worker.cli.exports.changing import (

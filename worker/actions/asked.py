@@ -1,0 +1,40 @@
+"""What is asked: a command with all that it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from schemas.messages.commands import Command
+from worker.actions.authority import Authority
+from worker.destinations.places import Places
+from worker.store.outcome_rows import NO_REPLY, CommandKey, ReplyAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command with all that it is judged by: when, where files may go, where its answer goes as well, and
+    whoever sends it (None: anybody may do anything)."""
+
+    command: Command
+    now: datetime
+    places: Places
+    reply: ReplyAddress = NO_REPLY
+    authority: Authority | None = None
+
+    @property
+    def key(self) -> CommandKey:
+        """By which the command is remembered."""
+        return CommandKey(self.command.source, self.command.command_id)
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Checked by the command's schema."""
+        return self.command.data
+
+    @property
+    def signed(self) -> dict[str, Any]:
+        """Who (the command's source), why and when: as every act takes them, for the audit trail."""
+        return {"who": self.command.source, "reason": self.data.get("reason"), "now": self.now}
