@@ -24,7 +24,7 @@ from worker.store.database.instants import read_time
 from worker.store.database.tables import run_requests
 from worker.store.database.tables import runs as runs_table
 from worker.store.entries.buffering import buffer_tardies
-from worker.store.runs import claims, requests, run_rows
+from worker.store.runs import barriers, claims, run_rows
 from worker.store.runs.claims import LEASE
 
 OFF = timedelta(minutes=10)
@@ -121,21 +121,21 @@ def test_a_fast_worker_does_not_cut_short_how_long_a_run_now_waits_for_consumers
     slow, fast = workers
     define(slow)
     with slow.database.write() as connection:
-        requests.note_consumer(connection, "a-consumer", slow.worker, 0)
+        barriers.note_consumer(connection, "a-consumer", slow.worker, 0)
     ask(slow, waits=True)
     while fast.scheduler.tick():
         pass
     with fast.database.read() as connection:
         assert run_rows.open_run(connection, "daily") is None
-        assert requests.pending_barrier(connection) is not None
+        assert barriers.pending_barrier(connection) is not None
 
 
 def test_a_consumer_with_a_slow_clock_counts_as_living(workers: tuple[Program, Program]) -> None:
     slow, fast = workers
     with slow.database.write() as connection:
-        requests.note_consumer(connection, "a-consumer", slow.worker, 0, in_hand=7)
+        barriers.note_consumer(connection, "a-consumer", slow.worker, 0, in_hand=7)
     with fast.database.read() as connection:
-        assert requests.events_in_hand(connection) == 7
+        assert barriers.events_in_hand(connection) == 7
 
 
 def test_outcomes_that_a_slow_worker_is_telling_are_not_told_by_a_fast_one(

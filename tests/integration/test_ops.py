@@ -26,7 +26,7 @@ from worker.ops.server import READY_PATIENCE, OpsServer
 from worker.settings import ListenAddress
 from worker.store.database import migrate
 from worker.store.queries.standing import ExportStatus, Status, take_status
-from worker.store.runs import requests
+from worker.store.runs import barriers
 
 SOON = READY_PATIENCE + 30  # a busy machine's leisure included
 HELD_WITHOUT_CODE = [{"field": "tardy_id"}, {"field": "behavior.external_reference_code", "required": True}]
@@ -195,10 +195,10 @@ def test_unacknowledged_is_what_consumers_say_where_the_broker_does_not_tell(
     watched: SteppedProgram, broker: Broker
 ) -> None:
     with watched.database.write() as connection:
-        requests.note_consumer(connection, "dead", "worker", 0, in_hand=5)
+        barriers.note_consumer(connection, "dead", "worker", 0, in_hand=5)
         watched.pass_time(minutes=1)
-        requests.note_consumer(connection, "one", "worker", 0, in_hand=3)
-        requests.note_consumer(connection, "two", "worker", 0, in_hand=4)
+        barriers.note_consumer(connection, "one", "worker", 0, in_hand=3)
+        barriers.note_consumer(connection, "two", "worker", 0, in_hand=4)
     registry = CollectorRegistry()
     registry.register(StateCollector(watched.database, broker, watched.clock, watched.instruments))
     labels = {"queue": EVENTS_QUEUE, "state": "unacknowledged"}

@@ -14,7 +14,7 @@ from tests import builders
 from tests.builders import command, definition, save, school_day
 from tests.program import SteppedProgram
 from worker.store.database.tables import run_requests
-from worker.store.runs import requests
+from worker.store.runs import barriers
 
 CHICAGO = "America/Chicago"
 DAILY = {"frequency": "daily", "at": ["10:30", "15:10"], "time_zone": CHICAGO}
@@ -194,18 +194,18 @@ def test_a_run_now_waits_until_every_living_consumer_has_drained(program: Steppe
     program.command(save(definition()))
     with program.database.write() as connection:
         for token in ("one", "two"):
-            requests.note_consumer(connection, token, "worker", 0)
+            barriers.note_consumer(connection, token, "worker", 0)
     program.command(command("export.run_now", {"export_id": "daily"}))
     program.tick()
     assert program.runs() == []
     with program.database.write() as connection:
-        barrier = requests.pending_barrier(connection)
+        barrier = barriers.pending_barrier(connection)
         assert barrier is not None
-        requests.note_consumer(connection, "one", "worker", barrier)
+        barriers.note_consumer(connection, "one", "worker", barrier)
     program.tick()
     assert program.runs() == []
     with program.database.write() as connection:
-        requests.note_consumer(connection, "two", "worker", barrier)
+        barriers.note_consumer(connection, "two", "worker", barrier)
     program.tick()
     assert len(program.runs()) == 1
 
@@ -225,9 +225,9 @@ def test_a_lost_connection_makes_waiting_runs_wait_for_a_new_number(program: Ste
     program.command(save(definition()))
     program.command(command("export.run_now", {"export_id": "daily"}))
     with program.database.write() as connection:
-        barrier = requests.pending_barrier(connection)
+        barrier = barriers.pending_barrier(connection)
         assert barrier is not None
-        requests.note_consumer(connection, "one", "worker", barrier)
-        requests.raise_barriers(connection)
+        barriers.note_consumer(connection, "one", "worker", barrier)
+        barriers.raise_barriers(connection)
     program.tick()
     assert program.runs() == []

@@ -19,7 +19,7 @@ from worker.demo.messages import REPLY_QUEUE, Post
 from worker.errors import WritebackError
 from worker.settings import read_settings
 from worker.store.database.tables import consumers
-from worker.store.runs import claims, requests
+from worker.store.runs import barriers, claims, requests
 
 _PATIENCE = 100  # looks at a queue that stays empty (about 0.1 s each) before the demo gives up
 
@@ -93,7 +93,7 @@ class Morning:
     def _run_waits_for_consumers(self) -> bool:
         """Whether a run-now still waits for what was published before it."""
         with self.program.database.read() as connection:
-            barrier = requests.pending_barrier(connection)
+            barrier = barriers.pending_barrier(connection)
             export_ids = requests.sealable(connection, 10)
             ready = [requests.next_request(connection, one) for one in export_ids]
         return barrier is not None and not any(ready)

@@ -52,7 +52,7 @@ from worker.store.catalogue.catalogue import CatalogueCache
 from worker.store.database.engine import Database, own_catalogue, share_catalogue
 from worker.store.entries.buffering import buffer_tardies, save_references
 from worker.store.outcome_rows import ReplyAddress
-from worker.store.runs import requests
+from worker.store.runs import barriers
 
 log = structlog.get_logger("intake")
 
@@ -470,7 +470,7 @@ class Intake:
             return
         self._last_barrier_look = time.monotonic()
         with self._database.read() as connection:
-            barrier = requests.pending_barrier(connection)
+            barrier = barriers.pending_barrier(connection)
         if barrier is None or barrier <= self._drained or consumer.ready_behind() > 0:
             return
         left = consumer.in_hand()
@@ -489,8 +489,7 @@ class Intake:
         wait get a new number.
         """
         with self._database.write() as connection:
-            requests.forget_consumer(connection, self._token)
-            requests.raise_barriers(connection)
+            barriers.forget_consumer(connection, self._token)
         self._token = uuid4().hex
         self._drained = 0
         self._note(0)
@@ -501,15 +500,14 @@ class Intake:
 
     def _note(self, in_hand: int) -> None:
         with self._database.write() as connection:
-            requests.note_consumer(connection, self._token, self._worker, self._drained, in_hand=in_hand)
+            barriers.note_consumer(connection, self._token, self._worker, self._drained, in_hand=in_hand)
         self._last_heartbeat = time.monotonic()
 
     def _delist(self) -> None:
         """The consumer ends in order: nobody waits for it any longer."""
         try:
             with self._database.write() as connection:
-                requests.forget_consumer(connection, self._token)
-                requests.raise_barriers(connection)
+                barriers.forget_consumer(connection, self._token)
         except UnavailableError as error:
             log.warning("the consumer's row stays until it is old", reason=str(error))
 

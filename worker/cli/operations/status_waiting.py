@@ -15,7 +15,7 @@ from worker.cli.printing.output import instant, lasting, when
 from worker.errors import WritebackError
 from worker.store.database.tables import run_requests
 from worker.store.queries.standing import Status
-from worker.store.runs.requests import BARRIER_PATIENCE
+from worker.store.runs.barriers import BARRIER_PATIENCE
 from worker.store.workers import AtWork
 from worker.views.leaving import run_stands
 

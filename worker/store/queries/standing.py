@@ -17,7 +17,7 @@ from worker.store.database.tables import (
     runs,
 )
 from worker.store.queries.overdue import Behind, overdue_since
-from worker.store.runs.requests import events_in_hand
+from worker.store.runs.barriers import events_in_hand
 
 LIVE_STATES = ("buffered", "held", "sealed", "refused")
 COUNTED_STATES = (*LIVE_STATES, "not_required")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, exists, func, select, update
 
 from worker.store.catalogue.catalogue import next_barrier
 from worker.store.database.column_types import instant_text
 from worker.store.database.instants import database_time
 from worker.store.database.statements import but_for, insert_into, inserted
 from worker.store.database.tables import (
-    consumers,
     definitions,
     entries,
     reference_versions,
@@ -22,11 +21,7 @@ from worker.store.database.tables import (
     runs,
 )
 from worker.store.outcome_rows import CommandKey
-
-BARRIER_PATIENCE = timedelta(seconds=30)  # contract: a run-now is sealed after this at the latest
-CONSUMER_SILENCE = timedelta(
-    seconds=15
-)  # a consumer that has not been heard of for this long is not waited for
+from worker.store.runs.barriers import has_passed
 
 Request = RowMapping
 
@@ -217,17 +212,13 @@ def sealable(connection: Connection, limit: int, *, besides: Collection[str] = (
 
 def next_request(connection: Connection, export_id: str) -> Request | None:
     """The export's oldest request that need not wait for consumers any longer."""
-    drained = _drained_barrier(connection)
-    open_barrier = or_(
-        run_requests.c.barrier.is_(None),
-        run_requests.c.requested_at <= database_time(connection, -BARRIER_PATIENCE),
-        *([run_requests.c.barrier <= drained] if drained is not None else []),
-    )
     return (
         connection.execute(
             select(run_requests)
             .where(
-                and_(run_requests.c.export_id == export_id, run_requests.c.state == "pending", open_barrier)
+                run_requests.c.export_id == export_id,
+                run_requests.c.state == "pending",
+                has_passed(connection),
             )
             .order_by(run_requests.c.request_id)
             .limit(1)
@@ -235,61 +226,6 @@ def next_request(connection: Connection, export_id: str) -> Request | None:
         .mappings()
         .one_or_none()
     )
-
-
-def _drained_barrier(connection: Connection) -> int | None:
-    """The number up to which every living consumer has drained; None: no consumer lives."""
-    value: int | None = connection.execute(
-        select(func.min(consumers.c.drained_barrier)).where(_is_alive(connection))
-    ).scalar_one()
-    return value
-
-
-def _is_alive(connection: Connection) -> ColumnElement[bool]:
-    return consumers.c.heartbeat_at > database_time(connection, -CONSUMER_SILENCE)
-
-
-def pending_barrier(connection: Connection) -> int | None:
-    """The highest barrier that a run waits for, or None."""
-    value: int | None = connection.execute(
-        select(func.max(run_requests.c.barrier)).where(run_requests.c.state == "pending")
-    ).scalar_one()
-    return value
-
-
-def note_consumer(connection: Connection, token: str, worker: str, drained: int, *, in_hand: int = 0) -> None:
-    """A consumer lives, has drained up to this barrier, and has so many events in hand."""
-    now = database_time(connection)
-    statement = insert_into(connection, consumers).values(
-        token=token, worker=worker, heartbeat_at=now, drained_barrier=drained, in_hand=in_hand
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["token"],
-            set_={"heartbeat_at": now, "drained_barrier": drained, "in_hand": in_hand},
-        )
-    )
-
-
-def events_in_hand(connection: Connection) -> int:
-    """Events that living consumers have received and not acknowledged."""
-    in_hand = select(func.coalesce(func.sum(consumers.c.in_hand), 0)).where(_is_alive(connection))
-    return int(connection.execute(in_hand).scalar_one())
-
-
-def raise_barriers(connection: Connection) -> None:
-    """What a lost connection had in hand is in the queue again, perhaps behind another consumer's note: runs that
-    wait for consumers wait for a new number."""
-    waiting = (run_requests.c.state == "pending", run_requests.c.barrier.is_not(None))
-    if connection.execute(select(exists().where(*waiting))).scalar_one():
-        barrier = next_barrier(connection)
-        connection.execute(update(run_requests).where(*waiting).values(barrier=barrier))
-
-
-def forget_consumer(connection: Connection, token: str) -> None:
-    """A consumer ends; those long silent are forgotten with it."""
-    silent = consumers.c.heartbeat_at < database_time(connection, -timedelta(days=1))
-    connection.execute(consumers.delete().where(or_(consumers.c.token == token, silent)))
 
 
 def close_request(connection: Connection, request_id: int, run_id: str) -> None:
