@@ -51,6 +51,7 @@ class Arrow(StrEnum):
     UPLOAD_DONE = "upload.done"
     DEPART_BEFORE_COMMIT = "depart.before-commit"
     DEPART_COMMITTED = "depart.committed"
+    RENAME_BEFORE = "rename.before"
     RENAME_DONE = "rename.done"
     SETTLE_BEFORE_COMMIT = "settle.before-commit"
     SETTLE_COMMITTED = "settle.committed"

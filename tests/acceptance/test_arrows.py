@@ -69,6 +69,7 @@ SCENARIOS: dict[Arrow, tuple[Scenario, ...]] = {
     Arrow.UPLOAD_DONE: (LATE,),
     Arrow.DEPART_BEFORE_COMMIT: (AT_ONCE,),
     Arrow.DEPART_COMMITTED: (LATE, Scenario(after=(Arrow.DEPART_COMMITTED,), at_once=True)),
+    Arrow.RENAME_BEFORE: (AT_ONCE,),
     Arrow.RENAME_DONE: (LATE, AT_ONCE),
     Arrow.SETTLE_BEFORE_COMMIT: (LATE, AT_ONCE),
     Arrow.SETTLE_COMMITTED: (AT_ONCE,),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from tests.builders import command
+from tests.integration.setting_aside import broken
 from tests.program import SteppedProgram
+from worker.failpoints import Arrow, Hook, Place
 
 
 class Crashed(BaseException):
@@ -20,21 +19,18 @@ def ask(program: SteppedProgram, export_id: str = "daily") -> None:
     assert answer is not None and answer.refused is None, answer
 
 
-def die(where: Callable[..., Any]) -> Callable[..., Any]:
-    def dies(*args: Any, **kwargs: Any) -> Any:
-        where(*args, **kwargs)
-        raise Crashed
+def meets(arrow: Arrow, error: BaseException) -> Hook:
+    """Has whoever comes to this place meet an error."""
 
-    return dies
+    def hook(place: Place, _thing: str | None) -> None:
+        if place is arrow:
+            raise error
+
+    return hook
 
 
-def crash_at(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, before: bool
-) -> None:
-    """Runs one attempt that ends like a killed process, before or after a step; then its lease runs out."""
-    step = getattr(owner, name)
-    with monkeypatch.context() as patched:
-        patched.setattr(owner, name, die(lambda *_, **__: None) if before else die(step))
-        with pytest.raises(Crashed):
-            program.work()
+def crash_at(program: SteppedProgram, arrow: Arrow) -> None:
+    """Works until an attempt ends like a killed process, at this place; then its lease runs out."""
+    with broken(meets(arrow, Crashed())), pytest.raises(Crashed):
+        program.work()
     program.pass_time(seconds=31)

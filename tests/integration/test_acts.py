@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.builders import command, definition, save, tardy
+from tests.integration.delivering import crash_at
 from tests.program import SteppedProgram
-from worker import failpoints
 from worker.failpoints import Arrow
 
 WITH_ACTION = [{"field": "tardy_id"}, {"field": "action"}, {"field": "comment"}]
@@ -79,31 +79,12 @@ def test_a_run_of_which_nothing_can_have_left_is_abandoned_by_message_at_once(
     assert refused is not None and "only an open run can be abandoned" in refused
 
 
-class Died(BaseException):
-    """The process ends here."""
-
-
 def die_at(program: SteppedProgram, place: Arrow) -> None:
     """A run's worker dies at this place, and its lease ends."""
-
-    def dies(arrow: Arrow) -> None:
-        if arrow is place:
-            raise Died
-
     program.command(save(definition()))
     program.receive(tardy("a"))
     run_now(program)
-    program.forget_barriers()
-    program.tick()
-    claim = program.claim()
-    assert claim is not None
-    failpoints.arm(dies)
-    try:
-        with pytest.raises(Died):
-            program.flush.attempt(claim)
-    finally:
-        failpoints.arm(None)
-    program.pass_time(minutes=1)
+    crash_at(program, place)
 
 
 def test_a_run_that_may_have_left_and_has_not_is_given_up_by_its_next_attempt(

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.builders import command, definition, save, tardy, void
-from tests.integration.delivering import ask, crash_at
+from tests.integration.delivering import ask, crash_at, meets
+from tests.integration.setting_aside import broken
 from tests.program import SteppedProgram
-from worker.delivery.attempt import Flush
-from worker.destinations.file_port import Replaceable
-from worker.destinations.files.directory import Directory
+from worker import failpoints
 from worker.errors import DestinationError
-from worker.store.runs import claims, receipts, run_rows
-from worker.store.runs.sealing import fill_run
+from worker.failpoints import Arrow, Place, Step
+from worker.store.runs import claims
 
 
 @pytest.fixture
@@ -27,31 +24,27 @@ def program(database_url: str, tmp_path: Path) -> SteppedProgram:
     return program
 
 
-STEPS = [
-    (Directory, "upload", True),
-    (Directory, "upload", False),
-    (claims, "depart", True),
-    (claims, "depart", False),
-    (Directory, "publish", True),
-    (Directory, "publish", False),
-    (receipts, "settle_delivered", True),
-]
-
-
-@pytest.mark.parametrize(("owner", "step", "before"), STEPS)
+@pytest.mark.parametrize(
+    "arrow",
+    [
+        Arrow.UPLOAD_BEFORE,
+        Arrow.UPLOAD_HALF,
+        Arrow.UPLOAD_DONE,
+        Arrow.DEPART_BEFORE_COMMIT,
+        Arrow.DEPART_COMMITTED,
+        Arrow.RENAME_BEFORE,
+        Arrow.RENAME_DONE,
+        Arrow.SETTLE_BEFORE_COMMIT,
+    ],
+)
 @pytest.mark.parametrize("collected", [False, True])
 def test_a_run_whose_worker_dies_anywhere_is_sent_once(
-    program: SteppedProgram,
-    monkeypatch: pytest.MonkeyPatch,
-    owner: Any,
-    step: str,
-    before: bool,
-    collected: bool,
+    program: SteppedProgram, arrow: Arrow, collected: bool
 ) -> None:
     """The SIS may have collected the file by the time another worker takes over."""
     program.receive(tardy("a"), tardy("b"))
     ask(program)
-    crash_at(program, monkeypatch, owner, step, before=before)
+    crash_at(program, arrow)
     sent = program.files()
     if collected:
         for name in sent:
@@ -65,28 +58,23 @@ def test_a_run_whose_worker_dies_anywhere_is_sent_once(
     assert program.outcome_types()["run.delivered"] == 1
 
 
-@pytest.mark.parametrize(
-    "second", [(Directory, "fence", False), (Directory, "upload", False), (claims, "depart", False)]
-)
-@pytest.mark.parametrize("first", [(Directory, "publish", True), (Directory, "publish", False)])
+@pytest.mark.parametrize("second", [Arrow.FENCE_DONE, Arrow.UPLOAD_DONE, Arrow.DEPART_BEFORE_COMMIT])
+@pytest.mark.parametrize("first", [Arrow.RENAME_BEFORE, Arrow.RENAME_DONE])
 def test_a_takeover_that_dies_as_well_changes_nothing_about_that(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch, first: Any, second: Any
+    program: SteppedProgram, first: Arrow, second: Arrow
 ) -> None:
     program.receive(tardy("a"))
     ask(program)
-    crash_at(program, monkeypatch, first[0], first[1], before=first[2])
-    gone = not first[2]
-    if not gone or second[1] == "fence":
-        crash_at(program, monkeypatch, second[0], second[1], before=second[2])
+    crash_at(program, first)
+    if first is Arrow.RENAME_BEFORE or second is Arrow.FENCE_DONE:
+        crash_at(program, second)
     program.work()
     assert program.files() == {"daily_0001.csv": ["a,1,"]}
     assert program.leftovers() == []
     assert program.states() == {"delivered": 1}
 
 
-def test_a_sleeper_that_wakes_after_a_takeover_changes_nothing(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sleeper_that_wakes_after_a_takeover_changes_nothing(program: SteppedProgram) -> None:
     """Stopped between upload and rename; another worker sends, the SIS collects at once; then it goes on."""
     program.receive(tardy("a"))
     ask(program)
@@ -94,18 +82,17 @@ def test_a_sleeper_that_wakes_after_a_takeover_changes_nothing(
     program.tick()
     sleeper = program.claim()
     assert sleeper is not None
-    publish = Directory.publish
 
-    def sleeps(self: Directory, temporary: str, name: str, *, replace: Replaceable | None) -> None:
-        monkeypatch.setattr(Directory, "publish", publish)
-        program.pass_time(seconds=31)
-        program.work()
-        assert program.files() == {"daily_0001.csv": ["a,1,"]}
-        (program.home / "outbox" / name).unlink()  # the SIS collects it
-        publish(self, temporary, name, replace=replace)
+    def sleeps(place: Place, _thing: str | None) -> None:
+        if place is Arrow.RENAME_BEFORE:
+            failpoints.arm_each(None)
+            program.pass_time(seconds=31)
+            program.work()
+            assert program.files() == {"daily_0001.csv": ["a,1,"]}
+            (program.home / "outbox" / "daily_0001.csv").unlink()  # the SIS collects it
 
-    monkeypatch.setattr(Directory, "publish", sleeps)
-    program.flush.attempt(sleeper)
+    with broken(sleeps):
+        program.flush.attempt(sleeper)
     assert program.files() == {}
     assert program.states() == {"delivered": 1}
     assert program.outcome_types() == {"command.accepted": 2, "run.delivered": 1}
@@ -127,12 +114,10 @@ def test_a_void_during_an_outage_counts_while_nothing_can_have_left(program: Ste
     assert [run["attempts"] for run in program.runs()] == [2]
 
 
-def test_a_void_that_arrives_after_the_file_may_have_left_is_a_correction(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_void_that_arrives_after_the_file_may_have_left_is_a_correction(program: SteppedProgram) -> None:
     program.receive(tardy("a"))
     ask(program)
-    crash_at(program, monkeypatch, Directory, "publish", before=False)
+    crash_at(program, Arrow.RENAME_DONE)
     program.receive(void("a"))
     program.command(save(definition(name="saved again, so that everything is judged anew")))
     program.tick()
@@ -193,13 +178,12 @@ def test_deleting_an_export_with_a_waiting_run_ends_the_run_and_saving_it_again_
 
 
 def test_deleting_an_export_whose_failed_run_may_have_left_finds_out_whether_it_has(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+    program: SteppedProgram,
 ) -> None:
     """Nobody can ask for another try once it is deleted: its rows would stand as sealed for ever."""
     program.receive(tardy("a"))
     ask(program)
-    with monkeypatch.context() as context:
-        context.setattr(Directory, "publish", raises(DestinationError("permission denied")))
+    with broken(meets(Arrow.RENAME_BEFORE, DestinationError("permission denied"))):
         program.work()
     assert [run["state"] for run in program.runs()] == ["failed"] and program.leftovers() != []
     program.command(command("export.delete", {"export_id": "daily"}))
@@ -208,29 +192,21 @@ def test_deleting_an_export_whose_failed_run_may_have_left_finds_out_whether_it_
     assert (program.states(), program.leftovers()) == ({"delivered": 1}, [])
 
 
-def raises(error: Exception) -> Callable[..., Any]:
-    def broken(*_: Any, **__: Any) -> None:
-        raise error
+def test_a_run_whose_sealing_took_minutes_is_not_sealed_once_more_for_that(program: SteppedProgram) -> None:
+    sealed = []
 
-    return broken
+    def takes_minutes(place: Place, _thing: str | None) -> None:
+        if place is Step.ENTRY_JUDGED:
+            program.pass_time(minutes=3)
+        if place in (Arrow.SEAL_BEFORE_COMMIT, Arrow.RESEAL_BEFORE_COMMIT):
+            sealed.append(place)
 
-
-def test_a_run_whose_sealing_took_minutes_is_not_sealed_once_more_for_that(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sealings = []
-
-    def takes_minutes(*args: Any) -> Any:
-        program.pass_time(minutes=3)
-        sealings.append(fill_run(*args))
-        return sealings[-1]
-
-    monkeypatch.setattr(run_rows, "fill_run", takes_minutes)
     program.receive(tardy("a"))
     ask(program)
-    program.work()
+    with broken(takes_minutes):
+        program.work()
     assert program.states() == {"delivered": 1}
-    assert len(sealings) == 1
+    assert sealed == [Arrow.SEAL_BEFORE_COMMIT]
 
 
 def test_the_leases_of_other_runs_are_kept_while_one_is_being_sealed_anew(
@@ -260,13 +236,13 @@ def test_the_leases_of_other_runs_are_kept_while_one_is_being_sealed_anew(
 
 
 def test_what_a_worker_that_died_after_its_receipt_left_behind_is_removed_without_another_run(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+    program: SteppedProgram,
 ) -> None:
     """Two attempts have left something, and nothing more is ever to be sent."""
     program.receive(tardy("a"))
     ask(program)
-    crash_at(program, monkeypatch, Directory, "publish", before=True)
-    crash_at(program, monkeypatch, Flush, "_sweep", before=True)
+    crash_at(program, Arrow.RENAME_BEFORE)
+    crash_at(program, Arrow.SETTLE_COMMITTED)
     assert program.states() == {"delivered": 1} and program.leftovers() != []
     program.flush.sweep_closed()
     assert program.leftovers() == []

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from tests.builders import command, definition, save, tardy
-from tests.integration.delivering import ask, crash_at
+from tests.integration.delivering import ask, crash_at, meets
+from tests.integration.setting_aside import broken
 from tests.program import SteppedProgram
-from worker.destinations.files.directory import Directory
+from worker.failpoints import Arrow, Place
 from worker.store.database.tables import runs
-from worker.store.runs import claims, receipts
+from worker.store.runs import claims
 
 
 @pytest.fixture
@@ -81,12 +81,12 @@ def test_a_missing_absolute_folder_fails_the_run_until_a_correction_is_saved(
 
 
 def test_a_folder_that_is_another_one_than_before_is_never_taken_for_collected(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+    program: SteppedProgram,
 ) -> None:
     """After a reboot the mount may be missing and its empty mount point be there."""
     program.receive(tardy("a"))
     ask(program)
-    crash_at(program, monkeypatch, Directory, "publish", before=True)
+    crash_at(program, Arrow.RENAME_BEFORE)
     (program.home / "outbox").rename(program.home / "unmounted")
     (program.home / "outbox").mkdir()
     program.work()
@@ -100,19 +100,17 @@ def test_a_folder_that_is_another_one_than_before_is_never_taken_for_collected(
 
 
 def test_a_folder_that_is_away_when_its_run_ends_is_cleaned_up_once_it_is_back(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+    program: SteppedProgram,
 ) -> None:
     outbox, away = program.home / "outbox", program.home / "away"
-    settle = receipts.settle_delivered
 
-    def unmounted(*args: Any) -> None:
-        settle(*args)
-        outbox.rename(away)
+    def unmounted(place: Place, _thing: str | None) -> None:
+        if place is Arrow.SETTLE_BEFORE_COMMIT:
+            outbox.rename(away)
 
     program.receive(tardy("a"))
     ask(program)
-    with monkeypatch.context() as patched:
-        patched.setattr(receipts, "settle_delivered", unmounted)
+    with broken(unmounted):
         program.work()
     assert program.states() == {"delivered": 1}
     program.flush.sweep_closed()
@@ -139,29 +137,24 @@ def test_a_folder_that_stays_away_is_looked_for_during_a_week(program: SteppedPr
 
 
 def test_a_destination_changed_between_two_attempts_is_asked_where_the_file_lies(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+    program: SteppedProgram,
 ) -> None:
     program.receive(tardy("a"))
     ask(program)
-    crash_at(program, monkeypatch, Directory, "publish", before=True)
+    crash_at(program, Arrow.RENAME_BEFORE)
     program.command(save(definition(destination={"type": "directory", "path": "elsewhere"})))
-    crash_at(program, monkeypatch, Directory, "publish", before=False)
+    crash_at(program, Arrow.RENAME_DONE)
     program.work()
     assert program.files() == {} and program.leftovers() == []
     assert program.files("elsewhere") == {"daily_0001.csv": ["a,1,"]} and program.leftovers("elsewhere") == []
 
 
 def test_a_bug_fails_the_run_with_a_reference_and_loses_nothing(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
+    program: SteppedProgram,
 ) -> None:
     program.receive(tardy("a", comment="secret comment"))
     ask(program)
-
-    def broken(*_: Any, **__: Any) -> None:
-        raise KeyError("secret comment")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Directory, "upload", broken)
+    with broken(meets(Arrow.UPLOAD_BEFORE, KeyError("secret comment"))):
         program.work()
     error = program.runs()[0]["error"]
     assert "reference" in error and "secret" not in error

@@ -18,6 +18,7 @@ from worker.destinations.files.directory import Directory
 from worker.destinations.files.marks import MARK
 from worker.destinations.placing import place_name
 from worker.errors import ElsewhereError, RefusedError
+from worker.failpoints import Arrow
 from worker.store.audit.auditing import audit
 from worker.store.audit.findings import Scope
 from worker.store.database.tables import catalogue, definition_revisions
@@ -231,16 +232,16 @@ def test_a_worker_that_sees_another_folder_of_that_path_leaves_the_run_to_one_th
     assert program.outcome_types()["run.waiting"] == 0
 
 
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("arrow", [Arrow.RENAME_BEFORE, Arrow.RENAME_DONE])
 def test_a_takeover_that_does_not_see_the_folder_concludes_nothing_of_it(
-    program: SteppedProgram, elsewhere: SteppedProgram, monkeypatch: pytest.MonkeyPatch, before: bool
+    program: SteppedProgram, elsewhere: SteppedProgram, arrow: Arrow
 ) -> None:
     """The first worker dies before or after the rename; who takes over sees a folder of its own."""
     saved(program, "daily")
     assert sent(program, "daily", "a") == ""
     program.receive(tardy("b"))
     ask(program)
-    crash_at(program, monkeypatch, Directory, "publish", before=before)
+    crash_at(program, arrow)
     elsewhere.now = program.now
     (elsewhere.home / "outbox").mkdir(parents=True)
     elsewhere.work()

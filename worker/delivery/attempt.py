@@ -248,6 +248,7 @@ class Flush:
         self._depart(claim, destination, names, uploaded)
         if pinned.file.is_numbered and run["resend_of"] is None:
             destination.note_given(claim.export_id, GivenNumber(run["sequence"], run["run_id"]))
+        reached(Arrow.RENAME_BEFORE, claim.export_id)
         destination.publish(names.part, names.file, replace=replace)
         reached(Arrow.RENAME_DONE, claim.export_id)
 
