@@ -11,12 +11,12 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 
-# Each is NAME or NAME:N, the Nth time the place is reached.
+# Each is NAME, NAME:N, NAME@THING or NAME:N@THING: the first (Nth) time that the place is reached (for this thing).
 VARIABLE = "WRITEBACK_TEST_KILL_AT"
 STOP_VARIABLE = "WRITEBACK_TEST_STOP_AT"
-# NAME, NAME:N, NAME@THING or NAME:N@THING: an error each time (N: the Nth time alone) that the place is reached (for
-# this export).
+# The same, but without N an error each time.
 RAISE_VARIABLE = "WRITEBACK_TEST_RAISE_AT"
 _SIGNALS = {VARIABLE: signal.SIGKILL, STOP_VARIABLE: signal.SIGSTOP}
 
@@ -63,8 +63,10 @@ class Arrow(StrEnum):
 
 
 class Step(StrEnum):
-    """Parts of the work beside the arrows where a defect may be met: of one entry or row, and of each loop and task."""
+    """Parts of the work beside the arrows where a defect may be met: of one event, entry or row, and of each loop and
+    task."""
 
+    EVENT_READ = "event.read"
     ENTRY_READ = "entry.read"
     ENTRY_JUDGED = "entry.judged"
     ROW_RENDERED = "row.rendered"
@@ -98,7 +100,8 @@ _hook: Hook = _nothing
 
 
 def reached(place: Place, thing: str | None = None) -> None:
-    """The program stands at this place, in the work for this export (or tardy, run, outcome), where it is for one."""
+    """The program stands at this place, in the work for this export (or message, tardy, run, outcome), where it is for
+    one."""
     _hook(place, thing)
 
 
@@ -122,9 +125,8 @@ def arm_from(environment: Mapping[str, str]) -> None:
     """Has the process send itself SIGKILL or SIGSTOP, or meet an error, where the environment says so."""
     hooks = []
     for variable, number in _SIGNALS.items():
-        name, _, times = environment.get(variable, "").partition(":")
-        if name:
-            hooks.append(_signal_at(Arrow(name), int(times or 1), number))
+        if wanted := environment.get(variable):
+            hooks.append(_at(wanted, partial(_signal, number), times=1))
     if wanted := environment.get(RAISE_VARIABLE):
         hooks.append(raise_at(wanted))
 
@@ -137,26 +139,31 @@ def arm_from(environment: Mapping[str, str]) -> None:
 
 def raise_at(wanted: str) -> Hook:
     """A hook that raises PlannedError as RAISE_VARIABLE says."""
+
+    def fail() -> None:
+        raise PlannedError(f"as planned at {wanted}")
+
+    return _at(wanted, fail)
+
+
+def _signal(number: signal.Signals) -> None:
+    """To this very thread: SIGSTOP sent to the process may reach another first, and this one goes on."""
+    signal.pthread_kill(threading.get_ident(), number)
+
+
+def _at(wanted: str, act: Callable[[], None], *, times: int | None = None) -> Hook:
+    """A hook that acts at the place and thing that `wanted` names. `times`: which time, where it says none (None:
+    each)."""
     where, _, only = wanted.partition("@")
-    name, _, times = where.partition(":")
+    name, _, given = where.partition(":")
     place: Place = Arrow(name) if name in list(Arrow) else Step(name)
+    which = int(given) if given else times
     reached_so_far = itertools.count(1)
 
     def hook(at: Place, thing: str | None) -> None:
         if at is not place or (only and thing != only):
             return
-        if not times or next(reached_so_far) == int(times):
-            raise PlannedError(f"as planned at {wanted}")
-
-    return hook
-
-
-def _signal_at(wanted: Arrow, times: int, number: signal.Signals) -> Hook:
-    reached_so_far = itertools.count(1)
-
-    def hook(place: Place, _thing: str | None) -> None:
-        if place is wanted and next(reached_so_far) == times:
-            # To this very thread: SIGSTOP sent to the process may reach another first, and this one goes on.
-            signal.pthread_kill(threading.get_ident(), number)
+        if which is None or next(reached_so_far) == which:
+            act()
 
     return hook

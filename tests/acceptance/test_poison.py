@@ -4,38 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from sqlalchemy import select
 
 from tests.builders import outgoing, tardy
-from tests.processes import ROOT, Processes, wait_for
+from tests.processes import Processes, wait_for
 from worker.broker.by_url import open_broker
 from worker.broker.ports import REJECTED_QUEUE, Broker
+from worker.failpoints import VARIABLE, Step
 from worker.store.database.engine import Database
 from worker.store.database.tables import tardies
 
 NEIGHBOURS = 400
 MOST_DEATHS = 30  # three together, then about half of what is left each time: far fewer than this
 
-# A native crash cannot be had on order; this is what one looks like from outside.
-_CRASH = """
-import os, signal
-import schemas.messages.events
-load = schemas.messages.events.EVENT_TYPES["tardy.recorded"]
-def crash(envelope):
-    event = load(envelope)
-    if event.tardy_id == "poison":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return event
-schemas.messages.events.EVENT_TYPES["tardy.recorded"] = crash
-"""
-
-
-@pytest.fixture
-def deadly(tmp_path: Path) -> dict[str, str]:
-    """An environment in which reading the tardy `poison` kills the process."""
-    (tmp_path / "sitecustomize.py").write_text(_CRASH)
-    return {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+POISON = "poison"
+# A native crash cannot be had on order; from outside it looks like this: reading that message kills the process.
+DEADLY = {VARIABLE: f"{Step.EVENT_READ}@{POISON}"}
 
 
 def stored(database: Database) -> set[str]:
@@ -43,15 +27,13 @@ def stored(database: Database) -> set[str]:
         return set(connection.execute(select(tardies.c.tardy_id)).scalars())
 
 
-def get_neighbours_through(
-    program: Processes, broker: Broker, database: Database, deadly: dict[str, str]
-) -> int:
+def get_neighbours_through(program: Processes, broker: Broker, database: Database) -> int:
     """Publishes the poison among its neighbours and restarts whoever it kills; returns how many it killed."""
     broker.prepare()
-    messages = [tardy("poison"), *(tardy(f"t{number}") for number in range(NEIGHBOURS))]
+    messages = [tardy(POISON) | {"id": POISON}, *(tardy(f"t{number}") for number in range(NEIGHBOURS))]
     assert broker.operator().publish_all([outgoing(message) for message in messages]) == 0
     for deaths in range(1, MOST_DEATHS):
-        worker = program.start("consumer", **deadly)
+        worker = program.start("consumer", **DEADLY)
         assert worker.wait(60) == -9, "the message kills its worker"
         if len(stored(database)) == NEIGHBOURS:
             return deaths
@@ -63,21 +45,21 @@ def the_poison_goes_once_it_is_harmless(program: Processes, broker: Broker, data
     depths = {depth.queue: depth.ready for depth in broker.operator().depths()}
     assert depths[REJECTED_QUEUE] == 0
     worker = program.start_ready("consumer")
-    wait_for(lambda: "poison" in stored(database), "the mended worker to store it")
+    wait_for(lambda: POISON in stored(database), "the mended worker to store it")
     assert worker.stop() == 0
 
 
-def test_on_rabbitmq(writeback: Processes, amqp_url: str, database: Database, deadly: dict[str, str]) -> None:
+def test_on_rabbitmq(writeback: Processes, amqp_url: str, database: Database) -> None:
     broker = open_broker(amqp_url, Path())
-    deaths = get_neighbours_through(writeback, broker, database, deadly)
+    deaths = get_neighbours_through(writeback, broker, database)
     print(f"the poison killed {deaths} workers before its {NEIGHBOURS} neighbours were through")
     the_poison_goes_once_it_is_harmless(writeback, broker, database)
 
 
-def test_on_the_embedded_default(embedded: Processes, home: Path, deadly: dict[str, str]) -> None:
+def test_on_the_embedded_default(embedded: Processes, home: Path) -> None:
     assert embedded.run("db", "upgrade").returncode == 0
     database = Database(f"sqlite:///{home / 'writeback.sqlite3'}")
     broker = open_broker(None, home)
-    get_neighbours_through(embedded, broker, database, deadly)
+    get_neighbours_through(embedded, broker, database)
     the_poison_goes_once_it_is_harmless(embedded, broker, database)
     database.close()

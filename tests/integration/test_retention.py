@@ -22,9 +22,8 @@ from worker.errors import UnavailableError
 from worker.store.audit.auditing import audit
 from worker.store.audit.findings import Scope
 from worker.store.database.tables import entries, tardies, tardy_versions
-from worker.store.retention import freed_bytes, purging
 from worker.store.retention.freed_bytes import scrub_sqlite
-from worker.store.retention.purging import Purged, purge
+from worker.store.retention.purging import PAGE, Purged, purge
 from worker.store.runs import run_rows
 
 KEPT = timedelta(days=400)
@@ -46,8 +45,10 @@ def writeback(program: SteppedProgram, database_url: str, tmp_path: Path) -> Cal
     return lambda *arguments: place.run(*arguments, DATABASE_URL=database_url)
 
 
-def purge_now(program: SteppedProgram, pause: Callable[[], bool] = lambda: False) -> Purged:
-    return purge(program.database, program.now - KEPT, program.now, pause)
+def purge_now(
+    program: SteppedProgram, pause: Callable[[], bool] = lambda: False, *, versions: int = PAGE
+) -> Purged:
+    return purge(program.database, program.now - KEPT, program.now, pause, versions=versions)
 
 
 def kept(program: SteppedProgram) -> dict[str, int]:
@@ -217,19 +218,16 @@ def test_what_is_sent_once_more_keeps_its_rows_until_that_has_ended(program: Ste
     assert purge_now(program).tardies == 1
 
 
-def test_it_goes_page_by_page_and_goes_on_where_time_was_up(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(purging, "PAGE", 7)
+def test_it_goes_page_by_page_and_goes_on_where_time_was_up(program: SteppedProgram) -> None:
     program.command(save(definition("failing", destination={"type": "directory", "path": "/nowhere/x"})))
     program.receive(*(tardy(f"in-use-{number}") for number in range(10)))
     run_now(program, "failing")
     program.receive(*(tardy(f"t-{number:02}") for number in range(40)))
     later(program, days=1)
     pages = iter([False, False, False, True])
-    first = purge_now(program, lambda: next(pages))
+    first = purge_now(program, lambda: next(pages), versions=7)
     assert not first.finished and 0 < first.tardies < 40
-    second = purge_now(program)
+    second = purge_now(program, versions=7)
     assert second.finished and first.tardies + second.tardies == 40
     assert kept(program) == {"documents": 10, "rows": 10, "heads": 10}
 
@@ -303,11 +301,8 @@ def test_housekeeping_purges_and_says_how_much_but_not_whose(program: SteppedPro
     assert not {"Ada", "Byron", "t-1"} & set(map(str, told.values()))
 
 
-def test_housekeeping_stops_at_once_when_told_to(
-    program: SteppedProgram, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(purging, "PAGE", 1)
-    program.receive(*(tardy(f"t-{number}") for number in range(5)))
+def test_housekeeping_stops_after_the_page_in_hand_when_told_to(program: SteppedProgram) -> None:
+    program.receive(*(tardy(f"t-{number}") for number in range(PAGE + 4)))
     later(program, days=1)
     stop = threading.Event()
     stop.set()
@@ -341,16 +336,13 @@ def test_a_scrubbed_sqlite_file_has_no_trace_of_what_was_deleted_before(tmp_path
     connection.close()
 
 
-def test_a_file_that_somebody_reads_is_not_said_to_be_scrubbed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(freed_bytes, "_PATIENCE", 0.1)
+def test_a_file_that_somebody_reads_is_not_said_to_be_scrubbed(tmp_path: Path) -> None:
     file = tmp_path / "file.sqlite3"
     connection = _leave_traces(file)
     connection.execute("BEGIN")
     connection.execute("SELECT * FROM kept").fetchone()
     with pytest.raises(UnavailableError, match=r"file\.sqlite3 could not be written anew"):
-        scrub_sqlite(file)
+        scrub_sqlite(file, patience=0.1)
     connection.execute("ROLLBACK")
     scrub_sqlite(file)
     connection.close()

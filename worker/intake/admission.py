@@ -7,6 +7,7 @@ from schemas.messages.envelope import MAX_BODY, Envelope, read_envelope
 from schemas.messages.events import ReferenceItem, TardyVersion, load_event
 from schemas.rejections import RejectedError
 from worker.broker.ports import Delivery
+from worker.failpoints import Step, reached
 from worker.senders import Senders
 
 _REPLAYED_AS = " (of the message as it was first sent: this one was replayed)"
@@ -26,6 +27,7 @@ def event_in(delivery: Delivery, senders: Senders | None) -> TardyVersion | Refe
     if senders is not None and delivery.excess is None and len(delivery.body) <= MAX_BODY:
         _refuse(senders.objection(delivery.sender), delivery)
     event = load_event(envelope_in(delivery))
+    reached(Step.EVENT_READ, event.message_id)
     if senders is not None:
         _refuse(senders.objection_to_event(delivery.sender, event.district_id), delivery)
     return event

@@ -8,13 +8,15 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
+from worker.broker.rabbitmq.address import USUAL
 from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 from worker.broker.rabbitmq.amqp_consumer import RabbitMQConsumer
 
 
 @pytest.fixture
-def broker(amqp_url: str) -> RabbitMQ:
-    broker = RabbitMQ(amqp_url)
+def broker(amqp_url: str, request: pytest.FixtureRequest) -> RabbitMQ:
+    """As it is in production; a test may give it other `Timeouts`."""
+    broker = RabbitMQ(amqp_url, timeouts=getattr(request, "param", USUAL))
     broker.prepare()
     return broker
 

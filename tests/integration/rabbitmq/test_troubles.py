@@ -4,6 +4,7 @@ lost."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 
 import pika
@@ -18,20 +19,25 @@ from worker.broker.ports import (
     REJECTED_QUEUE,
     Outgoing,
 )
-from worker.broker.rabbitmq import pika_publisher, wire
+from worker.broker.rabbitmq.address import USUAL
 from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 from worker.broker.rabbitmq.amqp_consumer import RabbitMQConsumer
 from worker.errors import ConfigurationError, UnavailableError
 
 
+def waiting(**seconds: float) -> pytest.MarkDecorator:
+    """The test's broker waits so long, and else as it does in production."""
+    timeouts = replace(USUAL, **seconds)  # type: ignore[arg-type]  # its names are the caller's
+    return pytest.mark.parametrize("broker", [timeouts], ids=["hurried"], indirect=True)
+
+
+@waiting(blocked=2)
 def test_under_a_memory_alarm_publishing_fails_in_time_while_consuming_goes_on(
     broker: RabbitMQ,
     rabbitmq: Server,
     witness: BlockingChannel,
     consume: Callable[..., RabbitMQConsumer],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pika_publisher, "BLOCKED_TIMEOUT", 2.0)
     for number in range(10):
         put(witness, b"%d" % number)
     witness.basic_publish("", REJECTED_QUEUE, b"parked")
@@ -143,15 +149,10 @@ def wait_for_all_queues(broker: RabbitMQ) -> None:
         assert broker.operator().publish_all(messages) == 0
 
 
+@waiting(connect=1, answer=2, confirm=2)
 def test_on_a_frozen_server_everything_ends_in_time(
-    broker: RabbitMQ,
-    rabbitmq: Server,
-    consume: Callable[..., RabbitMQConsumer],
-    monkeypatch: pytest.MonkeyPatch,
+    broker: RabbitMQ, rabbitmq: Server, consume: Callable[..., RabbitMQConsumer]
 ) -> None:
-    monkeypatch.setattr(pika_publisher, "CONFIRM_TIMEOUT", 2.0)
-    monkeypatch.setattr(pika_publisher, "CONNECT_TIMEOUT", 1.0)
-    monkeypatch.setattr(wire, "ANSWER_TIMEOUT", 2.0)
     consumer, publisher = consume(), broker.publisher()
     assert publisher.publish(event())
     rabbitmq.freeze()
@@ -166,11 +167,10 @@ def test_on_a_frozen_server_everything_ends_in_time(
     rabbitmq.thaw()
 
 
+@waiting(heartbeat=1)
 def test_heartbeats_keep_a_waiting_consumer_and_an_idle_publisher_comes_back_by_itself(
-    broker: RabbitMQ, monkeypatch: pytest.MonkeyPatch
+    broker: RabbitMQ,
 ) -> None:
-    monkeypatch.setattr(wire, "HEARTBEAT", 1)
-    monkeypatch.setattr(pika_publisher, "HEARTBEAT", 1)
     consumer, publisher = broker.consumer(10), broker.publisher()
     assert publisher.publish(event(b"first"))
     consumer.acknowledge(receive(consumer))

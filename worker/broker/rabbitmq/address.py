@@ -30,19 +30,35 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How many seconds a broker is waited for: until it is connected, until it answers, until it confirms what was
+    published, and while it takes nothing (an alarm). `heartbeat`: how often each side shows that it lives."""
+
+    connect: float = 5.0
+    answer: float = 10.0
+    confirm: float = 15.0
+    blocked: float = 10.0
+    heartbeat: int = 30
+
+
+USUAL = Timeouts()
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerAddress:
     """The nodes in the order they are tried; the file of trusted certificates (None: the system's own) and
-    the management API's address, where they were given."""
+    the management API's address, where they were given; and how long each is waited for."""
 
     nodes: tuple[Node, ...]
     cafile: str | None = None
     management: str | None = None
+    timeouts: Timeouts = USUAL
 
     def __str__(self) -> str:
         return f"RabbitMQ at {', '.join(map(str, self.nodes))}"
 
 
-def parse_address(url: str) -> BrokerAddress:
+def parse_address(url: str, timeouts: Timeouts = USUAL) -> BrokerAddress:
     """Reads `amqp://a;amqps://b?cafile=…&management=http://…`.
 
     A node without user or virtual host takes the first node's; the options of any node hold for all.
@@ -58,7 +74,7 @@ def parse_address(url: str) -> BrokerAddress:
     for part in parts:
         nodes.append(_node(part, nodes[0] if nodes else None))
     _check_options(options, any(node.tls for node in nodes))
-    return BrokerAddress(tuple(nodes), options.get("cafile"), options.get("management"))
+    return BrokerAddress(tuple(nodes), options.get("cafile"), options.get("management"), timeouts)
 
 
 def trust(cafile: str | None) -> ssl.SSLContext:

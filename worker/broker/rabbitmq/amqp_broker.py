@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker.broker.rabbitmq import declaring
-from worker.broker.rabbitmq.address import parse_address
+from worker.broker.rabbitmq.address import USUAL, Timeouts, parse_address
 from worker.broker.rabbitmq.amqp_consumer import RabbitMQConsumer
 from worker.broker.rabbitmq.amqp_operator import RabbitMQOperator
 from worker.broker.rabbitmq.pika_publisher import RabbitMQPublisher
@@ -17,10 +17,10 @@ class RabbitMQ:
     file that the option `cafile` names.
     """
 
-    def __init__(self, url: str, replayers: frozenset[str] | None = None) -> None:
+    def __init__(self, url: str, replayers: frozenset[str] | None = None, timeouts: Timeouts = USUAL) -> None:
         """`replayers`: the users who may replay in the name of others (None: those of the URL). Raises
         ConfigurationError where the URL can't be understood; connects to nothing."""
-        self._address = parse_address(url)
+        self._address = parse_address(url, timeouts)
         self._vouching = Vouching(frozenset(node.user for node in self._address.nodes), replayers)
         self.name = str(self._address)
 

@@ -26,11 +26,7 @@ from worker.broker.rabbitmq.address import BrokerAddress, Node, trust
 from worker.broker.rabbitmq.failures import is_answer, raise_for
 from worker.errors import UnavailableError, UndeliverableError
 
-CONNECT_TIMEOUT = 5.0
-BLOCKED_TIMEOUT = 10.0
-CONFIRM_TIMEOUT = 15.0
 CLOSE_TIMEOUT = 1.0
-HEARTBEAT = 30
 # So much may wait for its confirm, in messages and in bytes.
 WINDOW = 500
 WINDOW_BYTES = 16 * 1024 * 1024
@@ -101,11 +97,12 @@ class Publication:
 class ConfirmingChannel:
     """A connection with one confirming channel. After an error it can only be closed."""
 
-    def __init__(self, node: Node, cafile: str | None, purpose: str) -> None:
+    def __init__(self, address: BrokerAddress, node: Node, purpose: str) -> None:
         """Connects. Raises LostError, UnavailableError, ConfigurationError."""
         self.confirmed = 0
         self._where = f"RabbitMQ at {node}"
         self._user = node.user
+        self._timeouts = address.timeouts
         self._error: BaseException | None = None
         self._ready = False
         self._returned = 0
@@ -114,14 +111,14 @@ class ConfirmingChannel:
         self._waiting_bytes = 0
         self._channel: Any = None
         self._connection: Any = pika.SelectConnection(
-            _parameters(node, cafile, purpose),
+            _parameters(address, node, purpose),
             on_open_callback=self._open_channel,
             on_open_error_callback=self._stop,
             on_close_callback=self._stop,
         )
         self._connection.ioloop.activate_poller()
         try:
-            self._run_until(lambda: self._ready, CONNECT_TIMEOUT * 2, connecting_to=node)
+            self._run_until(lambda: self._ready, self._timeouts.connect * 2, connecting_to=node)
         except BaseException:
             self.close()
             raise
@@ -132,10 +129,10 @@ class ConfirmingChannel:
         for message in messages:
             self._send(message)
             if len(self._waiting) >= WINDOW or self._waiting_bytes >= WINDOW_BYTES:
-                self._run_until(lambda: self._within(WINDOW // 2, WINDOW_BYTES // 2), CONFIRM_TIMEOUT)
+                self._run_until(lambda: self._within(WINDOW // 2, WINDOW_BYTES // 2), self._timeouts.confirm)
                 if progress is not None:
                     progress(self.confirmed)
-        self._run_until(lambda: not self._waiting, CONFIRM_TIMEOUT)
+        self._run_until(lambda: not self._waiting, self._timeouts.confirm)
         if isinstance(self._error, RefusedMessageError):
             self._check(None)
         if progress is not None:
@@ -310,7 +307,7 @@ class RabbitMQPublisher:
         failures = []
         for node in self._address.nodes:
             try:
-                self._channel = ConfirmingChannel(node, self._address.cafile, self._purpose)
+                self._channel = ConfirmingChannel(self._address, node, self._purpose)
                 return self._channel
             except UnavailableError as error:
                 failures.append(error)
@@ -331,17 +328,17 @@ def _nothing() -> None:
     """Only wakes the loop."""
 
 
-def _parameters(node: Node, cafile: str | None, purpose: str) -> pika.ConnectionParameters:
+def _parameters(address: BrokerAddress, node: Node, purpose: str) -> pika.ConnectionParameters:
     return pika.ConnectionParameters(
         host=node.host,
         port=node.port,
         virtual_host=node.vhost,
         credentials=pika.PlainCredentials(node.user, node.password),
-        heartbeat=HEARTBEAT,
-        blocked_connection_timeout=BLOCKED_TIMEOUT,
+        heartbeat=address.timeouts.heartbeat,
+        blocked_connection_timeout=address.timeouts.blocked,
         connection_attempts=1,
-        socket_timeout=CONNECT_TIMEOUT,
-        stack_timeout=CONNECT_TIMEOUT,
-        ssl_options=pika.SSLOptions(trust(cafile), node.host) if node.tls else None,
+        socket_timeout=address.timeouts.connect,
+        stack_timeout=address.timeouts.connect,
+        ssl_options=pika.SSLOptions(trust(address.cafile), node.host) if node.tls else None,
         client_properties={"connection_name": f"writeback {purpose} on {socket.gethostname()}"},
     )

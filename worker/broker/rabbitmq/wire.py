@@ -26,10 +26,7 @@ from worker.broker.rabbitmq.address import BrokerAddress, Node
 from worker.broker.rabbitmq.failures import raise_for
 from worker.errors import UnavailableError
 
-CONNECT_TIMEOUT = 5.0
-ANSWER_TIMEOUT = 10.0
 GOODBYE_TIMEOUT = 2.0
-HEARTBEAT = 30
 
 _READ_AHEAD = 256 * 1024
 _METHOD, _HEADER, _BODY, _HEARTBEAT, _END = 1, 2, 3, 8, 0xCE
@@ -99,13 +96,14 @@ class Wire(pyamqp.Connection):
 
     Channel = Channel
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, answer_timeout: float, **options: Any) -> None:
         super().__init__(**options)
+        self._answer_timeout = answer_timeout
         self._unread = b""
         self._offset = 0
         self._contents: dict[int, Content] = {}
         self._connected_once = False
-        self._write_timeout = ANSWER_TIMEOUT
+        self._write_timeout = answer_timeout
 
     def connect(self, callback: Any = None) -> Any:
         """Connects once; py-amqp would connect again by itself when a closed connection is used."""
@@ -117,7 +115,7 @@ class Wire(pyamqp.Connection):
     def drain_events(self, timeout: float | None = None) -> None:
         """Handles what comes until something came; py-amqp waits for answers through this. Raises
         TimeoutError."""
-        if not self.poll(ANSWER_TIMEOUT if timeout is None else timeout):
+        if not self.poll(self._answer_timeout if timeout is None else timeout):
             raise TimeoutError("no answer in time")
 
     def poll(self, timeout: float) -> bool:
@@ -240,7 +238,7 @@ def open_wire(address: BrokerAddress, purpose: str) -> Wire:
     failures = []
     for node in address.nodes:
         try:
-            return _connect(node, address.cafile, purpose)
+            return _connect(address, node, purpose)
         except BROKEN as error:
             failures.append(_unavailable(error, node))
     raise UnavailableError("; ".join(map(str, failures)))
@@ -258,8 +256,8 @@ def _unavailable(error: BaseException, node: Node) -> UnavailableError:
         return unavailable
 
 
-def _connect(node: Node, cafile: str | None, purpose: str) -> Wire:
-    tls = {"ca_certs": cafile, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": node.host}
+def _connect(address: BrokerAddress, node: Node, purpose: str) -> Wire:
+    tls = {"ca_certs": address.cafile, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": node.host}
     connection = Connection(  # type: ignore[no-untyped-call]  # kombu has no types
         hostname=node.host,
         port=node.port,
@@ -269,13 +267,14 @@ def _connect(node: Node, cafile: str | None, purpose: str) -> Wire:
         ssl=tls if node.tls else False,
         transport=_Transport,
         login_method="PLAIN",
-        connect_timeout=CONNECT_TIMEOUT,
-        heartbeat=HEARTBEAT,
+        connect_timeout=address.timeouts.connect,
+        heartbeat=address.timeouts.heartbeat,
         transport_options={
+            "answer_timeout": address.timeouts.answer,
             "client_properties": {
                 "connection_name": f"writeback {purpose} on {socket.gethostname()}",
                 "product": f"tardy-writeback {__version__}",
-            }
+            },
         },
     )
     wire: Wire = connection.transport.establish_connection()

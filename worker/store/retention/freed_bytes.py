@@ -30,15 +30,16 @@ def scrub(database: Database) -> None:
             connection.exec_driver_sql(f"VACUUM (ANALYZE) {name}")
 
 
-def scrub_sqlite(file: Path) -> None:
+def scrub_sqlite(file: Path, *, patience: float = _PATIENCE) -> None:
     """The same for one SQLite file; it need not be there.
 
     Overwriting what is deleted is not enough: rows that were written anew or moved to another page before have
-    left copies behind, which only a new file does not have. Raises UnavailableError.
+    left copies behind, which only a new file does not have. Raises UnavailableError: for `patience` seconds others
+    had it in use.
     """
     if not file.exists():
         return
-    connection = sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None)
+    connection = sqlite3.connect(file, timeout=patience, isolation_level=None)
     try:
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("VACUUM")

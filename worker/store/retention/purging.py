@@ -50,16 +50,18 @@ class _Page:
     last: Row[Any]
 
 
-def purge(database: Database, edge: datetime, now: datetime, pause: Callable[[], bool]) -> Purged:
+def purge(
+    database: Database, edge: datetime, now: datetime, pause: Callable[[], bool], *, versions: int = PAGE
+) -> Purged:
     """Purges the tardies of which the last message, and the tardiness itself, are from before `edge`.
 
-    `pause` is called after each page and lets others write; True: it is enough for now. Any number may purge side
-    by side. Raises UnavailableError.
+    `pause` is called after each page of so many `versions` and lets others write; True: it is enough for now. Any
+    number may purge side by side. Raises UnavailableError.
     """
     count, emptied = 0, Emptied()
     last: Row[Any] | None = None
     while True:
-        page = _next_page(database, edge, now, last)
+        page = _next_page(database, edge, now, last, versions)
         if page is None:
             return Purged(count, emptied, finished=True)
         count, emptied, last = count + page.tardies, emptied + page.emptied, page.last
@@ -67,11 +69,13 @@ def purge(database: Database, edge: datetime, now: datetime, pause: Callable[[],
             return Purged(count, emptied)
 
 
-def _next_page(database: Database, edge: datetime, now: datetime, last: Row[Any] | None) -> _Page | None:
+def _next_page(
+    database: Database, edge: datetime, now: datetime, last: Row[Any] | None, versions: int
+) -> _Page | None:
     """The next page, or, where it meets a defect, its first version alone; one that meets it even so is passed over:
     it keeps its data, and nobody else does."""
     try:
-        return _purge_page(database, edge, now, last, PAGE)
+        return _purge_page(database, edge, now, last, versions)
     except UnavailableError:
         raise
     except Exception:  # noqa: BLE001 - the version that meets it is found below
