@@ -1,4 +1,4 @@
-"""`writeback exports apply`: all files judged, then each definition saved."""
+"""`writeback exports apply`: all files judged, what would change shown and asked about, each definition saved."""
 
 from __future__ import annotations
 
@@ -6,28 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping
-
 from schemas.definition.advice import advice
-from worker.actions.changes import WouldChange
+from worker.actions.saving import Valid, foreign, misplaced
 from worker.bootstrap import Program
 from worker.cli.asking import save
-from worker.cli.exports.changing import change_shape, tell_change, would_all
-from worker.cli.exports.definition_files import Valid, judge_files
-from worker.cli.printing.output import (
-    asks,
-    confirm,
-    counted,
-    emit,
-    emit_list,
-    note,
-)
+from worker.cli.exports.definition_files import judge_files
+from worker.cli.installation import missing_file
+from worker.cli.printing.output import asks, confirm, emit, emit_line, emit_list, note
 from worker.cli.session import prepare_database
-from worker.destinations.placing import place_problem
 from worker.errors import RefusedError, WritebackError
-from worker.store.definitions import definitions
 from worker.store.definitions.definitions import Saved
+from worker.views.changes import WouldChange, change_lines, change_shape, saved_shape, would_change
 from worker.views.doubts import advice_on
+from worker.views.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +35,10 @@ class How:
 def apply_files(program: Program, files: Sequence[str], how: How, *, as_json: bool) -> None:
     """Judges, then saves. Raises RefusedError once every problem has been told."""
     valid, problems = judge_files(files)
-    problems += _misplaced(program, valid)
+    problems += misplaced(program.places, valid)
     if not how.check:
         prepare_database(program, create=not how.dry_run)
-        problems += _foreign(program, valid)
+        problems += foreign(program.database, valid)
     if problems:
         for problem in problems:
             note(problem)
@@ -55,50 +46,42 @@ def apply_files(program: Program, files: Sequence[str], how: How, *, as_json: bo
     if how.check:
         _tell_valid(valid, as_json=as_json)
     elif how.dry_run:
-        _tell_changes(valid, would_all(program, valid), as_json=as_json)
+        tell_changes(program, valid, as_json=as_json)
     else:
         save_all(program, valid, how, as_json=as_json)
 
 
-def _tell_changes(valid: Sequence[Valid], changes: Sequence[WouldChange], *, as_json: bool) -> None:
-    pairs = [(one.document["export_id"], change) for one, change in zip(valid, changes, strict=True)]
+def _tell_valid(valid: Sequence[Valid], *, as_json: bool) -> None:
+    if as_json:
+        emit_list(saved_shape(one.export_id, "valid", None, list(advice(one.document))) for one in valid)
+        return
+    for one in valid:
+        emit(f"{one.export_id}: valid ({one.where})")
+        _tell_advice(one, list(advice(one.document)))
+
+
+def tell_changes(program: Program, valid: Sequence[Valid], *, as_json: bool) -> None:
+    """Prints what saving each would change. Raises RefusedError, with where it stands, where one would be refused."""
+    pairs = _changes(program, valid)
     if as_json:
         emit_list(change_shape(*pair) for pair in pairs)
         return
     for pair in pairs:
-        tell_change(*pair)
+        for line in change_lines(*pair):
+            emit_line(line)
 
 
-def _misplaced(program: Program, valid: Sequence[Valid]) -> list[str]:
-    """What only this installation knows: where it may put files."""
-    return [
-        f"{one.where}: destination: {problem}"
-        for one in valid
-        if (problem := place_problem(one.document["destination"], program.places)) is not None
-    ]
-
-
-def _foreign(program: Program, valid: Sequence[Valid]) -> list[str]:
-    """What only the database knows: an export_id that another district has."""
-    with program.database.read() as connection:
-        return [
-            f"{one.where}: export_id: {one.document['export_id']} belongs to another district; choose another one"
-            for one in valid
-            if _is_foreign(definitions.find(connection, one.document["export_id"]), one)
-        ]
-
-
-def _is_foreign(stored: RowMapping | None, one: Valid) -> bool:
-    return stored is not None and stored["district_id"] != one.document.get("district_id", "default")
-
-
-def _tell_valid(valid: Sequence[Valid], *, as_json: bool) -> None:
-    if as_json:
-        emit_list(_shape(one, "valid", None, list(advice(one.document))) for one in valid)
-        return
+def _changes(program: Program, valid: Sequence[Valid]) -> list[tuple[str, WouldChange]]:
+    if missing_file(program.settings) is not None:
+        return [(one.export_id, WouldChange(Saved("created", 1), (), 0, 0, 0, 0)) for one in valid]
+    found = []
     for one in valid:
-        emit(f"{one.document['export_id']}: valid ({one.where})")
-        _tell_advice(one, list(advice(one.document)))
+        try:
+            change = would_change(program.database, one.document, now=program.clock(), places=program.places)
+        except WritebackError as error:
+            raise type(error)(f"{one.where}: {error}") from None
+        found.append((one.export_id, change))
+    return found
 
 
 def save_all(program: Program, valid: Sequence[Valid], how: How, *, as_json: bool) -> None:
@@ -115,19 +98,20 @@ def save_all(program: Program, valid: Sequence[Valid], how: How, *, as_json: boo
             raise type(error)(
                 f"{one.where}: {error} ({len(done)} of {len(valid)} definitions are saved)"
             ) from None
-        done.append(_shape(one, saved.result, saved.revision, asked))
+        done.append(saved_shape(one.export_id, saved.result, saved.revision, asked))
         if not as_json:
-            emit(_line(one.document["export_id"], saved, run_now=how.run_now))
+            emit(_line(one.export_id, saved, run_now=how.run_now))
             _tell_advice(one, asked)
     if as_json:
         emit_list(done)
 
 
 def _ask(program: Program, valid: Sequence[Valid]) -> None:
-    changes = would_all(program, valid)
-    for one, change in zip(valid, changes, strict=True):
-        tell_change(one.document["export_id"], change, err=True)
-    changing = [change for change in changes if change.saved.result != "unchanged"]
+    changes = _changes(program, valid)
+    for pair in changes:
+        for line in change_lines(*pair):
+            note(line)
+    changing = [change for _, change in changes if change.saved.result != "unchanged"]
     if changing:
         confirm("Save this?" if len(changing) == 1 else f"Save these {len(changing)} definitions?", yes=False)
 
@@ -141,8 +125,3 @@ def _tell_advice(one: Valid, asked: Sequence[str]) -> None:
     """On standard error: the definition is saved as it is."""
     for text in asked:
         note(f"{one.where}: warning: {text}")
-
-
-def _shape(one: Valid, result: str, revision: int | None, warnings: Sequence[str]) -> dict[str, Any]:
-    name = one.document["export_id"]
-    return {"export_id": name, "result": result, "revision": revision, "warnings": list(warnings)}

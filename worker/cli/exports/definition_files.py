@@ -14,6 +14,7 @@ import yaml
 from schemas.definition.document import DefinitionError
 from schemas.definition.document import load as load_document
 from schemas.rejections import shown
+from worker.actions.saving import Valid
 from worker.cli.exports.definition_yaml import Unquoted, read_documents
 from worker.destinations.kinds import DESTINATIONS
 
@@ -27,14 +28,6 @@ class DefinitionFile:
 
     where: str
     raw: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Valid:
-    """One definition that may be saved."""
-
-    where: str
-    document: dict[str, Any]
 
 
 class UnreadableFileError(Exception):
@@ -206,7 +199,7 @@ def _told_to_quote(path: str, found: Unquoted) -> str:
 def _repeated(valid: Sequence[Valid]) -> list[str]:
     first: dict[str, str] = {}
     return [
-        f"{one.where}: export_id: {one.document['export_id']} also stands in {earlier}; keep one of the two"
+        f"{one.where}: export_id: {one.export_id} also stands in {earlier}; keep one of the two"
         for one in valid
-        if (earlier := first.setdefault(one.document["export_id"], one.where)) != one.where
+        if (earlier := first.setdefault(one.export_id, one.where)) != one.where
     ]

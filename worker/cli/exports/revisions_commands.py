@@ -77,9 +77,11 @@ def restore(
 
     JSON, as an array of one: export_id, result, revision, warnings; with --dry-run what `exports apply --dry-run` has.
     """
+    from worker.cli.exports.applying import How
     from worker.cli.exports.revisions_shown import restore_revision
 
-    restore_revision(program, export_id, revision, dry_run=dry_run, reason=reason, yes=yes, as_json=as_json)
+    how = How(dry_run=dry_run, reason=reason, yes=yes)
+    restore_revision(program, export_id, revision, how, as_json=as_json)
 
 
 @click.command()

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain, pairwise
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
-
-from worker.actions.changes import Difference, differences
 from worker.actions.exports import valid_document
+from worker.actions.saving import Valid
 from worker.bootstrap import Program
-from worker.cli.exports.applying import How, save_all
-from worker.cli.exports.changing import (
-    change_shape,
-    difference_lines,
-    difference_shape,
-    tell_change,
-    would_all,
-)
-from worker.cli.exports.definition_files import Valid, judge_files
+from worker.cli.exports.applying import How, save_all, tell_changes
+from worker.cli.exports.definition_files import judge_files
 from worker.cli.exports.definition_yaml import write_document
-from worker.cli.printing.output import (
-    counted,
-    emit,
-    emit_line,
-    emit_list,
-    emit_object,
-    instant,
-    note,
-    when,
-)
+from worker.cli.printing.output import emit, emit_line, emit_list, emit_object, note
 from worker.errors import RefusedError
-from worker.store.definitions import definitions
-from worker.store.queries import listing
-from worker.views.zone_names import zone_of
+from worker.views.changes import difference_lines, difference_shape, differences
+from worker.views.known_exports import export_row
+from worker.views.revisions import copy_of, history, revision_document, revision_lines, revision_shape
+from worker.views.words import counted
 
 
 def show_differences(
@@ -43,19 +24,15 @@ def show_differences(
     """Prints the differences. Raises RefusedError: no such export or revision, a file with problems."""
     other = _document_of(file, export_id) if file is not None else None
     with program.database.read() as connection:
-        stored = _known(connection, export_id)["document"]
+        stored = export_row(connection, export_id)["document"]
         if other is None and revision is not None:
-            before, after = _revision(connection, export_id, revision), stored
+            before, after = revision_document(connection, export_id, revision), stored
         else:
             before, after = stored, other
     found = list(differences(before, after))
     if as_json:
         emit_list(map(difference_shape, found))
         return
-    _print_differences(found)
-
-
-def _print_differences(found: Sequence[Difference]) -> None:
     if not found:
         emit("no difference")
     for line in difference_lines(found):
@@ -75,98 +52,41 @@ def _document_of(file: str, export_id: str) -> dict[str, Any]:
     raise RefusedError(f"{file} holds no definition of {export_id}")
 
 
-def _known(connection: Connection, export_id: str) -> RowMapping:
-    row = definitions.find(connection, export_id)
-    if row is None:
-        raise RefusedError(
-            f"no export {export_id!r}; `writeback exports list --all` shows the exports there are"
-        )
-    return row
-
-
-def _revision(connection: Connection, export_id: str, revision: int) -> dict[str, Any]:
-    known = listing.revision_documents(connection, export_id)
-    if revision not in known:
-        raise RefusedError(
-            f"export {export_id} has no revision {revision}; `writeback exports history {export_id}` shows them"
-        )
-    return known[revision]
-
-
 def show_history(program: Program, export_id: str, *, as_json: bool) -> None:
     """Prints every revision, the newest first. Raises RefusedError: no such export."""
     with program.database.read() as connection:
-        zone = zone_of(_known(connection, export_id)["document"])
-        rows = listing.revisions(connection, export_id)
-        documents = listing.revision_documents(connection, export_id)
-    found = list(zip(rows, _changes(documents.values()), strict=True))[::-1]
+        found, zone = history(connection, export_id)
     if as_json:
-        emit_list(_revision_shape(row, changed) for row, changed in found)
+        emit_list(map(revision_shape, found))
         return
-    for row, changed in found:
-        why = f": {row['reason']}" if row["reason"] else ""
-        emit_line(f"revision {row['revision']}, {when(row['saved_at'], zone)}, {row['saved_by']}{why}")
-        for line in difference_lines(changed):
+    for one in found:
+        heading, *changes = revision_lines(one, zone)
+        emit_line(heading)
+        for line in changes:
             emit_line(f"  {line}", hanging=4)
 
 
-def _changes(documents: Iterable[dict[str, Any]]) -> list[list[Difference]]:
-    """What each revision changed; of the first, nothing."""
-    all_of_them = list(documents)
-    return [[], *(list(differences(before, after)) for before, after in pairwise(all_of_them))]
-
-
-def _revision_shape(row: RowMapping, changed: Sequence[Difference]) -> dict[str, Any]:
-    return {
-        "revision": row["revision"],
-        "saved_at": instant(row["saved_at"]),
-        "saved_by": row["saved_by"],
-        "reason": row["reason"],
-        "changes": [difference_shape(one) for one in changed],
-    }
-
-
-def restore_revision(
-    program: Program,
-    export_id: str,
-    revision: int,
-    *,
-    dry_run: bool,
-    reason: str | None,
-    yes: bool,
-    as_json: bool,
-) -> None:
+def restore_revision(program: Program, export_id: str, revision: int, how: How, *, as_json: bool) -> None:
     """Saves the revision's document anew. Raises RefusedError: there is none, it is no longer valid."""
     with program.database.read() as connection:
-        _known(connection, export_id)
-        document = _revision(connection, export_id, revision)
+        export_row(connection, export_id)
+        document = revision_document(connection, export_id, revision)
     valid = [Valid(f"revision {revision}", valid_document(document))]
-    if not dry_run:
-        why = f"revision {revision} restored" + (f": {reason}" if reason else "")
-        save_all(program, valid, How(reason=why[:500], yes=yes), as_json=as_json)
+    if how.dry_run:
+        tell_changes(program, valid, as_json=as_json)
         return
-    [change] = would_all(program, valid)
-    if as_json:
-        emit_list([change_shape(export_id, change)])
-    else:
-        tell_change(export_id, change)
+    why = f"revision {revision} restored" + (f": {how.reason}" if how.reason else "")
+    save_all(program, valid, How(reason=why[:500], yes=how.yes), as_json=as_json)
 
 
 def copy_definition(program: Program, export_id: str, new_id: str, *, as_json: bool) -> None:
     """Prints the definition under the new id. Raises RefusedError: no such export, the id is taken or no id."""
     with program.database.read() as connection:
-        document = dict(_known(connection, export_id)["document"])
-        if definitions.find(connection, new_id) is not None:
-            raise RefusedError(f"there is an export {new_id} already; choose another id")
-    document.pop("backfill_from", None)
-    document["export_id"] = new_id
+        document = copy_of(connection, export_id, new_id)
     valid_document(document)
     if as_json:
         emit_object(document)
         return
-    told = chain(
-        (f"# A copy of {export_id}. It would write to the same place: change destination or file.name.",),
-        write_document(document).rstrip("\n").split("\n"),
-    )
-    for line in told:
+    emit(f"# A copy of {export_id}. It would write to the same place: change destination or file.name.")
+    for line in write_document(document).rstrip("\n").split("\n"):
         emit(line)

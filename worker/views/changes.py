@@ -20,6 +20,9 @@ from worker.store.database.engine import Database, own_catalogue
 from worker.store.definitions import definitions
 from worker.store.definitions.definitions import Saved
 from worker.store.runs import sealing
+from worker.views.words import counted
+
+_LONGEST = 60  # characters of a value in a line
 
 Key = tuple[str, str, int, int]
 
@@ -158,3 +161,53 @@ def _place(path: str, index: int, one: Mapping[str, Any]) -> str:
     """Where in the list, with the name by which an administrator knows it."""
     name = one.get("header") or one.get("field") or one.get("name")
     return f"{path}[{index}] {name}" if isinstance(name, str) else f"{path}[{index}]"
+
+
+def change_lines(export_id: str, change: WouldChange) -> Iterator[str]:
+    """What would become of one definition and of what waits for it, a line each."""
+    done = {"created": "is new", "unchanged": "stays as it is", "replaced": "changes"}[change.saved.result]
+    revision = f" (revision {change.saved.revision})" if change.saved.result == "replaced" else ""
+    yield f"{export_id} {done}{revision}"
+    yield from (f"  {line}" for line in difference_lines(change.differences))
+    if change.saved.result != "unchanged":
+        cancelled = counted(change.cancels, "row")
+        goes = f"{counted(change.goes, 'row')} would go and {change.held} are held"
+        yield f"  of what waits, {cancelled} would be cancelled and {change.adds} added; then {goes}"
+
+
+def difference_lines(found: Sequence[Difference]) -> Iterator[str]:
+    """A line for each option."""
+    for one in found:
+        if one.change == "changed":
+            yield f"{one.path}: {_short(one.before)} → {_short(one.after)}"
+        else:
+            yield f"{one.path}: {one.change} {_short(one.after if one.change == 'added' else one.before)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def difference_shape(one: Difference) -> dict[str, Any]:
+    """An option in which two documents differ, as JSON."""
+    return {"path": one.path, "change": one.change, "before": one.before, "after": one.after}
+
+
+def change_shape(export_id: str, change: WouldChange) -> dict[str, Any]:
+    """What a save would change, as JSON."""
+    return {
+        "export_id": export_id,
+        "result": change.saved.result,
+        "revision": change.saved.revision,
+        "changes": [difference_shape(one) for one in change.differences],
+        "cancels": change.cancels,
+        "adds": change.adds,
+        "goes": change.goes,
+        "held": change.held,
+    }
+
+
+def saved_shape(export_id: str, result: str, revision: int | None, warnings: Sequence[str]) -> dict[str, Any]:
+    """What a save did, or (`valid`) could do, as JSON."""
+    return {"export_id": export_id, "result": result, "revision": revision, "warnings": list(warnings)}

@@ -1,0 +1,219 @@
+"""The bytes that a run would send now, rendered and thrown away, and what would be left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO, Any
+
+from sqlalchemy import Connection, RowMapping
+
+from schemas.definition.filename import render_name
+from schemas.fields.zones import zone_of
+from worker.core.definition import Definition
+from worker.core.formats import render
+from worker.core.judging import Ready, Waits
+from worker.core.rows import Unwritable
+from worker.core.sample import sample_row
+from worker.errors import RefusedError
+from worker.store.catalogue.catalogue import Export, load_export
+from worker.store.database.engine import Database, share_catalogue
+from worker.store.definitions import definitions
+from worker.store.runs import run_rows, sealing
+from worker.views.words import counted
+
+
+@dataclass(slots=True)
+class Tally:
+    """What judging everything came to: rows that would go, reasons for what would not."""
+
+    rows: int = 0
+    held: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What was rendered and what of it is told. `most`: so many rows are shown (None: all); `sealed_anew`: it is the
+    next attempt of the open `run`."""
+
+    export: Export
+    run: RowMapping | None
+    tally: Tally
+    most: int | None
+    sealed_anew: bool
+    now: datetime
+
+    @property
+    def definition(self) -> Definition:
+        return self.export.definition
+
+    @property
+    def encoding(self) -> str:
+        return "utf-8" if self.definition.file.format == "jsonl" else self.definition.file.encoding
+
+    @property
+    def columns(self) -> list[str]:
+        return [spec.title for spec in self.definition.fields]
+
+    @property
+    def file_name(self) -> str | None:
+        """None: no file would go. Raises RefusedError where the template comes to no name."""
+        if not self.tally.rows and self.definition.file.when_empty != "send":
+            return None
+        if self.sealed_anew and self.run is not None and self.run["file_name"] is not None:
+            return str(self.run["file_name"])
+        try:
+            return render_name(
+                self.definition.file.name,
+                export=self.definition.export_id,
+                due=self.now.astimezone(zone_of(self.definition.schedule.time_zone)),
+                sequence=self.export.row["next_sequence"],
+                run="0" * 32,
+            )
+        except ValueError as error:
+            raise RefusedError(f"file.name: {error}") from None
+
+
+class _PreviewedError(Exception):
+    pass
+
+
+def preview(
+    database: Database, export_id: str, spool: IO[bytes], *, most: int | None, now: datetime
+) -> Preview:
+    """Renders into `spool` what a run would send now, `most` rows of it. Raises RefusedError, UnavailableError.
+
+    Nothing is changed, and no lock waits for whoever reads the spool.
+    """
+    with database.read() as connection:
+        export = _export(connection, export_id)
+        run = run_rows.open_run(connection, export_id)
+        if run is None or not _is_sealed_anew(run):
+            return Preview(export, run, _render(connection, export, spool, most), most, False, now)
+    tally = _render_with(database, export_id, run["run_id"], spool, most)
+    return Preview(export, run, tally, most, True, now)
+
+
+def _export(connection: Connection, export_id: str) -> Export:
+    definitions.active(connection, export_id)
+    export = load_export(connection, export_id)
+    assert export is not None
+    return export
+
+
+def _is_sealed_anew(run: RowMapping) -> bool:
+    """Whether the open run's next attempt takes everything in again: certainly nothing of it has left."""
+    idle = run["state"] in ("waiting", "failed", "guarded")
+    return idle and run["departed_attempt"] is None and run["resend_of"] is None
+
+
+def _render_with(
+    database: Database, export_id: str, run_id: str, spool: IO[bytes], most: int | None
+) -> Tally:
+    """The same with the open run's entries buffered again, in a transaction that is taken back."""
+    tally = Tally()
+    try:
+        with database.write() as connection:
+            share_catalogue(connection)
+            definitions.release_entries(connection, run_id)
+            tally = _render(connection, _export(connection, export_id), spool, most)
+            raise _PreviewedError
+    except _PreviewedError:
+        return tally
+
+
+def _render(connection: Connection, export: Export, spool: IO[bytes], most: int | None) -> Tally:
+    tally = Tally()
+    definition = export.definition
+    judged = sealing.preview_rows(connection, definition, export.route)
+    for chunk in render(_values(judged, tally, most), definition.fields, definition.file):
+        spool.write(chunk)
+    if tally.rows == 0 and definition.file.when_empty == "skip":
+        spool.truncate(0)  # a run with nothing to send sends no file, not even a header
+    return tally
+
+
+def _values(judged: Iterable[sealing.Judged], tally: Tally, most: int | None) -> Iterator[list[Any]]:
+    for one in judged:
+        if isinstance(one.verdict, Ready):
+            tally.rows += 1
+            if most is None or tally.rows <= most:
+                yield one.verdict.values
+        elif isinstance(one.verdict, Waits):
+            tally.held[one.verdict.reason] += 1
+        else:
+            tally.ended[one.verdict.reason] += 1
+
+
+def preview_lines(found: Preview) -> Iterator[str]:
+    """What the file's bytes do not say, a line each; while nothing is ready, also a sample of a file."""
+    tally, run, most = found.tally, found.run, found.most
+    name = found.file_name
+    shown = f", the first {most} shown" if most is not None and most < tally.rows else ""
+    yield f"{counted(tally.rows, 'row')}{shown}; {f'would go as {name}' if name else 'no file would go'}"
+    if tally.rows == found.definition.row_limit:
+        yield f"{tally.rows} rows is the most one run takes; what is left goes in the next"
+    for reason, count in tally.held.most_common():
+        yield f"{count} held: {reason}"
+    for reason, count in tally.ended.most_common():
+        yield f"{count} not to be sent: {reason}"
+    if found.export.paused:
+        yield "the export is paused: nothing goes before it is resumed"
+    if run is not None:
+        yield _about(run, sealed_anew=found.sealed_anew)
+    if not tally.rows:
+        yield from _sample_lines(found)
+
+
+def _about(run: RowMapping, *, sealed_anew: bool) -> str:
+    about = f"run {run['run_id'][:8]} is {run['state']} with {counted(run['rows'], 'row')}"
+    if run["state"] == "guarded":
+        return f"{about}: this is what it would send once `writeback runs approve {run['run_id']}` lets it"
+    if sealed_anew:
+        return f"{about}: this is what its next attempt would send"
+    return f"{about}: this is what the run after it would send"
+
+
+def _sample_lines(found: Preview) -> Iterator[str]:
+    lines, problem = _sample(found)
+    if problem is not None:
+        yield f"no sample can be made up: {problem}"
+        return
+    yield "a SAMPLE of what a file looks like; its student is made up, and it is not sent:"
+    if not found.definition.file.header:
+        yield f"  (columns: {', '.join(found.columns)})"
+    for line in lines:
+        yield "  " + line.rstrip("\r\n")
+
+
+def _sample(found: Preview) -> tuple[list[str], str | None]:
+    """The header and one row, or why there is none."""
+    definition = found.definition
+    try:
+        row = sample_row(definition, found.now)
+        content = b"".join(render([row], definition.fields, definition.file))
+    except (Unwritable, RefusedError) as error:
+        return [], str(error)
+    text = content.decode(found.encoding, "backslashreplace")
+    return text.removeprefix("\ufeff").splitlines(keepends=True), None
+
+
+def preview_shape(found: Preview, content: bytes) -> dict[str, Any]:
+    """A preview as JSON, with the file's bytes as text."""
+    tally, run = found.tally, found.run
+    return {
+        "export_id": found.definition.export_id,
+        "file": found.file_name,
+        "rows": tally.rows,
+        "rows_shown": tally.rows if found.most is None else min(tally.rows, found.most),
+        "held": [{"reason": reason, "count": count} for reason, count in tally.held.most_common()],
+        "not_to_be_sent": [{"reason": reason, "count": count} for reason, count in tally.ended.most_common()],
+        "paused": found.export.paused,
+        "open_run": {"run_id": run["run_id"], "state": run["state"]} if run is not None else None,
+        "columns": found.columns,
+        "content": content.decode(found.encoding, "backslashreplace"),
+        "sample": None if tally.rows else "".join(_sample(found)[0]),
+    }
