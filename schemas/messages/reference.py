@@ -78,6 +78,11 @@ class ReferenceItem:
     message_id: str
     source: str
 
+    @property
+    def type(self) -> str:
+        """The type of the message that it came in."""
+        return f"{self.kind}.saved"
+
 
 class ReferenceSchema(StrictSchema):
     """What all four carry."""

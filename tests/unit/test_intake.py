@@ -12,7 +12,8 @@ from tests.builders import bell_schedule, outgoing, tardy
 from tests.program import SteppedProgram
 from worker.broker.by_url import open_broker
 from worker.broker.ports import EVENTS_QUEUE, Delivery, Rejection
-from worker.intake.consumer import DELIVERY_LIMIT, Intake
+from worker.intake.consumer import Intake
+from worker.intake.storing import DELIVERY_LIMIT
 
 
 class Recorder:

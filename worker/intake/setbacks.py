@@ -69,19 +69,16 @@ class Left:
         """`patience`: seconds after which they are handed out again."""
         self._untaken = untaken
         self._patience = patience
-        self._tags = set[object]()
+        self._left = 0
         self._in_a_row: list[Store] = []
         self._others_went = False
         self._since = 0.0
-
-    def __contains__(self, delivery: Delivery) -> bool:
-        return delivery.tag in self._tags
 
     def add(self, delivery: Delivery, store: Store, error: Exception) -> None:
         """Leaves it in hand; `store` is what failed. Raises UnavailableError where every message meets a defect."""
         defects.noted("store", error, handed_out=delivery.delivery_count + 1, left_for_later=True)
         self._since = self._since or monotonic()
-        self._tags.add(delivery.tag)
+        self._left += 1
         self._in_a_row.append(store)
         if len(self._in_a_row) >= _IN_A_ROW:
             self._stand_still()
@@ -93,9 +90,9 @@ class Left:
     def is_due(self) -> bool:
         """Whether the connection is to be opened anew, so that they are handed out again. Raises UnavailableError
         where nothing else was stored meanwhile: then it may not be theirs."""
-        if not self._tags:
+        if not self._left:
             return False
-        if len(self._tags) < _MOST_LEFT and monotonic() - self._since < self._patience:
+        if self._left < _MOST_LEFT and monotonic() - self._since < self._patience:
             return False
         if not self._others_went:
             self._stand_still()
