@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.amqp import Client
+from tests.acceptance.arrows import Sis, Site
 from tests.conftest import SERVERS
 from tests.processes import Processes, processes
 from tests.servers.janitor import Janitor
+from worker.broker.by_url import open_broker
 from worker.store.database import migrate
 from worker.store.database.engine import Database
 
@@ -61,3 +63,23 @@ def client(amqp_url: str) -> Iterator[Client]:
     client = Client(amqp_url)
     yield client
     client.close()
+
+
+@pytest.fixture
+def site(writeback: Processes, client: Client, amqp_url: str, database: Database, home: Path) -> Site:
+    """RabbitMQ and PostgreSQL; everything of the morning is in the queues."""
+    return _ready(Site(database, home, writeback, open_broker(amqp_url, home), client, Sis(home / "sis")))
+
+
+@pytest.fixture
+def embedded_site(embedded: Processes, home: Path) -> Iterator[Site]:
+    """The embedded default; everything of the morning is in the inbox."""
+    database = Database(f"sqlite:///{home / 'writeback.sqlite3'}")
+    yield _ready(Site(database, home, embedded, open_broker(None, home), None, Sis(home / "sis")))
+    database.close()
+
+
+def _ready(site: Site) -> Site:
+    site.prepare()
+    site.publish()
+    return site

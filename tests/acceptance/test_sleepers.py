@@ -17,7 +17,7 @@ from sqlalchemy import select, text, update
 
 from tests.acceptance.arrow_checks import check
 from tests.acceptance.arrows import SMALL_BATCHES, Site, claims_end, time_passes
-from tests.acceptance.test_arrows import die_at, embedded_site, site
+from tests.acceptance.deaths import die_at
 from tests.builders import code, command, definition, hidden_in, save, school, tardy, void
 from tests.processes import Processes, Worker, wait_for
 from tests.program import SteppedProgram
@@ -30,8 +30,6 @@ from worker.store.database.tables import (
     run_requests,
     runs,
 )
-
-__all__ = ["embedded_site", "site"]  # fixtures
 
 TAKEOVER_SECONDS = (
     120.0  # guarantee: what a dead worker had in hand goes on within 60; and a busy machine's leisure
