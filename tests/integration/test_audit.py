@@ -26,7 +26,7 @@ from tests.program import SteppedProgram
 from tests.unit.cli.workplace import Ended, Workplace
 from worker.store.audit.auditing import audit
 from worker.store.audit.findings import Report, Scope
-from worker.store.definitions import definitions
+from worker.store.definitions.retiring import retire
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def test_what_is_left_in_a_deleted_export_is_a_warning(program: SteppedProgram) 
     program.command(save(definition()))
     program.receive(tardy("a"))
     with program.database.write() as connection:
-        definitions.retire(connection, "daily", who="tests", now=program.now)
+        retire(connection, "daily", who="tests", now=program.now)
     assert found(look(program)) == {}
     damage(program, "UPDATE entries SET state = 'buffered'")
     assert found(look(program)) == {"deleted-export-waiting": 1}

@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from worker.errors import RefusedError
+from worker.store import trail
 from worker.store.catalogue.catalogue import active_routes, next_generation
 from worker.store.catalogue.mappings import end_mapping, mapping_in_force, put_mapping
 from worker.store.database.engine import own_catalogue
-from worker.store.definitions.definitions import note
 from worker.store.entries.backfill import rejudge_codes, rejudge_held
 from worker.views.spoken_codes import CodePlace, CodeSpoken
 
@@ -31,7 +31,7 @@ def map_code(
         end_mapping(connection, before, who=who, reason=reason, now=now)
     put_mapping(connection, *key, reference, who=who, reason=reason, now=now)
     meaning = "never sent" if reference is None else f"{reference} in the SIS"
-    note(connection, "code.map", who, now, reason=f"{place} is {meaning}: {reason}")
+    trail.note(connection, "code.map", who, now, reason=f"{place} is {meaning}: {reason}")
     return _spoken(connection, place, reference, mapped=True, judged_again=_judge_again(connection, place))
 
 
@@ -44,7 +44,7 @@ def unmap_code(
     if before is None:
         raise RefusedError(f"{place} is not mapped; `writeback codes list` shows what is")
     end_mapping(connection, before, who=who, reason=reason, now=now)
-    note(connection, "code.unmap", who, now, reason=f"{place}: {reason}")
+    trail.note(connection, "code.unmap", who, now, reason=f"{place}: {reason}")
     return _spoken(connection, place, None, mapped=False, judged_again=_judge_again(connection, place))
 
 

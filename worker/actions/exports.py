@@ -13,8 +13,8 @@ from worker.destinations.kinds import DESTINATIONS
 from worker.destinations.places import Places
 from worker.destinations.placing import place_name, place_problem
 from worker.errors import RefusedError
-from worker.store import asides
-from worker.store.definitions import definitions
+from worker.store import asides, trail
+from worker.store.definitions import definitions, pausing, retiring, revising
 from worker.store.outcome_rows import CommandKey
 from worker.store.runs import requests, run_rows
 
@@ -50,7 +50,7 @@ def save_export(
     existing = definitions.find(connection, export_id)
     if run_for is not None and existing is not None and existing["paused_at"] is not None:
         raise RefusedError(f"export {export_id} is paused; save it without run_now, or resume it first")
-    definitions.save(
+    revising.save(
         connection,
         document,
         who=who,
@@ -92,21 +92,21 @@ def pause_export(
     connection: Connection, export_id: str, *, who: str, reason: str | None, now: datetime
 ) -> None:
     """Begins nothing more of the export until it is resumed. Raises RefusedError: there is no such export."""
-    definitions.pause(connection, export_id, who=who, reason=reason or "no reason given", now=now)
+    pausing.pause(connection, export_id, who=who, reason=reason or "no reason given", now=now)
 
 
 def resume_export(
     connection: Connection, export_id: str, *, who: str, reason: str | None, now: datetime
 ) -> None:
     """Ends a pause; the times missed meanwhile become one run. Raises RefusedError: there is no such export."""
-    definitions.resume(connection, export_id, who=who, reason=reason, now=now)
+    pausing.resume(connection, export_id, who=who, reason=reason, now=now)
 
 
 def delete_export(
     connection: Connection, export_id: str, *, who: str, reason: str | None, now: datetime
 ) -> None:
     """Retires the export; who waits for a run of it is told that it is cancelled. Raises RefusedError."""
-    retired = definitions.retire(connection, export_id, who=who, reason=reason, now=now)
+    retired = retiring.retire(connection, export_id, who=who, reason=reason, now=now)
     if retired.run_id is not None:
         run_rows.tell_of_run(connection, retired.run_id, "run.cancelled", now)
     for request in retired.requests:
@@ -120,14 +120,14 @@ def retry_export(
     """Has a run that waits or has failed tried again at once. Raises RefusedError: paused, or there is none."""
     _refuse_paused(connection, export_id)
     stood_aside = asides.release(connection, "export", export_id)
-    if not definitions.retry_open_run(connection, export_id) and not stood_aside:
+    if not run_rows.retry_open_run(connection, export_id) and not stood_aside:
         run = run_rows.open_run(connection, export_id)
         if run is not None and run["state"] == "guarded":
             raise RefusedError(
                 f"run {run['run_id']} of export {export_id} waits for approval: {run['error']}"
             )
         raise RefusedError(f"export {export_id} has no run that waits or has failed")
-    definitions.note(connection, "retry", who, now, export_id=export_id, reason=reason)
+    trail.note(connection, "retry", who, now, export_id=export_id, reason=reason)
 
 
 def _refuse_paused(connection: Connection, export_id: str) -> None:
@@ -138,4 +138,4 @@ def _refuse_paused(connection: Connection, export_id: str) -> None:
 def _request(connection: Connection, export_id: str, command: CommandKey, now: datetime) -> None:
     requests.request_by_command(connection, export_id, command, now)
     asides.release(connection, "export", export_id)
-    definitions.retry_open_run(connection, export_id)
+    run_rows.retry_open_run(connection, export_id)

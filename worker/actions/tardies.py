@@ -9,8 +9,8 @@ from sqlalchemy import Connection, RowMapping
 
 from schemas.fields.scalars import LARGEST_INTEGER
 from worker.errors import RefusedError
+from worker.store import trail
 from worker.store.database.engine import own_catalogue
-from worker.store.definitions.definitions import note
 from worker.store.entries import taking_back
 from worker.store.queries.tracing import districts_of
 
@@ -55,7 +55,7 @@ def take_back(
         )
     taking_back.take_version_back(connection, taken, before, exports, who=who, reason=reason, now=now)
     in_district = "" if district == "default" else f" of district {district}"
-    note(connection, "tardy.take-back", who, now, reason=f"{_about(taken)}{in_district}: {reason}")
+    trail.note(connection, "tardy.take-back", who, now, reason=f"{_about(taken)}{in_district}: {reason}")
     concerned = {*exports, *taking_back.hold_exports(connection, district, tardy_id)}
     left = None if before is None else before["version"]
     return TakenBack(district, tardy_id, version, left, tuple(sorted(concerned)))

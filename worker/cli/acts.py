@@ -35,13 +35,13 @@ def note_act(program: Program, action: str, reason: str | None) -> None:
     """
     from worker.cli.installation import missing_file
     from worker.errors import WritebackError
-    from worker.store.definitions import definitions
+    from worker.store import trail
 
     if missing_file(program.settings) is not None:
         return
     try:
         program.prepare_database()
         with program.database.write() as connection:
-            definitions.note(connection, action, who(), program.clock(), reason=reason)
+            trail.note(connection, action, who(), program.clock(), reason=reason)
     except WritebackError as error:
         note(f"writeback: warning: who did it and why is not kept: {error}")

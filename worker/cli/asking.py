@@ -16,7 +16,7 @@ from worker.cli.session import who
 from worker.errors import RefusedError
 from worker.store.database.engine import own_catalogue
 from worker.store.definitions import definitions
-from worker.store.definitions.definitions import Saved
+from worker.store.definitions.revising import Saved
 
 
 def command_of(kind: str, data: Mapping[str, Any]) -> Command:

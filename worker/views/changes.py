@@ -18,7 +18,7 @@ from worker.errors import RefusedError
 from worker.store.catalogue.catalogue import load_export
 from worker.store.database.engine import Database, own_catalogue
 from worker.store.definitions import definitions
-from worker.store.definitions.definitions import Saved
+from worker.store.definitions.revising import Saved, save
 from worker.store.runs import sealing
 from worker.views.words import counted
 
@@ -78,7 +78,7 @@ def _tried(connection: Connection, document: Mapping[str, Any], now: datetime, p
     existing = definitions.find(connection, export_id)
     active = existing is not None and existing["state"] == "active"
     before = _waiting(connection, export_id) if active else {}
-    saved = definitions.save(
+    saved = save(
         connection,
         document,
         who="nobody",

@@ -21,6 +21,7 @@ from worker.errors import RefusedError
 from worker.store.catalogue.catalogue import Export, load_export
 from worker.store.database.engine import Database, share_catalogue
 from worker.store.definitions import definitions
+from worker.store.entries.settling import release_entries
 from worker.store.runs import run_rows, sealing
 from worker.views.words import counted
 
@@ -118,7 +119,7 @@ def _render_with(
     try:
         with database.write() as connection:
             share_catalogue(connection)
-            definitions.release_entries(connection, run_id)
+            release_entries(connection, run_id)
             tally = _render(connection, _export(connection, export_id), spool, most)
             raise _PreviewedError
     except _PreviewedError:

@@ -15,7 +15,7 @@ from worker.cli.installation import missing_file
 from worker.cli.printing.output import asks, confirm, emit, emit_line, emit_list, note
 from worker.cli.session import prepare_database
 from worker.errors import RefusedError, WritebackError
-from worker.store.definitions.definitions import Saved
+from worker.store.definitions.revising import Saved
 from worker.views.changes import WouldChange, change_lines, change_shape, saved_shape, would_change
 from worker.views.doubts import advice_on
 from worker.views.words import counted

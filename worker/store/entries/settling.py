@@ -1,4 +1,4 @@
-"""What a run that has ended means for entries that were not in it."""
+"""What a run that has ended, or that is to be sealed anew, means for its entries and for those not in it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from worker.store.database.tables import (
     IS_UNSEALED,
     definitions,
     entries,
+    runs,
     tardies,
 )
+from worker.store.entries.backfill import JUDGED_AGAIN
+from worker.store.entries.collapsing import wake_behind_run
 
 _KEY = ("export_id", "district_id", "tardy_id", "version", "ordinal")
-_AFRESH = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
 
 
 def reconsider_after_delivery(connection: Connection, run_id: str, now: datetime) -> None:
@@ -49,9 +51,9 @@ def _judge_newer_again(connection: Connection, run_id: str) -> None:
         )
     ).mappings()
     rows = [
-        {name: row[name] for name in _KEY} | _AFRESH for row in found
+        {name: row[name] for name in _KEY} | JUDGED_AGAIN for row in found
     ]  # a row's own names are no plain str
-    update_given(connection, entries, _KEY, list(_AFRESH), rows)
+    update_given(connection, entries, _KEY, list(JUDGED_AGAIN), rows)
 
 
 def enter_taken_back(connection: Connection, now: datetime, *conditions: Any) -> None:
@@ -73,3 +75,15 @@ def enter_taken_back(connection: Connection, now: datetime, *conditions: Any) ->
     )
     names = [*_KEY, "state", "sort_at", "judged", "buffered_at"]
     connection.execute(insert_into(connection, entries).from_select(names, again))
+
+
+def release_entries(connection: Connection, run_id: str) -> int:
+    """Puts a run's sealed entries back in the buffer, to be judged anew; returns how many."""
+    export_id = connection.execute(select(runs.c.export_id).where(runs.c.run_id == run_id)).scalar_one()
+    wake_behind_run(connection, export_id, run_id)
+    statement = (
+        update(entries)
+        .where(entries.c.run_id == run_id, entries.c.state == "sealed")
+        .values(state="buffered", judged=False, run_id=None, line=None, row_values=None, action=None)
+    )
+    return connection.execute(statement).rowcount

@@ -13,13 +13,13 @@ import orjson
 from sqlalchemy import Connection, Row, RowMapping, func, select
 
 from worker.errors import RefusedError
+from worker.store import trail
 from worker.store.database.tables import (
     entries,
     runs,
     tardies,
     tardy_versions,
 )
-from worker.store.definitions.definitions import note
 from worker.store.retention.emptying import (
     Emptied,
     Tardy,
@@ -137,7 +137,7 @@ def erase(connection: Connection, student: Student, *, who: str, reason: str, no
     emptied = empty(connection, _to_empty(connection, student, touched), now)
     for chunk in chunks(touched):  # a void repeats the row that it takes back, whomever its version names
         emptied += Emptied(rows=empty_rows(connection, among(entries, chunk), entries.c.action == "void"))
-    note(connection, "erase-student", who, now, reason=f"student {student.fingerprint}: {reason}")
+    trail.note(connection, "erase-student", who, now, reason=f"student {student.fingerprint}: {reason}")
     return emptied
 
 

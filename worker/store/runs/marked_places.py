@@ -9,6 +9,7 @@ from functools import cached_property
 from sqlalchemy import Connection, delete, or_, select
 
 from worker.clock import Clock
+from worker.store import trail
 from worker.store.database.engine import Database
 from worker.store.database.instants import database_time
 from worker.store.database.statements import insert_into
@@ -18,7 +19,6 @@ from worker.store.database.tables import (
     marked_places,
     runs,
 )
-from worker.store.definitions.definitions import note
 from worker.store.runs.claims import Claim, fenced
 
 
@@ -63,7 +63,7 @@ def replace_mark(
     row = _row(place, token, now)
     statement = insert_into(connection, marked_places).values(row)
     connection.execute(statement.on_conflict_do_update(index_elements=["place_hash"], set_=row))
-    note(connection, "adopt", who, now, export_id=export_id, reason=reason)
+    trail.note(connection, "adopt", who, now, export_id=export_id, reason=reason)
 
 
 def give_back(connection: Connection, claim: Claim, error: str) -> None:

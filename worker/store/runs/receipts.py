@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, update
 
+from worker.store import trail
 from worker.store.catalogue.catalogue import hold_definition
 from worker.store.database.instants import database_time
 from worker.store.database.tables import attempts, definitions, entries
-from worker.store.definitions.definitions import note, release_entries
 from worker.store.entries.collapsing import wake_after_delivery
-from worker.store.entries.settling import cancel_if_retired, reconsider_after_delivery
+from worker.store.entries.settling import cancel_if_retired, reconsider_after_delivery, release_entries
 from worker.store.runs.claims import Claim, fenced
 from worker.store.runs.run_rows import close, get, tell_of_run
 
@@ -96,7 +96,7 @@ def settle_abandoned(
     cancel_if_retired(connection, claim.export_id, now)
     _finish_attempt(connection, claim, "abandoned", None, now)
     close(connection, claim.run_id, "abandoned", now)
-    note(connection, "abandon", who, now, export_id=claim.export_id, run_id=claim.run_id, reason=reason)
+    trail.note(connection, "abandon", who, now, export_id=claim.export_id, run_id=claim.run_id, reason=reason)
     tell_of_run(connection, claim.run_id, "run.cancelled", now)
     return released
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, case, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, case, insert, or_, select, update
 
 from schemas.definition.filename import render_name
 from schemas.fields.zones import zone_of
 from worker.core.definition import Definition
 from worker.core.judging import Waits
+from worker.store import trail
 from worker.store.catalogue.catalogue import (
     Export,
     hold_definition,
@@ -27,8 +28,7 @@ from worker.store.database.tables import (
     entries,
     runs,
 )
-from worker.store.definitions.definitions import note, release_entries
-from worker.store.entries.settling import cancel_if_retired
+from worker.store.entries.settling import cancel_if_retired, release_entries
 from worker.store.outcome_rows import CommandKey, tell
 from worker.store.runs.claims import Claim, fenced, lease_end
 from worker.store.runs.requests import close_request, next_request
@@ -149,7 +149,9 @@ def approve(connection: Connection, run: RowMapping, *, who: str, reason: str, n
         .where(runs.c.run_id == run["run_id"])
         .values(state="sealed", error=None, approved_revision=run["revision"], approved_rows=run["rows"])
     )
-    note(connection, "approve", who, now, export_id=run["export_id"], run_id=run["run_id"], reason=reason)
+    trail.note(
+        connection, "approve", who, now, export_id=run["export_id"], run_id=run["run_id"], reason=reason
+    )
 
 
 def ask_to_abandon(
@@ -323,7 +325,9 @@ def resend(connection: Connection, run: RowMapping, *, who: str, reason: str, no
             **{name: run[name] for name in kept},
         )
     )
-    note(connection, "resend", who, now, export_id=run["export_id"], run_id=run["run_id"], reason=reason)
+    trail.note(
+        connection, "resend", who, now, export_id=run["export_id"], run_id=run["run_id"], reason=reason
+    )
     return run_id
 
 
@@ -352,3 +356,30 @@ def places_of(connection: Connection, run_id: str, lines: Sequence[int]) -> list
 def pinned(connection: Connection, run: RowMapping) -> Definition:
     """The revision the run was sealed under."""
     return load_definition(connection, run["export_id"], run["revision"])
+
+
+def retry_open_run(
+    connection: Connection, export_id: str, *, states: Sequence[str] = ("waiting", "failed")
+) -> bool:
+    """Has the definition's open run, if it is in one of these states, tried again at once; False: there is none."""
+    statement = (
+        update(runs)
+        .where(runs.c.export_id == export_id, runs.c.finished_at.is_(None), runs.c.state.in_(states))
+        .values(state="waiting", next_attempt_at=database_time(connection))
+    )
+    return connection.execute(statement).rowcount > 0
+
+
+def close_unsent(connection: Connection, export_id: str, now: datetime) -> str | None:
+    """Ends an open run of which nothing can have left and which nobody is working on; returns its id."""
+    unsent = and_(
+        runs.c.export_id == export_id,
+        runs.c.finished_at.is_(None),
+        runs.c.departed_attempt.is_(None),
+        or_(runs.c.lease_until.is_(None), runs.c.lease_until < database_time(connection)),
+    )
+    run_id: str | None = connection.execute(select(runs.c.run_id).where(unsent)).scalar_one_or_none()
+    if run_id is not None:
+        release_entries(connection, run_id)
+        close(connection, run_id, "abandoned", now)
+    return run_id
