@@ -25,7 +25,7 @@ from worker.store.audit.auditing import audit
 from worker.store.audit.findings import Scope
 from worker.store.database import instants, tables
 from worker.store.database.engine import own_catalogue
-from worker.store.runs import claims, receipts, run_rows
+from worker.store.runs import claims, receipts, run_rows, starting
 
 
 class World:
@@ -190,7 +190,7 @@ class World:
             )
             run = last.mappings().one_or_none()
             if run is not None and self.is_active(export_id) and not run_rows.open_run(connection, export_id):
-                run_rows.resend(connection, run, who="a person", reason="lost", now=self.program.clock())
+                starting.resend(connection, run, who="a person", reason="lost", now=self.program.clock())
 
     def abandon(self, export_id: str, *, unsent: bool) -> None:
         """A person gives the open run up; `unsent`: and has seen that its file did not arrive."""

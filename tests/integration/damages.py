@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select, text
 from tests.builders import code, command, definition, save, school, tardy, void
 from tests.program import SteppedProgram
 from worker.store.database.tables import metadata
-from worker.store.runs import run_rows
+from worker.store.runs import starting
 
 WITH_ACTION = [{"field": "tardy_id"}, {"field": "version"}, {"field": "action"}, {"field": "comment"}]
 LATE = "2026-10-06T23:30:00-05:00"  # the next day already in UTC
@@ -54,7 +54,7 @@ def live(program: SteppedProgram) -> None:
 def resend(program: SteppedProgram, export_id: str) -> None:
     with program.database.write() as connection:
         first = min(program.runs(export_id), key=lambda run: run["sequence"])
-        run_rows.resend(connection, first, who="tests", reason="lost", now=program.now)
+        starting.resend(connection, first, who="tests", reason="lost", now=program.now)
     for name in program.files():
         (program.home / "outbox" / name).unlink()  # the SIS has collected them
     program.work()

@@ -24,7 +24,7 @@ from worker.store.audit.findings import Scope
 from worker.store.database.tables import entries, tardies, tardy_versions
 from worker.store.retention.freed_bytes import scrub_sqlite
 from worker.store.retention.purging import PAGE, Purged, purge
-from worker.store.runs import run_rows
+from worker.store.runs import starting
 
 KEPT = timedelta(days=400)
 ACTION = [{"field": "tardy_id"}, {"field": "action"}, {"field": "student.last_name"}]
@@ -211,7 +211,7 @@ def test_what_is_sent_once_more_keeps_its_rows_until_that_has_ended(program: Ste
     later(program, days=1)
     (program.home / "outbox" / "daily_0001.csv").unlink()
     with program.database.write() as connection:
-        run_rows.resend(connection, program.runs()[0], who="tests", reason="lost", now=program.now)
+        starting.resend(connection, program.runs()[0], who="tests", reason="lost", now=program.now)
     assert purge_now(program).tardies == 0
     program.work()
     assert program.files() == {"daily_0001.csv": ["t-1,Byron"]}

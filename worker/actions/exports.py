@@ -16,7 +16,8 @@ from worker.errors import RefusedError
 from worker.store import asides, trail
 from worker.store.definitions import definitions, pausing, retiring, revising
 from worker.store.outcome_rows import CommandKey
-from worker.store.runs import requests, run_rows
+from worker.store.runs import requests, run_rows, starting
+from worker.store.runs.run_outcomes import tell_of_run
 
 
 def valid_document(raw: object) -> dict[str, Any]:
@@ -108,9 +109,9 @@ def delete_export(
     """Retires the export; who waits for a run of it is told that it is cancelled. Raises RefusedError."""
     retired = retiring.retire(connection, export_id, who=who, reason=reason, now=now)
     if retired.run_id is not None:
-        run_rows.tell_of_run(connection, retired.run_id, "run.cancelled", now)
+        tell_of_run(connection, retired.run_id, "run.cancelled", now)
     for request in retired.requests:
-        run_rows.cancel_requested(connection, retired.export, request, now)
+        starting.cancel_requested(connection, retired.export, request, now)
     asides.release(connection, "export", export_id)
 
 

@@ -13,7 +13,7 @@ from worker.store.catalogue.catalogue import Export, load_export
 from worker.store.database.engine import share_catalogue
 from worker.store.database.instants import read_time
 from worker.store.queries import listing
-from worker.store.runs import claims, receipts, run_rows
+from worker.store.runs import claims, receipts, run_rows, starting
 
 _is_beginning = re.compile("[0-9a-f]{1,32}").fullmatch
 
@@ -66,7 +66,7 @@ def resend_run(connection: Connection, beginning: str, *, who: str, reason: str,
     run = find_run(connection, beginning)
     _refuse_resend(connection, run)
     export = _idle_export(connection, run["export_id"])
-    new = run_rows.resend(connection, run, who=who, reason=reason, now=now)
+    new = starting.resend(connection, run, who=who, reason=reason, now=now)
     return Resent(new, run, export.paused)
 
 

@@ -44,7 +44,7 @@ from worker.failpoints import Arrow, Step, reached
 from worker.instruments import Instruments
 from worker.store.catalogue.catalogue import load_document
 from worker.store.database.engine import Database, share_catalogue
-from worker.store.runs import claims, receipts, run_rows
+from worker.store.runs import claims, numbering, receipts, run_rows, starting
 from worker.store.runs.claims import Claim, FileFacts
 from worker.store.runs.marked_places import give_back, has_sent
 from worker.store.runs.sealing import Place
@@ -167,7 +167,7 @@ class Flush:
         ):
             return False
         with self._database.write() as connection:
-            run_rows.renumber(connection, claim, last.number)
+            numbering.renumber(connection, claim, last.number)
         log.warning(
             "file numbers go on behind the last that the place has had: was the database restored?",
             export=claim.export_id,
@@ -211,8 +211,8 @@ class Flush:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
                 share_catalogue(connection)
-                left = run_rows.reseal(connection, claim, self._clock(), held or {})
-                run_rows.note_sealed(connection, claim.run_id)
+                left = starting.reseal(connection, claim, self._clock(), held or {})
+                starting.note_sealed(connection, claim.run_id)
                 reached(Arrow.RESEAL_BEFORE_COMMIT, claim.export_id)
         reached(Arrow.RESEAL_COMMITTED, claim.export_id)
         return left

@@ -20,7 +20,7 @@ from worker.instruments import Instruments
 from worker.running.isolation import STOPS_RUNS, Isolation
 from worker.store.catalogue.catalogue import Export, load_export
 from worker.store.database.engine import Database, share_catalogue
-from worker.store.runs import requests, run_rows, sealing
+from worker.store.runs import requests, run_rows, sealing, starting
 from worker.store.runs.scheduling import sends_on, write_due_slot
 
 log = structlog.get_logger("scheduler")
@@ -172,9 +172,9 @@ def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:
 
 def _seal_next(connection: Connection, export_id: str, clock: Clock) -> str | None:
     _known(connection, export_id)
-    run_id = run_rows.seal_next(connection, export_id, clock())
+    run_id = starting.seal_next(connection, export_id, clock())
     if run_id is not None:
-        run_rows.note_sealed(connection, run_id)
+        starting.note_sealed(connection, run_id)
         reached(Arrow.SEAL_BEFORE_COMMIT, export_id)
     return run_id
 

@@ -13,7 +13,8 @@ from worker.store.database.tables import attempts, definitions, entries
 from worker.store.entries.collapsing import wake_after_delivery
 from worker.store.entries.settling import cancel_if_retired, reconsider_after_delivery, release_entries
 from worker.store.runs.claims import Claim, fenced
-from worker.store.runs.run_rows import close, get, tell_of_run
+from worker.store.runs.run_outcomes import tell_of_run
+from worker.store.runs.run_rows import close, get
 
 
 def settle_delivered(connection: Connection, claim: Claim, now: datetime) -> None:
