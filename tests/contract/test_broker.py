@@ -27,7 +27,7 @@ from worker.errors import UnavailableError
 _RECEIVE_AND_WAIT = """
 import sys
 from pathlib import Path
-from worker.broker.registry import open_broker
+from worker.broker.by_url import open_broker
 consumer = open_broker(sys.argv[1] or None, Path(sys.argv[2])).consumer(100)
 got = []
 while len(got) < int(sys.argv[3]):

@@ -30,7 +30,7 @@ PATIENCE = 120.0
 _HOLD = """
 import sys
 from pathlib import Path
-from worker.broker.embedded import EmbeddedBroker
+from worker.broker.embedded.inbox_broker import EmbeddedBroker
 consumer = EmbeddedBroker(Path(sys.argv[1])).consumer(100)
 print(len(consumer.receive(int(sys.argv[2]), 1, 5)), consumer.receive_command() is not None, flush=True)
 sys.stdin.read()
@@ -38,7 +38,7 @@ sys.stdin.read()
 _PUBLISH = """
 import sys
 from pathlib import Path
-from worker.broker.embedded import EmbeddedBroker
+from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.broker.ports import EVENTS_EXCHANGE, Outgoing
 publisher = EmbeddedBroker(Path(sys.argv[1])).publisher()
 for number in range(10**9):
