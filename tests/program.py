@@ -17,8 +17,12 @@ from worker import __version__
 from worker.actions.asked import Asked
 from worker.actions.carrying_out import Answer, carry_out
 from worker.delivery.attempt import Flush
+from worker.delivery.by_file import ByFile
+from worker.delivery.means import Means
 from worker.delivery.scheduler import Scheduler
+from worker.delivery.sweeping import Sweeping
 from worker.destinations.file_port import Installation
+from worker.destinations.opening import Opener
 from worker.destinations.places import Places
 from worker.instruments import Instruments
 from worker.store.catalogue.catalogue import CatalogueCache
@@ -44,18 +48,17 @@ class SteppedProgram:
         self.home = home
         self.database = Database(database_url, self.database_clock)
         migrate.upgrade(self.database)
-        self.instruments = Instruments()
         self.cache = CatalogueCache()
-        self.scheduler = Scheduler(self.database, self.clock, self.instruments, version=version)
-        self.flush = Flush(
-            self.database,
-            self.installation,
-            lambda name: name,
-            self.clock,
-            self.instruments,
-            short_retries=1,
-            version=version,
-        )
+        self.begin_process()
+
+    def begin_process(self) -> None:
+        """What a process has in memory of its deliveries, new."""
+        self.instruments = Instruments()
+        self.means = Means(self.database, self.clock, self.instruments, self.version)
+        opener = Opener(self.installation, lambda name: name)
+        self.scheduler = Scheduler(self.means)
+        self.sweeping = Sweeping(self.means, opener)
+        self.flush = Flush(self.means, ByFile(self.database, opener, short_retries=1), self.sweeping)
 
     @property
     def places(self) -> Places:
@@ -128,6 +131,11 @@ class SteppedProgram:
             if claim is None:
                 return
             self.flush.attempt(claim)
+
+    def sweep_closed(self) -> None:
+        """Sweeps every closed run that nobody has swept, as housekeeping does."""
+        for run in self.sweeping.unswept():
+            self.sweeping.sweep_one(run)
 
     def files(self, folder: str = "outbox") -> dict[str, list[str]]:
         """{file name: lines} of what lies at the destination."""

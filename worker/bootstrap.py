@@ -17,10 +17,14 @@ from worker.broker.by_url import open_broker
 from worker.broker.ports import Broker
 from worker.clock import Clock, system_clock
 from worker.delivery.attempt import Flush
+from worker.delivery.by_file import ByFile
 from worker.delivery.flusher import Flusher
 from worker.delivery.housekeeping import Housekeeping
+from worker.delivery.means import Means
 from worker.delivery.scheduler import Scheduler
+from worker.delivery.sweeping import Sweeping
 from worker.destinations.file_port import Installation
+from worker.destinations.opening import Opener
 from worker.destinations.places import Places
 from worker.instruments import Instruments
 from worker.intake.consumer import Intake
@@ -75,18 +79,28 @@ class Program:
         return Installation(self.places, StoredMarks(self.database, self.clock))
 
     @cached_property
+    def opener(self) -> Opener:
+        return Opener(self.installation, self.secret)
+
+    @cached_property
+    def means(self) -> Means:
+        return Means(self.database, self.clock, self.instruments)
+
+    @cached_property
+    def sweeping(self) -> Sweeping:
+        return Sweeping(self.means, self.opener)
+
+    @cached_property
     def flush(self) -> Flush:
-        return Flush(self.database, self.installation, self.secret, self.clock, self.instruments)
+        return Flush(self.means, ByFile(self.database, self.opener), self.sweeping)
 
     @cached_property
     def scheduler(self) -> Scheduler:
-        return Scheduler(self.database, self.clock, self.instruments)
+        return Scheduler(self.means)
 
     @cached_property
     def flusher(self) -> Flusher:
-        return Flusher(
-            self.database, self.scheduler, self.flush, self.clock, self.instruments, worker=self.worker
-        )
+        return Flusher(self.means, self.scheduler, self.flush, worker=self.worker)
 
     @cached_property
     def heartbeat(self) -> Heartbeat:
@@ -95,7 +109,7 @@ class Program:
     @cached_property
     def housekeeping(self) -> Housekeeping:
         retain = timedelta(days=self.settings.retain_days)
-        return Housekeeping(self.database, self.flush, self.clock, retain, self.instruments)
+        return Housekeeping(self.means, self.sweeping, retain)
 
     @cached_property
     def outbox(self) -> Outbox:

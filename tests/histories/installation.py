@@ -20,8 +20,6 @@ from tests.histories.record import Key, Record
 from tests.histories.sis import Crashed, Sis
 from tests.program import SteppedProgram
 from worker import failpoints
-from worker.delivery.attempt import Flush
-from worker.delivery.scheduler import Scheduler
 from worker.failpoints import Arrow, reached
 from worker.instruments import Instruments
 from worker.intake.consumer import Intake
@@ -145,11 +143,7 @@ class Installation(SteppedProgram):
     def restart(self) -> None:
         """The process is gone with all it had in memory; another one starts. Its leases are still there."""
         self._count_redelivered()
-        self.instruments = Instruments()
-        self.scheduler = Scheduler(self.database, self.clock, self.instruments)
-        self.flush = Flush(
-            self.database, self.installation, lambda name: name, self.clock, self.instruments, short_retries=1
-        )
+        self.begin_process()
         self.intake = Intake(
             self.database,
             self.post,

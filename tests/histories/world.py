@@ -304,7 +304,7 @@ class World:
             self.ask_for_runs(filter(self._is_manual, active))
             program.work()
             facts = self.look()
-        program.flush.sweep_closed()  # as housekeeping does every hour
+        program.sweep_closed()  # as housekeeping does every hour
         Ending(self.record, self.payloads, facts).check()
         self._check_what_is_left(facts)
 

@@ -36,15 +36,7 @@ class Bench(SteppedProgram):
 
     def flush_all(self) -> None:
         """What a flusher does until there is nothing left to do."""
-        flusher = Flusher(
-            self.database,
-            self.scheduler,
-            self.flush,
-            self.clock,
-            self.instruments,
-            worker="tests",
-            version=self.version,
-        )
+        flusher = Flusher(self.means, self.scheduler, self.flush, worker="tests")
         self.forget_barriers()
         while flusher.look(AtOnce()) == 0:
             pass

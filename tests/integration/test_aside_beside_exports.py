@@ -96,7 +96,7 @@ def test_what_follows_an_outcome_that_stands_aside_does_not_wait_for_it(program:
 
 
 def _keeping(program: Bench) -> Housekeeping:
-    return Housekeeping(program.database, program.flush, program.clock, KEPT, program.instruments)
+    return Housekeeping(program.means, program.sweeping, KEPT)
 
 
 def _noted(program: Bench) -> set[str]:
@@ -167,9 +167,7 @@ def test_a_lease_that_cannot_be_renewed_costs_no_other_run_its_own(program: Benc
         program.receive(tardy(name))
         program.command(command("export.run_now", {"export_id": name}))
     program.forget_barriers()
-    flusher = Flusher(
-        program.database, program.scheduler, program.flush, program.clock, program.instruments, worker="w"
-    )
+    flusher = Flusher(program.means, program.scheduler, program.flush, worker="w")
     flusher.look(Later())  # type: ignore[arg-type]
     before = {name: program.runs(name)[0]["lease_until"] for name in ("bad", "good")}
     program.pass_time(seconds=10)

@@ -244,7 +244,7 @@ def test_what_a_worker_that_died_after_its_receipt_left_behind_is_removed_withou
     crash_at(program, Arrow.RENAME_BEFORE)
     crash_at(program, Arrow.SETTLE_COMMITTED)
     assert program.states() == {"delivered": 1} and program.leftovers() != []
-    program.flush.sweep_closed()
+    program.sweep_closed()
     assert program.leftovers() == []
     with program.database.read() as connection:
         assert claims.unswept(connection) == []

@@ -113,10 +113,10 @@ def test_a_folder_that_is_away_when_its_run_ends_is_cleaned_up_once_it_is_back(
     with broken(unmounted):
         program.work()
     assert program.states() == {"delivered": 1}
-    program.flush.sweep_closed()
+    program.sweep_closed()
     away.rename(outbox)
     assert program.leftovers() != []
-    program.flush.sweep_closed()
+    program.sweep_closed()
     assert program.leftovers() == []
     with program.database.read() as connection:
         assert claims.unswept(connection) == []
@@ -131,7 +131,7 @@ def test_a_folder_that_stays_away_is_looked_for_during_a_week(program: SteppedPr
     (program.home / "outbox").rename(program.home / "away")
     for days, left in ((6, 1), (2, 0)):
         program.pass_time(days=days)
-        program.flush.sweep_closed()
+        program.sweep_closed()
         with program.database.read() as connection:
             assert len(claims.unswept(connection)) == left
 

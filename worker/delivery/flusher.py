@@ -6,16 +6,16 @@ import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from functools import partial
 
-from worker import __version__
-from worker.clock import Clock
-from worker.delivery.attempt import Flush, require_readable
+from sqlalchemy import Connection
+
+from worker.delivery.attempt import Flush
+from worker.delivery.means import Means
 from worker.delivery.scheduler import Scheduler
+from worker.destinations.kinds import require_known
 from worker.failpoints import Arrow, Step, reached
-from worker.instruments import Instruments
 from worker.running.isolation import STOPS_RUNS
 from worker.running.loops import Loop
-from worker.store.database.engine import Database
-from worker.store.runs import claims
+from worker.store.runs import claims, run_rows
 from worker.store.runs.claims import Claim
 
 _TICK = 0.5  # seconds between two looks when nothing is going on
@@ -27,25 +27,15 @@ class Flusher:
     """Any number of flushers may run side by side, in one process or many."""
 
     def __init__(
-        self,
-        database: Database,
-        scheduler: Scheduler,
-        flush: Flush,
-        clock: Clock,
-        instruments: Instruments,
-        *,
-        worker: str,
-        side_by_side: int = 4,
-        version: str = __version__,
+        self, means: Means, scheduler: Scheduler, flush: Flush, *, worker: str, side_by_side: int = 4
     ) -> None:
-        self._database = database
+        self._database = means.database
+        self._pulse = means.instruments.pulse
+        self._version = means.version
         self._scheduler = scheduler
         self._flush = flush
-        self._clock = clock
-        self._instruments = instruments
         self._worker = worker
         self._side_by_side = side_by_side
-        self._version = version
         self._exports = scheduler.exports
         self._woken = threading.Event()
         self._under_way: dict[Future[None], Claim] = {}
@@ -62,7 +52,7 @@ class Flusher:
         renewing.start()
         pool = ThreadPoolExecutor(self._side_by_side, thread_name_prefix="flush")
         try:
-            loop = Loop("flusher", self._instruments.pulse, within=120)
+            loop = Loop("flusher", self._pulse, within=120)
             loop.run(lambda: self.look(pool), stop, self._woken)
             wait(list(self._under_way), timeout=GRACE)
         finally:
@@ -101,7 +91,7 @@ class Flusher:
         with self._database.write() as connection:
             claim = claims.claim_next(connection, self._worker, export_id=export_id, version=self._version)
             if claim is not None:
-                require_readable(connection, claim)
+                _require_readable(connection, claim)
         if claim is not None:
             reached(Arrow.CLAIM_COMMITTED, export_id)
         return claim
@@ -125,8 +115,9 @@ class Flusher:
 
     def _keep_leases(self, ended: threading.Event) -> None:
         """Renews leases, apart from the loop, so that a long tick or a slow destination loses none."""
-        pulse = self._instruments.pulse
-        loop = Loop("leases", pulse, within=60, longest=_RENEW / 2, waiting="leases could not be renewed")
+        loop = Loop(
+            "leases", self._pulse, within=60, longest=_RENEW / 2, waiting="leases could not be renewed"
+        )
         loop.run(self.renew_leases, ended)
 
     def renew_leases(self) -> float:
@@ -142,3 +133,11 @@ class Flusher:
         if broken is not None:
             raise broken
         return _RENEW
+
+
+def _require_readable(connection: Connection, claim: Claim) -> None:
+    """Raises UnreadableError where this version does not know all of what the run's definition asks for."""
+    require_known(claims.definition_of(connection, claim).destination)
+    run = run_rows.get(connection, claim.run_id)
+    assert run is not None
+    run_rows.pinned(connection, run)

@@ -13,15 +13,11 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import RowMapping
 
-from worker import __version__
-from worker.clock import Clock
-from worker.delivery.attempt import Flush
+from worker.delivery.means import Means
+from worker.delivery.sweeping import Sweeping
 from worker.failpoints import Step, reached
-from worker.instruments import Instruments
-from worker.running.isolation import Isolation
 from worker.running.loops import Loop
 from worker.store import asides
-from worker.store.database.engine import Database
 from worker.store.entries import quiet
 from worker.store.retention import purging
 from worker.store.retention.forgetting import forget_old
@@ -45,22 +41,13 @@ class Housekeeping:
     `retain`: how long the student data of a tardy is kept, from the last message about it.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        flush: Flush,
-        clock: Clock,
-        retain: timedelta,
-        instruments: Instruments | None = None,
-        *,
-        version: str = __version__,
-    ) -> None:
-        self._database = database
-        self._flush = flush
-        self._clock = clock
+    def __init__(self, means: Means, sweeping: Sweeping, retain: timedelta) -> None:
+        self._database = means.database
+        self._clock = means.clock
+        self._pulse = means.instruments.pulse
+        self._sweeping = sweeping
         self._retain = retain
-        self._pulse = (instruments or Instruments()).pulse
-        self._tasks = Isolation(database, clock, "task", version=version, ping=database.ping)
+        self._tasks = means.isolation("task")
 
     def run(self, stop: threading.Event) -> None:
         """Does it every hour until told to stop; what there was too much of goes on after a short while."""
@@ -99,11 +86,11 @@ class Housekeeping:
 
     def _sweep(self) -> None:
         for run in self._task("sweep", "sweep", self._unswept) or []:
-            self._task(f"{_SWEEP}{run['run_id']}", "sweep", partial(self._flush.sweep_one, run))
+            self._task(f"{_SWEEP}{run['run_id']}", "sweep", partial(self._sweeping.sweep_one, run))
 
     def _unswept(self) -> list[RowMapping]:
         aside = (thing.removeprefix(_SWEEP) for thing in self._tasks.passed_over("sweep"))
-        return self._flush.unswept(besides=sorted(aside))
+        return self._sweeping.unswept(besides=sorted(aside))
 
     def _forget(self) -> None:
         with self._database.write() as connection:

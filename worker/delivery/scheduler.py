@@ -10,16 +10,15 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import Connection
 
-from worker import __version__
 from worker.clock import Clock
 from worker.core.due import local_date
+from worker.delivery.means import Means
 from worker.destinations.kinds import require_known
 from worker.errors import ConfigurationError, UnavailableError
 from worker.failpoints import Arrow, Step, reached
-from worker.instruments import Instruments
-from worker.running.isolation import STOPS_RUNS, Isolation
+from worker.running.isolation import STOPS_RUNS
 from worker.store.catalogue.catalogue import Export, load_export
-from worker.store.database.engine import Database, share_catalogue
+from worker.store.database.engine import share_catalogue
 from worker.store.runs import requests, run_rows, sealing, starting
 from worker.store.runs.scheduling import sends_on, write_due_slot
 
@@ -36,13 +35,11 @@ class Scheduler:
     Each export's part is done apart: one that meets a defect stands aside, and its place is another's.
     """
 
-    def __init__(
-        self, database: Database, clock: Clock, instruments: Instruments, *, version: str = __version__
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._instruments = instruments
-        self.exports = Isolation(database, clock, "export", version=version, ping=database.ping)
+    def __init__(self, means: Means) -> None:
+        self._database = means.database
+        self._clock = means.clock
+        self._instruments = means.instruments
+        self.exports = means.isolation("export")
 
     def tick(self) -> bool:
         """One look at everything; True: something was done, so look again soon.

@@ -59,11 +59,35 @@ class Installation:
     remarks: Remarks = field(default_factory=Remarks)
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The temporary names of one attempt: they bear its token, begin with a dot and end in no file's extension."""
+
+    file: str
+    token: str
+
+    @property
+    def part(self) -> str:
+        return f".{self.file}.{self.token}.part"
+
+    @property
+    def fenced(self) -> str:
+        return f".{self.file}.{self.token}.fenced"
+
+    @property
+    def mark(self) -> str:
+        return f".{self.file}.{self.token}.mark"
+
+    @property
+    def all(self) -> tuple[str, str, str]:
+        return (self.part, self.fenced, self.mark)
+
+
 class FileDestination(Protocol):
     """One place that takes files. Raises TransientError (ElsewhereError where this worker does not see the place) or
     DestinationError, and UnavailableError where it cannot be asked which place it is; nothing else.
 
-    Temporary names are relative to the destination, begin with a dot and do not end in the file's extension.
+    Temporary names (`Names`) are relative to the destination.
     """
 
     def require_free(self, name: str, *, replace: Replaceable | None) -> None:

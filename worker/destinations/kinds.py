@@ -14,13 +14,16 @@ DESTINATIONS: dict[str, DestinationKind] = {
 }
 
 
+def unknown_type(name: str) -> str:
+    """What a person is told of a type that is not known."""
+    return f"destination type {name!r} is not known to this version; known: {', '.join(DESTINATIONS)}"
+
+
 def require_known(options: Mapping[str, Any]) -> None:
     """Raises UnreadableError where a stored destination is of a kind, or has an option, that is not known here."""
     kind = DESTINATIONS.get(options["type"])
     if kind is None:
-        raise UnreadableError(
-            f"destination type {options['type']!r} is not known to this version; known: {', '.join(DESTINATIONS)}"
-        )
+        raise UnreadableError(unknown_type(options["type"]))
     known = {field.data_key or name for name, field in kind.schema().fields.items()} | {"type"}
     if unknown := sorted(options.keys() - known):
         raise UnreadableError(f"destination: this version does not know the option {unknown[0]!r}")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from tests.builders import definition, tardy
 from tests.program import SteppedProgram
 from tests.unit.cli.workplace import Workplace
-from worker.delivery.attempt import Names
+from worker.destinations.file_port import Names
 from worker.store.database.tables import runs as runs_table
 from worker.store.runs import claims, receipts
 from worker.store.runs.claims import Claim, FileFacts

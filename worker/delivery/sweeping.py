@@ -1,0 +1,81 @@
+"""What attempts left behind at a destination is removed, at once or by housekeeping."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from sqlalchemy import RowMapping
+
+from worker import defects
+from worker.delivery.means import Means
+from worker.destinations.file_port import Names
+from worker.destinations.opening import Opener
+from worker.errors import DestinationError, UnavailableError
+from worker.failpoints import Step, reached
+from worker.store.catalogue.catalogue import load_document
+from worker.store.runs import claims
+from worker.store.runs.claims import Claim
+
+_GIVEN_UP = timedelta(days=7)  # a place that cannot be reached for so long keeps what lies there
+
+
+class Sweeping:
+    """Removes temporary files that are evidence of nothing any more. Safe to use from several threads."""
+
+    def __init__(self, means: Means, opener: Opener) -> None:
+        self._database = means.database
+        self._clock = means.clock
+        self._opener = opener
+
+    def sweep_interrupted(self, claim: Claim, run: RowMapping) -> None:
+        """Nothing of the run can have left: what attempts that died or were cut off wrote is of no use to anybody."""
+        with self._database.read() as connection:
+            earlier = claims.earlier_attempts(connection, claim)
+        last = claim.attempt - 1
+        interrupted = [row for row in earlier if row["outcome"] is None or row["number"] == last]
+        names = [Names(run["file_name"], row["token"]) for row in interrupted]
+        self._discard(claim.export_id, names, {row["revision"] for row in interrupted})
+
+    def sweep(self, run: RowMapping) -> None:
+        """The run is closed: removes what its attempts left behind, and those of the run before, whose worker may
+        have died before it came to this. What cannot be done now is left to housekeeping."""
+        try:
+            self._sweep(run)
+            with self._database.read() as connection:
+                before = claims.unswept(connection, run["export_id"], limit=1)
+            for closed in before:
+                self._sweep(closed)
+        except UnavailableError:
+            return
+        except Exception as error:  # noqa: BLE001 - the run itself is settled
+            defects.noted("sweep", error, run=run["run_id"], export=run["export_id"])
+
+    def unswept(self, besides: Collection[str] = ()) -> list[RowMapping]:
+        """Closed runs that nobody has swept, but for these. Raises UnavailableError."""
+        with self._database.read() as connection:
+            return claims.unswept(connection, besides=besides)
+
+    def sweep_one(self, run: RowMapping) -> None:
+        """Removes what attempts on a closed run left behind. Raises UnavailableError."""
+        reached(Step.SWEEP, run["export_id"])
+        self._sweep(run, give_up=self._clock() - run["finished_at"] > _GIVEN_UP)
+
+    def _sweep(self, run: RowMapping, *, give_up: bool = False) -> None:
+        with self._database.read() as connection:
+            closed = claims.attempts_of(connection, run["run_id"])
+        names = [Names(run["file_name"], row["token"]) for row in closed]
+        if self._discard(run["export_id"], names, {row["revision"] for row in closed}) or give_up:
+            with self._database.write() as connection:
+                claims.note_swept(connection, run["run_id"])
+
+    def _discard(self, export_id: str, attempts: Sequence[Names], revisions: Iterable[int]) -> bool:
+        """Removes the attempts' temporary files wherever these revisions send to. False: some may still be there."""
+        with self._database.read() as connection:
+            places = [load_document(connection, export_id, each)["destination"] for each in revisions]
+        gone = True
+        for place in places:
+            with suppress(DestinationError):  # what cannot be opened any more keeps what lies there
+                gone &= self._opener.files(place).discard([name for names in attempts for name in names.all])
+        return gone
