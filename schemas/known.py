@@ -20,7 +20,7 @@ from schemas.fields.objects import (
     Variant,
 )
 from schemas.fields.scalars import Choice
-from schemas.messages.reference import SCHEMAS
+from schemas.messages.events import REFERENCE_SCHEMAS
 from schemas.rejections import shown
 
 _DEFINITION = DefinitionSchema()
@@ -36,7 +36,7 @@ def unknown_part(document: Any) -> str | None:
 
 def unknown_in_reference(kind: str, document: Any) -> str | None:
     """The same of a stored school, behavior code or bell schedule."""
-    schema = SCHEMAS.get(kind)
+    schema = REFERENCE_SCHEMAS.get(kind)
     return None if schema is None else _in_object(document, schema, "")
 
 

@@ -33,8 +33,7 @@ from schemas.fields.scalars import (
     Whole,
 )
 from schemas.fields.times import LocalDate, LocalTime
-from schemas.messages.commands import export_id_field
-from schemas.messages.payload import identifier, without_nulls
+from schemas.messages.payload import export_id_field, identifier, without_nulls
 from schemas.rejections import flatten, one_line, shown
 
 

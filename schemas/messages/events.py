@@ -1,35 +1,21 @@
-"""Events by their type. To add one: a schema, a loader, and a line in `EVENT_TYPES`."""
+"""Envelope → event, by the types of `schemas.topology`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from schemas.messages.envelope import Envelope
-from schemas.messages.reference import (
-    BEHAVIOR_CODE,
-    BELL_SCHEDULE,
-    SCHOOL,
-    SCHOOL_DAY,
-    ReferenceItem,
-    loader,
-)
-from schemas.messages.tardy import TardyVersion, load_tardy, load_void
+from schemas.messages.reference import ReferenceItem
+from schemas.messages.tardy import TardyVersion
 from schemas.rejections import unknown_type
+from schemas.topology import EVENTS, Event
 
-__all__ = ["EVENT_TYPES", "ReferenceItem", "TardyVersion", "load_event"]
+__all__ = ["EVENT_TYPES", "REFERENCE_SCHEMAS", "Event", "ReferenceItem", "TardyVersion", "load_event"]
 
-EVENT_TYPES: dict[str, Callable[[Envelope], TardyVersion | ReferenceItem]] = {
-    "tardy.recorded": load_tardy,
-    "tardy.amended": load_tardy,
-    "tardy.voided": load_void,
-    "behavior_code.saved": loader("behavior_code", BEHAVIOR_CODE, "code"),
-    "school.saved": loader("school", SCHOOL, "school_id"),
-    "bell_schedule.saved": loader("bell_schedule", BELL_SCHEDULE, "bell_schedule_id"),
-    "school_day.saved": loader("school_day", SCHOOL_DAY, "date"),
-}
+EVENT_TYPES = {type.name: type.load for type in EVENTS}
+REFERENCE_SCHEMAS = {type.reference: type.schema for type in EVENTS if type.reference is not None}
+"""By the kind of reference data."""
 
 
-def load_event(envelope: Envelope) -> TardyVersion | ReferenceItem:
+def load_event(envelope: Envelope) -> Event:
     """The event in an envelope. Raises RejectedError: `unknown-type`, or `invalid` naming every fault."""
     load = EVENT_TYPES.get(envelope.type)
     if load is None:

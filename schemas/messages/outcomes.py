@@ -1,8 +1,4 @@
-"""What the program tells others of runs and commands (exchange `writeback.outcomes`, routing key = type).
-
-What the contract leaves open: `command.accepted` has `export_ids` and may have a `reason`; `sequence` is
-null where no number was taken, `finished_at` where the run goes on. Moments are UTC with `Z`.
-"""
+"""What the program tells others of runs and commands: envelopes by the types of `schemas.topology`."""
 
 from __future__ import annotations
 
@@ -13,85 +9,15 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError
 
-from schemas.fields.objects import Items, Part, StrictSchema
-from schemas.fields.scalars import (
-    Choice,
-    Pattern,
-    Text,
-    Whole,
-)
-from schemas.fields.times import Rfc3339
 from schemas.rejections import flatten, one_line
+from schemas.topology import OUTCOMES
 
 SOURCE = "tardy-writeback"
-TRIGGERS = ("schedule", "run_now", "continuous")
 
-_LONGEST = 1_000_000
 _replaced = str.maketrans({"\x00": "\ufffd", **{chr(code): "\ufffd" for code in range(0xD800, 0xE000)}})
 
 
-def _text(minimum: int = 1, **kwargs: Any) -> Text:
-    """Texts of our own making: no limit that could keep an outcome back."""
-    return Text(minimum, _LONGEST, **kwargs)
-
-
-class CommandSchema(StrictSchema):
-    """What both answers to a command have."""
-
-    command_id = _text(required=True)
-    command_type = _text(required=True)
-
-
-class AcceptedSchema(CommandSchema):
-    """The data of `command.accepted`: the exports it concerns."""
-
-    export_ids = Items(_text(), maximum=1_000_000, required=True)
-    reason = _text(0, allow_none=True)
-
-
-class RefusedSchema(CommandSchema):
-    """The data of `command.refused`: one line for a person."""
-
-    reason = _text(0, required=True)
-
-
-class SentFileSchema(StrictSchema):
-    """The file of a run."""
-
-    name = _text(required=True)
-    sha256 = Pattern("[0-9a-f]{64}", "64 hex digits", required=True)
-    bytes = Whole(0, required=True)
-
-
-class RunSchema(StrictSchema):
-    """The data of `run.delivered`, `run.empty`, `run.waiting`, `run.failed` and `run.cancelled` (a delete or a person
-    ended it before it was delivered)."""
-
-    run_id = _text(required=True)
-    export_id = _text(required=True)
-    trigger = Choice(*TRIGGERS, required=True)
-    command_id = _text(required=True, allow_none=True)
-    sequence = Whole(1, required=True, allow_none=True)
-    rows = Whole(0, required=True)
-    refused_rows = Whole(0, required=True)
-    held_rows = Whole(0, required=True)
-    file = Part(SentFileSchema, required=True, allow_none=True)
-    attempts = Whole(0, required=True)
-    next_attempt_at = Rfc3339(required=True, allow_none=True)
-    error = _text(0, required=True, allow_none=True)
-    started_at = Rfc3339(required=True)
-    finished_at = Rfc3339(required=True, allow_none=True)
-
-
-OUTCOME_TYPES: dict[str, StrictSchema] = {
-    "command.accepted": AcceptedSchema(),
-    "command.refused": RefusedSchema(),
-    "run.delivered": RunSchema(),
-    "run.empty": RunSchema(),
-    "run.waiting": RunSchema(),
-    "run.failed": RunSchema(),
-    "run.cancelled": RunSchema(),
-}
+OUTCOME_TYPES = {type.name: type.schema for type in OUTCOMES}
 
 
 def outcome_envelope(type: str, data: Mapping[str, Any], *, outcome_id: str, time: datetime) -> bytes:

@@ -9,7 +9,7 @@ import orjson
 from marshmallow import ValidationError
 
 from schemas.fields.objects import StrictSchema
-from schemas.fields.scalars import Text, Whole
+from schemas.fields.scalars import Pattern, Text, Whole
 from schemas.messages.envelope import Envelope, UnreadableData
 from schemas.rejections import RejectedError, flatten, one_line
 
@@ -27,6 +27,15 @@ def identifier(**kwargs: Any) -> Text:
 def version_field(**kwargs: Any) -> Whole:
     """The field of a version: 1 to 2^53 - 1; the highest wins."""
     return Whole(1, **kwargs)
+
+
+def export_id_field(**kwargs: Any) -> Pattern:
+    """The field of an export's id."""
+    return Pattern(
+        "[a-z0-9][a-z0-9-]{0,62}",
+        "1 to 63 of a-z, 0-9 and -, beginning with a letter or a digit",
+        **kwargs,
+    )
 
 
 def load_data(schema: StrictSchema, envelope: Envelope) -> dict[str, Any]:

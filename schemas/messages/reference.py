@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from marshmallow import ValidationError
@@ -42,8 +42,6 @@ from schemas.messages.payload import (
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-ReferenceKind = Literal["behavior_code", "school", "bell_schedule", "school_day"]
-
 
 class Weekday(Choice):
     """A day of the week, `mon` to `sun`."""
@@ -68,7 +66,7 @@ class ReferenceItem:
     out.
     """
 
-    kind: ReferenceKind
+    kind: str
     district_id: str
     school_id: str
     item_id: str
@@ -190,26 +188,55 @@ SCHOOL = SchoolSchema()
 BELL_SCHEDULE = BellScheduleSchema()
 SCHOOL_DAY = SchoolDaySchema()
 
-
-SCHEMAS: Mapping[str, StrictSchema] = {
-    "behavior_code": BEHAVIOR_CODE,
-    "school": SCHOOL,
-    "bell_schedule": BELL_SCHEDULE,
-    "school_day": SCHOOL_DAY,
+BEHAVIOR_CODE_EXAMPLE: dict[str, Any] = {
+    "code": "TARDY",
+    "version": 1,
+    "name": "Tardy",
+    "external_reference_code": "T",
+    "school_id": None,
+}
+SCHOOL_EXAMPLE: dict[str, Any] = {
+    "school_id": "0012",
+    "version": 1,
+    "name": "Lincoln High",
+    "time_zone": "America/Chicago",
+    "sis_school_id": "12",
+    "school_year_starts": "08-12",
+}
+BELL_SCHEDULE_EXAMPLE: dict[str, Any] = {
+    "school_id": "0012",
+    "bell_schedule_id": "regular",
+    "version": 1,
+    "name": "Regular day",
+    "default": True,
+    "weekdays": ["mon", "tue", "thu", "fri"],
+    "dates": ["2026-12-18"],
+    "effective_from": "2026-08-12",
+    "effective_until": "2027-05-27",
+    "periods": [
+        {"name": "1", "external_reference_code": "P1", "start": "08:00", "end": "08:50"},
+        {"name": "2", "external_reference_code": "P2", "start": "08:55", "end": "09:45"},
+    ],
+}
+SCHOOL_DAY_EXAMPLE: dict[str, Any] = {
+    "school_id": "0012",
+    "version": 1,
+    "date": "2026-11-26",
+    "in_session": False,
 }
 
 
-def stored_hash(kind: str, document: str) -> str | None:
+def stored_hash(schema: StrictSchema, document: str) -> str | None:
     """The content hash of a document that an earlier version of the program stored, in which what is new is
     missing; None: today it would be refused, so nothing that comes now is the same."""
     try:
-        loaded = SCHEMAS[kind].load(orjson.loads(document))
+        loaded = schema.load(orjson.loads(document))
     except ValidationError:
         return None
     return content_hash(canonical(without_nulls(loaded)))
 
 
-def loader(kind: ReferenceKind, schema: StrictSchema, item: str) -> Callable[[Envelope], ReferenceItem]:
+def loader(kind: str, schema: StrictSchema, item: str) -> Callable[[Envelope], ReferenceItem]:
     """The loader of one kind; `item` is the field that names the thing within its school."""
 
     def load(envelope: Envelope) -> ReferenceItem:

@@ -107,6 +107,35 @@ _MOMENTS = ("occurred_at", "recorded_at")
 TARDY = TardySchema()
 VOID = VoidSchema()
 
+RECORDED_EXAMPLE: dict[str, Any] = {
+    "tardy_id": "t-20261123-0007",
+    "version": 1,
+    "district_id": "default",
+    "school_id": "0012",
+    "occurred_at": "2026-11-23T08:05:00-06:00",
+    "behavior_code": "TARDY",
+    "student": {
+        "id": "s-4711",
+        "local_id": "120045",
+        "state_id": "TX4711",
+        "first_name": "Ada",
+        "last_name": "Example",
+        "grade": "10",
+    },
+    "recorded_at": "2026-11-23T08:06:12.5-06:00",
+    "period": "1",
+    "minutes_late": 5,
+    "staff": {"id": "u-17", "name": "B. Example"},
+    "comment": "Bus 12 was late",
+    "attributes": {"bus": "12", "excused": False, "pass": None},
+}
+AMENDED_EXAMPLE: dict[str, Any] = {**RECORDED_EXAMPLE, "version": 2, "minutes_late": 7}
+VOIDED_EXAMPLE: dict[str, Any] = {
+    "tardy_id": "t-20261123-0008",
+    "version": 2,
+    "school_id": "0012",
+}
+
 
 def load_tardy(envelope: Envelope) -> TardyVersion:
     """A recorded or amended tardy. Raises RejectedError (`invalid`)."""

@@ -1,42 +1,17 @@
-"""The AsyncAPI 3.0 document: exchanges and queues by hand, messages by reference to their JSON Schemas."""
+"""The AsyncAPI 3.0 document, from the table of the topology; messages by reference to their JSON Schemas."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from schemas.messages.commands import COMMAND_TYPES
-from schemas.messages.events import EVENT_TYPES
-from schemas.messages.outcomes import OUTCOME_TYPES
+from schemas.topology import COMMANDS, EVENTS, EXCHANGES, OUTCOMES, QUEUES, Exchange, Queue
 
 VERSION = "1.0.0"
 """Of the message contract; it changes with the contract, not with the program."""
 
 CONTENT_TYPE = "application/cloudevents+json"
 _DRAFT_07 = "application/schema+json;version=draft-07"
-_QUORUM = {
-    "x-queue-type": "quorum",
-    "x-delivery-limit": 100,
-    "x-dead-letter-exchange": "writeback.rejected",
-    "x-dead-letter-strategy": "at-least-once",
-    "x-overflow": "reject-publish",
-}
-_QUEUES = {
-    "writeback.events": {
-        "arguments": _QUORUM,
-        "bindings": {
-            "behavior": ["tardy.*", "behavior_code.*", "bell_schedule.*", "school.*", "school_day.*"]
-        },
-    },
-    "writeback.commands": {
-        "arguments": {**_QUORUM, "x-single-active-consumer": True},
-        "bindings": {"writeback.commands": ["export.*", "code.*", "run.*", "entry.*"]},
-    },
-    "writeback.rejected": {
-        "arguments": {"x-queue-type": "quorum"},
-        "bindings": {"writeback.rejected": [""]},
-    },
-}
 
 
 def document(examples: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -49,11 +24,11 @@ def document(examples: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "operations": _operations(),
         "components": {
             "messages": {
-                type: _message(type, examples[type])
-                for type in (*EVENT_TYPES, *COMMAND_TYPES, *OUTCOME_TYPES)
+                type.name: _message(type.name, examples[type.name])
+                for type in (*EVENTS, *COMMANDS, *OUTCOMES)
             }
         },
-        "x-queues": _QUEUES,
+        "x-queues": {queue.name: _queue(queue) for queue in QUEUES},
     }
 
 
@@ -73,39 +48,22 @@ def _info() -> dict[str, Any]:
 
 
 def _channels() -> dict[str, Any]:
+    published_to = [exchange for exchange in EXCHANGES if exchange.messages]
+    return {exchange.name.removeprefix("writeback."): _channel(exchange) for exchange in published_to}
+
+
+def _channel(exchange: Exchange) -> dict[str, Any]:
+    described = {"name": exchange.name, "type": exchange.type, "durable": True, "autoDelete": False}
     return {
-        "behavior": _channel(
-            "behavior", "topic", EVENT_TYPES, "The behavior system publishes here, routing key = type."
-        ),
-        "commands": _channel(
-            "writeback.commands",
-            "topic",
-            COMMAND_TYPES,
-            "Other services publish commands here, routing key = type; handled one at a time, in order.",
-        ),
-        "outcomes": _channel(
-            "writeback.outcomes",
-            "topic",
-            OUTCOME_TYPES,
-            "What became of runs and commands, routing key = type, at least once. Where a command bears "
-            "reply_to, what answers it goes there too, with its correlation_id.",
-        ),
+        "address": exchange.name,
+        "description": exchange.about,
+        "messages": {type.name: {"$ref": f"#/components/messages/{type.name}"} for type in exchange.messages},
+        "bindings": {"amqp": {"is": "routingKey", "exchange": described, "bindingVersion": "0.3.0"}},
     }
 
 
-def _channel(exchange: str, kind: str, types: Iterable[str], about: str) -> dict[str, Any]:
-    return {
-        "address": exchange,
-        "description": about,
-        "messages": {type: {"$ref": f"#/components/messages/{type}"} for type in types},
-        "bindings": {
-            "amqp": {
-                "is": "routingKey",
-                "exchange": {"name": exchange, "type": kind, "durable": True, "autoDelete": False},
-                "bindingVersion": "0.3.0",
-            }
-        },
-    }
+def _queue(queue: Queue) -> dict[str, Any]:
+    return {"arguments": dict(queue.arguments), "bindings": {queue.exchange: list(queue.patterns)}}
 
 
 def _operations() -> dict[str, Any]:

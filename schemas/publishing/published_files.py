@@ -8,42 +8,18 @@ after it starts and overlaps no other, that no string holds a lone surrogate.
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import yaml
 
 from schemas.definition.document import DefinitionSchema
-from schemas.fields.objects import StrictSchema, object_schema
+from schemas.fields.objects import object_schema
 from schemas.fields.scalars import NO_NUL, JsonSchema, whole
 from schemas.fields.times import Rfc3339
-from schemas.messages.commands import COMMAND_TYPES
 from schemas.messages.envelope import MAX_NAME
-from schemas.messages.outcomes import OUTCOME_TYPES, SOURCE
-from schemas.messages.reference import (
-    BEHAVIOR_CODE,
-    BELL_SCHEDULE,
-    SCHOOL,
-    SCHOOL_DAY,
-)
-from schemas.messages.tardy import TARDY, VOID
 from schemas.publishing.asyncapi import document
-from schemas.publishing.examples import (
-    COMMANDS,
-    DEFINITION,
-    EVENTS,
-    OUTCOMES,
-    message,
-)
+from schemas.publishing.examples import DEFINITION, examples
+from schemas.topology import COMMANDS, EVENTS, OUTCOMES
 
-EVENT_SCHEMAS: dict[str, StrictSchema] = {
-    "tardy.recorded": TARDY,
-    "tardy.amended": TARDY,
-    "tardy.voided": VOID,
-    "behavior_code.saved": BEHAVIOR_CODE,
-    "school.saved": SCHOOL,
-    "bell_schedule.saved": BELL_SCHEDULE,
-    "school_day.saved": SCHOOL_DAY,
-}
 DRAFT = "http://json-schema.org/draft-07/schema#"
 DEFINITION_FILE = "export-definition.json"
 ASYNCAPI_FILE = "asyncapi.yaml"
@@ -68,18 +44,11 @@ def definition_schema() -> JsonSchema:
 
 def message_schemas() -> dict[str, JsonSchema]:
     """The JSON Schema of every message, envelope included, by type."""
-    schemas = {**EVENT_SCHEMAS, **COMMAND_TYPES, **OUTCOME_TYPES}
-    whole = {type: _message(type, object_schema(schema)) for type, schema in schemas.items()}
+    types = (*EVENTS, *COMMANDS, *OUTCOMES)
+    whole = {type.name: _message(type.name, object_schema(type.schema)) for type in types}
     saved = whole["export.save"]["properties"]["data"]["properties"]["definition"]
     saved["description"] = f"As {DEFINITION_FILE} says."
     return whole
-
-
-def examples() -> dict[str, dict[str, Any]]:
-    """One right message of every type."""
-    asked = {**EVENTS, **COMMANDS}
-    told = {type: message(type, data, SOURCE) for type, data in OUTCOMES.items()}
-    return {**{type: message(type, data) for type, data in asked.items()}, **told}
 
 
 def _message(type: str, data: JsonSchema) -> JsonSchema:

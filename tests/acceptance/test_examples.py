@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.messages.commands import COMMAND_TYPES
 from schemas.messages.events import EVENT_TYPES
-from schemas.publishing.published_files import examples
+from schemas.publishing.examples import examples
 from tests.processes import Processes, wait_for
 
 

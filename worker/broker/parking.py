@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_EXCHANGE, Parked, Rejection
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_EXCHANGE
+from worker.broker.ports import Parked, Rejection
 from worker.errors import RefusedError
 
 EXCHANGE = REJECTED_EXCHANGE

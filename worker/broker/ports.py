@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-EVENTS_QUEUE = "writeback.events"
-COMMANDS_QUEUE = "writeback.commands"
-REJECTED_QUEUE = "writeback.rejected"
-QUEUES = (EVENTS_QUEUE, COMMANDS_QUEUE, REJECTED_QUEUE)
+from schemas.topology import COMMANDS_EXCHANGE as COMMANDS_EXCHANGE
+from schemas.topology import COMMANDS_QUEUE as COMMANDS_QUEUE
+from schemas.topology import EVENTS_EXCHANGE as EVENTS_EXCHANGE
+from schemas.topology import EVENTS_QUEUE as EVENTS_QUEUE
+from schemas.topology import OUTCOMES_EXCHANGE as OUTCOMES_EXCHANGE
+from schemas.topology import QUEUE_NAMES
+from schemas.topology import REJECTED_EXCHANGE as REJECTED_EXCHANGE
+from schemas.topology import REJECTED_QUEUE as REJECTED_QUEUE
 
-EVENTS_EXCHANGE = "behavior"
-COMMANDS_EXCHANGE = "writeback.commands"
-OUTCOMES_EXCHANGE = "writeback.outcomes"
-REJECTED_EXCHANGE = "writeback.rejected"
+QUEUES = QUEUE_NAMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from worker.broker.ports import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Outgoing
+from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
+from worker.broker.ports import Outgoing
 
 REPLY_QUEUE = "demo.replies"
 

@@ -11,7 +11,8 @@ from math import nan
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from worker.broker.ports import EVENTS_QUEUE, Broker, QueueDepth
+from schemas.topology import EVENTS_QUEUE
+from worker.broker.ports import Broker, QueueDepth
 from worker.clock import Clock
 from worker.errors import UnavailableError
 from worker.instruments import Instruments

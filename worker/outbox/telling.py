@@ -7,8 +7,9 @@ import threading
 
 import structlog
 
+from schemas.topology import OUTCOMES_EXCHANGE
 from worker import __version__
-from worker.broker.ports import OUTCOMES_EXCHANGE, Broker, Outgoing, Publisher
+from worker.broker.ports import Broker, Outgoing, Publisher
 from worker.clock import Clock
 from worker.failpoints import Arrow, Step, reached
 from worker.instruments import Instruments

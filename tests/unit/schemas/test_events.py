@@ -19,6 +19,7 @@ from schemas.messages.events import (
     load_event,
 )
 from schemas.messages.payload import is_canonical
+from schemas.messages.reference import SCHOOL
 from schemas.messages.reference import stored_hash as reference_hash
 from schemas.messages.tardy import stored_hash as tardy_hash
 from schemas.publishing.examples import EVENTS, TARDY
@@ -149,8 +150,8 @@ def test_null_and_absent_are_the_same_reference_data(type: str, name: str) -> No
 def test_reference_data_of_an_earlier_version_of_the_program_hashes_like_the_same_today() -> None:
     given = {"school_id": "7", "version": 1.0, "name": "Seven", "time_zone": "UTC", "sis_school_id": None}
     stored = {"district_id": "default", "school_id": "7", "version": 1, "name": "Seven", "time_zone": "UTC"}
-    assert reference_hash("school", json.dumps(stored)) == load("school.saved", given).content_hash
-    assert reference_hash("school", json.dumps({**stored, "time_zone": "US/Pacific-New"})) is None
+    assert reference_hash(SCHOOL, json.dumps(stored)) == load("school.saved", given).content_hash
+    assert reference_hash(SCHOOL, json.dumps({**stored, "time_zone": "US/Pacific-New"})) is None
 
 
 def test_without_a_district_it_is_the_default_one() -> None:

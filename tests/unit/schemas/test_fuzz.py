@@ -12,8 +12,7 @@ from schemas.definition.document import DefinitionError, load
 from schemas.messages.commands import COMMAND_TYPES, load_command
 from schemas.messages.envelope import read_envelope
 from schemas.messages.events import EVENT_TYPES, load_event
-from schemas.publishing.examples import DEFINITION
-from schemas.publishing.published_files import examples
+from schemas.publishing.examples import DEFINITION, examples
 from schemas.rejections import RejectedError
 from tests.unit.schemas.builders import DESTINATIONS
 from tests.unit.schemas.mutations import PATIENT, VALUES, mutated

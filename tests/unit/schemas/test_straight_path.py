@@ -10,22 +10,13 @@ from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
 from schemas.definition.document import DefinitionSchema
-from schemas.messages.commands import COMMAND_TYPES
-from schemas.messages.outcomes import OUTCOME_TYPES
-from schemas.publishing.examples import (
-    COMMANDS,
-    DEFINITION,
-    EVENTS,
-    OUTCOMES,
-    TARDY,
-)
-from schemas.publishing.published_files import EVENT_SCHEMAS
+from schemas.fields.objects import StrictSchema
+from schemas.publishing.examples import DEFINITION, TARDY
+from schemas.topology import COMMANDS, EVENTS, OUTCOMES
 from tests.unit.schemas.mutations import PATIENT, mutated
 
-SCHEMAS: dict[str, tuple[Schema, dict[str, Any]]] = {
-    **{type: (EVENT_SCHEMAS[type], data) for type, data in EVENTS.items()},
-    **{type: (COMMAND_TYPES[type], data) for type, data in COMMANDS.items()},
-    **{type: (OUTCOME_TYPES[type], data) for type, data in OUTCOMES.items()},
+SCHEMAS: dict[str, tuple[StrictSchema, dict[str, Any]]] = {
+    **{type.name: (type.schema, type.example) for type in (*EVENTS, *COMMANDS, *OUTCOMES)},
     "definition": (DefinitionSchema(), DEFINITION),
 }
 
@@ -51,4 +42,4 @@ def test_both_paths_agree_on_any_spoilt_message(case: tuple[str, Any]) -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_what_is_right_takes_the_straight_path(name: str) -> None:
     schema, data = SCHEMAS[name]
-    assert schema._load_straight(data) == Schema.load(schema, data)  # type: ignore[attr-defined]  # all are strict
+    assert schema._load_straight(data) == Schema.load(schema, data)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from schemas.topology import DELIVERY_LIMIT, REJECTED_QUEUE
 from worker.broker import parking
 from worker.broker.bounds import excess_of
 from worker.broker.embedded import locks
-from worker.broker.ports import REJECTED_QUEUE, Rejection
-from worker.broker.topology import DELIVERY_LIMIT
+from worker.broker.ports import Rejection
 from worker.errors import ConfigurationError, UnavailableError
 
 BUSY_TIMEOUT = 30.0

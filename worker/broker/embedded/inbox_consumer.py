@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE
 from worker.broker import parking
 from worker.broker.embedded import locks
 from worker.broker.embedded.inbox import Inbox, Row, unusable
-from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
+from worker.broker.ports import Delivery
 from worker.errors import UnavailableError
 
 POLL_SECONDS = 0.05

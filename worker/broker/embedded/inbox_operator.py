@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from schemas.topology import EXCHANGES, OUTCOMES_EXCHANGE, QUEUE_NAMES, REJECTED_QUEUE, queue_for
 from worker.broker import parking
 from worker.broker.embedded import locks
 from worker.broker.embedded.inbox import (
@@ -20,17 +21,7 @@ from worker.broker.embedded.inbox import (
     oldest,
     parked_properties,
 )
-from worker.broker.ports import (
-    OUTCOMES_EXCHANGE,
-    QUEUES,
-    REJECTED_QUEUE,
-    Delivery,
-    Outgoing,
-    Parked,
-    QueueDepth,
-    Rejection,
-)
-from worker.broker.topology import EXCHANGES, queue_for
+from worker.broker.ports import Delivery, Outgoing, Parked, QueueDepth, Rejection
 from worker.errors import UnavailableError
 
 BATCH = 500
@@ -73,7 +64,7 @@ class EmbeddedOperator:
     def depths(self) -> list[QueueDepth]:
         """As the port says; all figures are exact. Every worker that runs counts as a consumer."""
         if not self._is_begun:
-            return [QueueDepth(queue, 0, 0, consumers=0) for queue in QUEUES]
+            return [QueueDepth(queue, 0, 0, consumers=0) for queue in QUEUE_NAMES]
         with _opened(self._home) as inbox:
             inbox.give_back_of_the_dead()
             counts = inbox.query("SELECT queue, count(*), count(claimed_by) FROM messages GROUP BY queue")
@@ -81,7 +72,7 @@ class EmbeddedOperator:
         found = {queue: (total - claimed, claimed) for queue, total, claimed in counts}
         return [
             QueueDepth(queue, *found.get(queue, (0, 0)), consumers=0 if queue == REJECTED_QUEUE else living)
-            for queue in QUEUES
+            for queue in QUEUE_NAMES
         ]
 
     def publish_all(self, messages: Sequence[Outgoing], progress: Callable[[int], None] | None = None) -> int:
@@ -175,7 +166,7 @@ def _routed(inbox: Inbox, message: Outgoing) -> _Stored | None:
 
 
 def _is_queue(inbox: Inbox, name: str) -> bool:
-    return name in QUEUES or bool(inbox.query("SELECT 1 FROM reply_queues WHERE name = ?", name))
+    return name in QUEUE_NAMES or bool(inbox.query("SELECT 1 FROM reply_queues WHERE name = ?", name))
 
 
 def _properties(message: Outgoing) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from amqp.exceptions import AccessRefused, NotAllowed, NotFound, PreconditionFailed
 
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE
 from worker.broker.bounds import excess
-from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
+from worker.broker.ports import Delivery
 from worker.broker.properties import Entry, decoded, split
 from worker.broker.rabbitmq.address import BrokerAddress
 from worker.broker.rabbitmq.vouching import Vouching

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from amqp.exceptions import AccessRefused, NotFound
 
+from schemas.topology import QUEUE_NAMES
 from worker.broker import parking
-from worker.broker.ports import QUEUES, Outgoing, Parked, QueueDepth
+from worker.broker.ports import Outgoing, Parked, QueueDepth
 from worker.broker.rabbitmq.address import BrokerAddress
 from worker.broker.rabbitmq.management import unacknowledged
 from worker.broker.rabbitmq.parked_queue import InHand, ParkedMessages
@@ -38,7 +39,7 @@ class RabbitMQOperator:
         wire = open_wire(self._address, "operator")
         try:
             channel = wire.channel()
-            answers = [channel.queue_declare(queue, passive=True) for queue in QUEUES]
+            answers = [channel.queue_declare(queue, passive=True) for queue in QUEUE_NAMES]
         except (NotFound, AccessRefused) as error:
             raise ConfigurationError(
                 f"{self._address}: {error.reply_text}: "

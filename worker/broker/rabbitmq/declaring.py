@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
 
+from schemas.topology import EXCHANGES, QUEUES, REJECTED_EXCHANGE, Exchange, Queue
 from worker.broker.rabbitmq.address import BrokerAddress
 from worker.broker.rabbitmq.wire import (
     BROKEN,
@@ -14,7 +15,6 @@ from worker.broker.rabbitmq.wire import (
     fail,
     open_wire,
 )
-from worker.broker.topology import BINDINGS, EXCHANGES, QUEUES, Binding, Exchange, Queue
 from worker.errors import ConfigurationError
 
 
@@ -54,12 +54,15 @@ class _Declaration:
 
     def missing(self) -> list[str]:
         """What is not there and could not be made, in words."""
-        for exchange in EXCHANGES:
+        # What others dead-letter to stands first, or a message could fall through.
+        queues = sorted(QUEUES, key=lambda queue: queue.exchange != REJECTED_EXCHANGE)
+        for exchange in sorted(EXCHANGES, key=lambda exchange: exchange.name != REJECTED_EXCHANGE):
             self._declare(f"exchange {exchange.name}", _exchange(exchange))
-        for queue in QUEUES:
+        for queue in queues:
             self._declare(f"queue {queue.name}", _queue(queue))
-        for binding in BINDINGS:
-            self._bind(binding)
+        for queue in queues:
+            for pattern in queue.patterns:
+                self._bind(queue, pattern)
         return list(self._missing.values())
 
     def _declare(self, thing: str, declare: Callable[[Channel, bool], object]) -> None:
@@ -70,18 +73,16 @@ class _Declaration:
         elif not was_there:
             self._missing[thing] = thing
 
-    def _bind(self, binding: Binding) -> None:
+    def _bind(self, queue: Queue, pattern: str) -> None:
         """Binds; where that is not allowed a binding between things that were there is taken to be there
         too."""
-        ends = {f"queue {binding.queue}", f"exchange {binding.exchange}"}
+        ends = {f"queue {queue.name}", f"exchange {queue.exchange}"}
         if ends & set(self._missing):
             return
-        bound = self._try(
-            lambda channel: channel.queue_bind(binding.queue, binding.exchange, routing_key=binding.pattern)
-        )
+        bound = self._try(lambda channel: channel.queue_bind(queue.name, queue.exchange, routing_key=pattern))
         if not bound and ends & self._made:
-            pattern = f" with {binding.pattern}" if binding.pattern else ""
-            words = f"binding of queue {binding.queue} to exchange {binding.exchange}{pattern}"
+            fitting = f" with {pattern}" if pattern else ""
+            words = f"binding of queue {queue.name} to exchange {queue.exchange}{fitting}"
             self._missing[words] = words
 
     def _try(self, action: Callable[[Channel], object]) -> bool:

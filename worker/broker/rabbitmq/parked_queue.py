@@ -12,8 +12,9 @@ import pika
 from amqp import spec
 from amqp.exceptions import AccessRefused, NotFound
 
+from schemas.topology import REJECTED_QUEUE
 from worker.broker import parking
-from worker.broker.ports import REJECTED_QUEUE, Parked
+from worker.broker.ports import Parked
 from worker.broker.properties import LEFT_OUT, at_most, decoded, respell, split
 from worker.broker.rabbitmq.address import BrokerAddress
 from worker.broker.rabbitmq.amqp_consumer import delivery_count

@@ -13,9 +13,9 @@ from typing import IO, Any, overload
 
 import orjson
 
+from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, QUEUES, queue_for
 from worker.bootstrap import Program
-from worker.broker.ports import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Outgoing
-from worker.broker.topology import queue_for
+from worker.broker.ports import Outgoing
 from worker.cli.printing.output import (
     counted,
     emit,
@@ -42,9 +42,9 @@ def publish_file(program: Program, file: str, *, raw: bool) -> None:
             lost = program.broker.operator().publish_all(lines, advance)
     emit(f"{counted(len(lines) - lost, 'message')} published")
     if lost:
+        taken = ", ".join(pattern for queue in QUEUES for pattern in queue.patterns if pattern)
         raise WritebackError(
-            f"{counted(lost, 'message')} of {len(lines)} went to no queue: no queue takes that type (tardy.*,"
-            " behavior_code.*, bell_schedule.*, school.*, school_day.*, export.*, code.*, run.*, entry.*)"
+            f"{counted(lost, 'message')} of {len(lines)} went to no queue: no queue takes that type ({taken})"
         )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from worker.broker.ports import REJECTED_QUEUE, Operator, QueueDepth
+from schemas.topology import REJECTED_QUEUE
+from worker.broker.ports import Operator, QueueDepth
 from worker.cli.printing.output import instant, lasting, when
 from worker.errors import WritebackError
 from worker.store.database.tables import run_requests

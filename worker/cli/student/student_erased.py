@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from schemas.topology import EVENTS_QUEUE
 from worker.bootstrap import Program
-from worker.broker.ports import EVENTS_QUEUE
 from worker.cli.printing.output import (
     confirm,
     counted,

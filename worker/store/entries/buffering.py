@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, exists, func, select, update
 
 from schemas.messages import reference
-from schemas.messages.events import ReferenceItem, TardyVersion
+from schemas.messages.events import REFERENCE_SCHEMAS, ReferenceItem, TardyVersion
 from schemas.messages.payload import is_canonical
 from schemas.messages.tardy import VOIDED, stored_hash
 from worker.store.catalogue.catalogue import CatalogueCache, next_generation
@@ -350,7 +350,10 @@ def _known_content(connection: Connection, item: ReferenceItem) -> str | None:
     ).one_or_none()
     if stored is None:
         return None
-    if item.content_hash in (stored.content_hash, reference.stored_hash(item.kind, stored.document)):
+    if item.content_hash in (
+        stored.content_hash,
+        reference.stored_hash(REFERENCE_SCHEMAS[item.kind], stored.document),
+    ):
         return "duplicate"
     return "conflict"
 
