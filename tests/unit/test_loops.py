@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from structlog.testing import capture_logs
 
 from worker import defects
 from worker.errors import ConfigurationError, RefusedError, UnavailableError
@@ -58,6 +59,14 @@ def test_a_server_that_is_away_is_waited_for_and_is_no_defect() -> None:
     loop("test of a server", Pulse()).run(script, stop)
     assert script.taken == 2
     assert counted("test of a server") == 0
+
+
+def test_a_kind_of_trouble_may_have_a_longest_pause_of_its_own() -> None:
+    stop = threading.Event()
+    script = Script(stop, *(UnavailableError("away", kind=kind) for kind in ("gone", "costly", "gone")))
+    with capture_logs() as logged:
+        Loop("test of kinds", Pulse(), within=60, longest=0.01, longest_of={"costly": 0.02}).run(script, stop)
+    assert [line["seconds"] for line in logged] == [0.01, 0.02, 0.01]
 
 
 def test_a_wrong_setting_ends_the_loop() -> None:

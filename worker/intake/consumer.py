@@ -12,7 +12,6 @@ import structlog
 from worker.broker.ports import Broker, Consumer, Delivery, Publisher
 from worker.clock import Clock
 from worker.destinations.places import Places
-from worker.errors import UnavailableError
 from worker.failpoints import Step, reached
 from worker.instruments import Instruments
 from worker.intake.barrier import Enlisted
@@ -28,9 +27,6 @@ log = structlog.get_logger("intake")
 
 PREFETCH_BATCHES = 4
 _WAIT = 0.1  # seconds to wait for a first event: how late a command may be seen
-_WAITING = "not consuming; trying again"
-_LONGEST_PAUSE = 30.0
-_LONGEST_PAUSE_OF_A_DEFECT = 300.0  # each try costs what is handed out one of its deliveries
 _WELL = 60.0  # seconds after which a connection without any work counts as good, too
 
 
@@ -55,7 +51,14 @@ class Intake:
         self._instruments = instruments
         self._batch_size = batch_size
         self._linger = linger
-        self._failures = 0
+        self._loop = Loop(
+            "consumer",
+            instruments.pulse,
+            within=120,
+            longest=30.0,
+            longest_of={DEFECT: 300.0},  # each try costs what is handed out one of its deliveries
+            waiting="not consuming; trying again",
+        )
         self._untaken = Untaken()
         self._events = Storing(database, clock, instruments, senders, self._untaken)
         self._commands = Hearing(database, clock, instruments, places, senders, self._untaken, wake)
@@ -66,38 +69,17 @@ class Intake:
 
         Raises ConfigurationError where waiting would not help.
         """
-        loop = Loop(
-            "consumer",
-            self._instruments.pulse,
-            within=120,
-            longest=_LONGEST_PAUSE,
-            waiting=_WAITING,
-        )
-        loop.run(lambda: self._attend(stop, loop), stop)
+        self._loop.run(lambda: self._session(stop), stop)
         self._enlisted.end()
 
-    def _attend(self, stop: threading.Event, loop: Loop) -> float:
-        try:
-            reached(Step.CONSUMER)
-            self._session(stop)
-        except Exception as error:
-            if self._failures == 0:
-                loop.well()  # it had worked since the last one
-            self._failures += 1
-            if isinstance(error, UnavailableError) and error.kind == DEFECT:
-                pause = min(_LONGEST_PAUSE_OF_A_DEFECT, 0.25 * 2.0 ** min(self._failures, 12))
-                log.warning(_WAITING, reason=str(error), seconds=pause)
-                return pause
-            raise
-        return 0
-
-    def _session(self, stop: threading.Event) -> None:
+    def _session(self, stop: threading.Event) -> float:
         """One connection's life. Whatever was not acknowledged at its end goes back to the queue, once."""
+        reached(Step.CONSUMER)
         self._events.begin()
         self._commands.begin()
         self._enlisted.begin()
         self._untaken.take()
-        if self._failures:
+        if not self._loop.is_well():
             self._broker.prepare()  # what was there when the process started may have been deleted since
         consumer = self._broker.consumer(self._batch_size * PREFETCH_BATCHES)
         publisher = self._broker.publisher()
@@ -108,10 +90,11 @@ class Intake:
                 self.step(consumer, publisher)
                 self._instruments.pulse.beat("consumer")
                 if time.monotonic() - well_since > _WELL:
-                    self._well()
+                    self._loop.well()
         finally:
             consumer.close()
             publisher.close()
+        return 0
 
     def step(self, consumer: Consumer, publisher: Publisher) -> int:
         """One batch of events and the commands that are there; returns how many messages were handled."""
@@ -139,7 +122,4 @@ class Intake:
         self._commands.handle(delivery, self._link(consumer, publisher))
 
     def _link(self, consumer: Consumer, publisher: Publisher) -> Link:
-        return Link(consumer, publisher, self._instruments, self._well)
-
-    def _well(self) -> None:
-        self._failures = 0
+        return Link(consumer, publisher, self._instruments, self._loop.well)

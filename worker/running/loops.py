@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 
 import structlog
@@ -19,7 +19,8 @@ _LOOK = 5.0  # seconds between two signs of life of a loop that waits: waiting i
 
 class Loop:
     """A step done again and again. `within`: seconds after which a step that shows no progress counts as stuck;
-    `longest`: seconds between two tries at the most; `waiting`: what the log says while a server is waited for."""
+    `longest`: seconds between two tries at the most, unless `longest_of` has others for the kind of an
+    UnavailableError; `waiting`: what the log says while a server is waited for."""
 
     def __init__(
         self,
@@ -28,12 +29,14 @@ class Loop:
         *,
         within: float,
         longest: float = 15.0,
+        longest_of: Mapping[str, float] | None = None,
         waiting: str = "the database is waited for",
     ) -> None:
         self._name = name
         self._pulse = pulse
         self._within = within
         self._longest = longest
+        self._longest_of = longest_of or {}
         self._waiting = waiting
         self._failures = 0
         defects.expect(name)
@@ -58,24 +61,28 @@ class Loop:
         """What went wrong before is over: the next pause is short again."""
         self._failures = 0
 
+    def is_well(self) -> bool:
+        """Whether nothing has gone wrong since the last step that went through, or since `well`."""
+        return self._failures == 0
+
     def _take(self, step: Callable[[], float]) -> float:
         try:
             pause = step()
         except ConfigurationError:
             raise
         except UnavailableError as error:
-            pause = self._next_pause()
+            pause = self._next_pause(self._longest_of.get(error.kind, self._longest))
             log.warning(self._waiting, reason=str(error), seconds=pause)
         except Exception as error:  # noqa: BLE001 - no error of one step may end the thread
-            pause = self._next_pause()
+            pause = self._next_pause(self._longest)
             defects.noted(self._name, error, seconds=pause)
         else:
             self._failures = 0
         return pause
 
-    def _next_pause(self) -> float:
+    def _next_pause(self, longest: float) -> float:
         self._failures += 1
-        return min(self._longest, 0.25 * 2.0 ** min(self._failures, 10))
+        return min(longest, 0.25 * 2.0 ** min(self._failures, 12))
 
     def _wait(self, seconds: float, sooner: threading.Event, stop: threading.Event) -> None:
         until = monotonic() + seconds
