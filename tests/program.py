@@ -30,7 +30,8 @@ from worker.store.database import migrate
 from worker.store.database.engine import Database, own_catalogue, share_catalogue
 from worker.store.database.tables import entries, outbox
 from worker.store.database.tables import runs as runs_table
-from worker.store.entries.buffering import buffer_tardies, save_references
+from worker.store.entries.buffering import buffer_tardies
+from worker.store.entries.reference_saved import save_references
 from worker.store.outcome_rows import ReplyAddress
 from worker.store.runs import claims
 from worker.store.runs.claims import Claim
@@ -90,12 +91,12 @@ class SteppedProgram:
         if references:
             with self.database.write() as connection:
                 own_catalogue(connection)
-                results += save_references(connection, references, self.now).results
+                results += save_references(connection, references, self.now)
         if tardies:
             with self.database.write() as connection:
                 share_catalogue(connection)
                 self.cache.refresh(connection)
-                results = buffer_tardies(connection, self.cache, tardies, self.now).results + results
+                results = buffer_tardies(connection, self.cache, tardies, self.now) + results
         return results
 
     def command(self, message: Mapping[str, Any], reply_to: str | None = None) -> Answer | None:

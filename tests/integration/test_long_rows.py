@@ -11,7 +11,7 @@ import pytest
 
 from tests.builders import command, definition, save, school, tardy, void
 from tests.program import SteppedProgram
-from worker.store.catalogue.catalogue import load_export
+from worker.store.catalogue.exports_in_force import load_export
 from worker.store.database.portions import portions
 from worker.store.runs import sealing
 

@@ -11,7 +11,7 @@ from worker.store import trail
 from worker.store.catalogue.catalogue import active_routes, next_generation
 from worker.store.catalogue.mappings import end_mapping, mapping_in_force, put_mapping
 from worker.store.database.engine import own_catalogue
-from worker.store.entries.backfill import rejudge_codes, rejudge_held
+from worker.store.entries.rejudging import rejudge_codes, rejudge_held
 from worker.views.spoken_codes import CodePlace, CodeSpoken
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping
 
 from worker.errors import RefusedError
-from worker.store.catalogue.catalogue import Export, load_export
+from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.database.engine import share_catalogue
 from worker.store.database.instants import read_time
 from worker.store.queries import listing

@@ -17,7 +17,7 @@ from worker.destinations.kinds import require_known
 from worker.destinations.opening import Opener
 from worker.errors import ElsewhereError, StaleLeaseError, TransientError
 from worker.failpoints import Arrow, reached
-from worker.store.catalogue.catalogue import load_document
+from worker.store.catalogue.exports_in_force import load_document
 from worker.store.database.engine import Database
 from worker.store.runs import claims, numbering, run_rows
 from worker.store.runs.claims import Claim, FileFacts

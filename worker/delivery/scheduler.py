@@ -17,7 +17,7 @@ from worker.destinations.kinds import require_known
 from worker.errors import ConfigurationError, UnavailableError
 from worker.failpoints import Arrow, Step, reached
 from worker.running.isolation import STOPS_RUNS
-from worker.store.catalogue.catalogue import Export, load_export
+from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.database.engine import share_catalogue
 from worker.store.runs import requests, run_rows, sealing, starting
 from worker.store.runs.scheduling import sends_on, write_due_slot

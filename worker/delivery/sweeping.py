@@ -14,7 +14,7 @@ from worker.destinations.file_port import Names
 from worker.destinations.opening import Opener
 from worker.errors import DestinationError, UnavailableError
 from worker.failpoints import Step, reached
-from worker.store.catalogue.catalogue import load_document
+from worker.store.catalogue.exports_in_force import load_document
 from worker.store.runs import claims
 from worker.store.runs.claims import Claim
 

@@ -29,7 +29,8 @@ from worker.intake.setbacks import Left, Untaken
 from worker.senders import Senders
 from worker.store.catalogue.catalogue import CatalogueCache
 from worker.store.database.engine import Database, own_catalogue, share_catalogue
-from worker.store.entries.buffering import buffer_tardies, save_references
+from worker.store.entries.buffering import buffer_tardies
+from worker.store.entries.reference_saved import save_references
 
 log = structlog.get_logger("intake")
 
@@ -200,7 +201,7 @@ class Storing:
                 buffered = buffer_tardies(connection, self._cache, tardies, self._clock())
                 reached(Arrow.BATCH_BEFORE_COMMIT)
         reached(Arrow.BATCH_COMMITTED)
-        return buffered.results
+        return buffered
 
     def _commit_references(self, items: list[ReferenceItem]) -> list[str]:
         for attempt in self._database.retrying():
@@ -209,8 +210,8 @@ class Storing:
                 stored = save_references(connection, items, self._clock())
                 reached(Arrow.REFERENCES_BEFORE_COMMIT)
         reached(Arrow.REFERENCES_COMMITTED)
-        _tell_oddities(items, stored.results)
-        return stored.results
+        _tell_oddities(items, stored)
+        return stored
 
 
 def _is_suspicious(delivery: Delivery) -> bool:

@@ -15,7 +15,7 @@ from worker.core.judging import Ends, Ready
 from worker.destinations.places import Places
 from worker.destinations.placing import place_name, place_problem
 from worker.errors import RefusedError
-from worker.store.catalogue.catalogue import load_export
+from worker.store.catalogue.exports_in_force import load_export
 from worker.store.database.engine import Database, own_catalogue
 from worker.store.definitions import definitions
 from worker.store.definitions.revising import Saved, save

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from worker.store.catalogue.catalogue import Export
+from worker.store.catalogue.exports_in_force import Export
 from worker.views.words import when
 
 

@@ -18,7 +18,7 @@ from worker.core.judging import Ready, Waits
 from worker.core.rows import Unwritable
 from worker.core.sample import sample_row
 from worker.errors import RefusedError
-from worker.store.catalogue.catalogue import Export, load_export
+from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.database.engine import Database, share_catalogue
 from worker.store.definitions import definitions
 from worker.store.entries.settling import release_entries

@@ -12,7 +12,7 @@ from worker.bootstrap import Program
 from worker.cli.held.held_shown import entry_id
 from worker.cli.printing.output import confirm, emit_line, emit_object
 from worker.cli.session import who
-from worker.store.catalogue.catalogue import view_export
+from worker.store.catalogue.exports_in_force import view_export
 from worker.store.entries.decisions import Decision
 from worker.store.runs import run_rows
 from worker.store.runs.requests import requests_of

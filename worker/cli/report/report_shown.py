@@ -25,13 +25,13 @@ from worker.cli.report.report_todo import for_a_person, leaves, what_to_do
 from worker.cli.runs.runs_shown import known_export
 from worker.core.due import local_date
 from worker.store.audit.auditing import snapshot
+from worker.store.catalogue.schools import every_zone
 from worker.store.database.tables import ENTRY_STATES
 from worker.store.queries.day import (
     Account,
     Take,
     exports_to_report,
     report_day,
-    school_zones,
 )
 
 _TOLD_APART = ("delivered", "held")
@@ -65,7 +65,7 @@ def _accounts(program: Program, day: date | None, export_id: str | None, take: T
     found = []
     with spinning("report") as say, snapshot(program.database) as connection:
         known_export(connection, export_id)
-        zones = school_zones(connection)
+        zones = every_zone(connection)
         for export in exports_to_report(connection, export_id):
             say(f"report: {export.route.export_id}")
             of_day = day or local_date(program.clock(), export.definition.schedule.time_zone)

@@ -18,7 +18,7 @@ from worker.cli.printing.output import (
 )
 from worker.cli.session import who
 from worker.errors import DeliveryError, RefusedError, StaleLeaseError
-from worker.store.catalogue.catalogue import view_export
+from worker.store.catalogue.exports_in_force import view_export
 from worker.store.database.instants import read_time
 from worker.store.runs import claims, receipts
 from worker.store.runs.claims import Claim

@@ -15,7 +15,7 @@ from worker.cli.student.student_parked import About, parked_about
 from worker.core.definition import as_far_as_known
 from worker.errors import RefusedError
 from worker.store.audit.auditing import snapshot
-from worker.store.catalogue.catalogue import load_document
+from worker.store.catalogue.exports_in_force import load_document
 from worker.store.entries.decisions import of_tardy
 from worker.store.retention.erasing import (
     NamingVersion,

@@ -25,7 +25,7 @@ from worker.store.audit.findings import (
     Looking,
     not_before,
 )
-from worker.store.catalogue.catalogue import Export
+from worker.store.catalogue.exports_in_force import Export
 from worker.store.database.tables import (
     UNSEALED,
     definitions,

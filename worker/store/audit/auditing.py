@@ -26,7 +26,8 @@ from worker.store.audit.rendered_again import examine_files
 from worker.store.audit.run_checks import examine_runs
 from worker.store.audit.shared_names import PlaceName, examine_places
 from worker.store.audit.stuck import examine_stuck
-from worker.store.catalogue.catalogue import CatalogueCache, Export, view_export
+from worker.store.catalogue.exports_in_force import Export, view_export
+from worker.store.catalogue.schools import every_zone
 from worker.store.database.engine import Database
 from worker.store.definitions import definitions
 
@@ -48,10 +49,8 @@ def audit(
     they are written. Raises RefusedError where the scope names an export that never was, UnavailableError.
     """
     with snapshot(database) as connection:
-        cache = CatalogueCache()
-        cache.refresh(connection)
         exports = _exports(connection, scope)
-        looking = Looking(connection, scope, now, exports, cache.zones, Findings(examples), tell)
+        looking = Looking(connection, scope, now, exports, every_zone(connection), Findings(examples), tell)
         return _examine(looking, place_name)
 
 

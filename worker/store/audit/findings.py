@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select
 
 from schemas.fields.zones import Zone, zone_of
-from worker.store.catalogue.catalogue import Export
+from worker.store.catalogue.exports_in_force import Export
 from worker.store.database.tables import ENTRY_STATES
 
 PAGE = 2000  # rows fetched at once: what bounds the memory

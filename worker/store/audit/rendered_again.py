@@ -26,7 +26,7 @@ from worker.store.audit.findings import (
     Files,
     Looking,
 )
-from worker.store.catalogue.catalogue import load_definition
+from worker.store.catalogue.exports_in_force import load_definition
 from worker.store.database.tables import entries, runs
 
 _WIDE = 100  # rows with their values fetched at once: a row may have hundreds of columns

@@ -14,12 +14,14 @@ from worker.core.due import local_date, next_due
 from worker.core.routing import route_of
 from worker.errors import RefusedError, UnreadableError
 from worker.store import trail
-from worker.store.catalogue.catalogue import load_export, next_generation
+from worker.store.catalogue.catalogue import next_generation
+from worker.store.catalogue.exports_in_force import load_export
 from worker.store.database.tables import definition_revisions, definitions
 from worker.store.definitions.definitions import find
 from worker.store.definitions.same_file import PlaceName, refuse_same_file
-from worker.store.entries.backfill import backfill_definition, rejudge_definition
+from worker.store.entries.backfill import backfill_definition
 from worker.store.entries.contest import rekey_delivered
+from worker.store.entries.rejudging import rejudge_definition
 from worker.store.runs.run_rows import retry_open_run
 from worker.store.runs.scheduling import write_due_slot
 

@@ -15,7 +15,7 @@ from worker.store.database.tables import (
     tardies,
     tardy_versions,
 )
-from worker.store.entries.backfill import JUDGED_AGAIN, has_data
+from worker.store.entries.rejudging import JUDGED_AGAIN, has_data
 
 _COMPETES = entries.c.state.in_(("delivered", "sealed", "buffered", "collapsed"))
 

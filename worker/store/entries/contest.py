@@ -19,7 +19,8 @@ from worker.core.judging import Ends, Ready, Verdict, Waits, tardy_of
 from worker.core.references import References
 from worker.core.rows import Tardy, Unwritable
 from worker.errors import UnreadableError
-from worker.store.catalogue.catalogue import ReferenceLoader, view_export
+from worker.store.catalogue.exports_in_force import view_export
+from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.statements import update_given
 from worker.store.database.tables import definitions, entries, tardies
 from worker.store.entries.collapsing import (
@@ -28,7 +29,7 @@ from worker.store.entries.collapsing import (
     known_keys,
     rivals_of,
 )
-from worker.store.entries.pages import Unsealed, broken
+from worker.store.entries.evidence import Unsealed, broken
 
 _RECENT = timedelta(
     days=14

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func
 
 from worker.core.judging import BY_POLICY, by_hand
 from worker.errors import RefusedError
-from worker.store.catalogue.catalogue import view_export
+from worker.store.catalogue.exports_in_force import view_export
 from worker.store.database.tables import (
     decisions,
     definitions,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -10,17 +9,15 @@ from sqlalchemy import Connection, exists, select
 
 from schemas.fields.zones import Zone, zone_of
 from worker.core.definition import WEEKDAYS, Definition
-from worker.store.catalogue.catalogue import Export, load_export
+from worker.store.catalogue.exports_in_force import Export, load_export
+from worker.store.catalogue.schools import all_schools_out, in_session, zones_of
 from worker.store.database.statements import insert_into, inserted
 from worker.store.database.tables import (
     definitions,
     entries,
     quiet_days,
-    reference_versions,
     tardies,
 )
-from worker.store.entries.backfill import zones_of
-from worker.store.runs.requests import all_schools_out
 
 _DAY = timedelta(days=1)
 _LOOK_BACK = 3  # days: a worker that was down tells of them late
@@ -93,13 +90,7 @@ def _in_session(connection: Connection, definition: Definition, day: date) -> bo
 
 
 def _said_in_session(connection: Connection, definition: Definition, day: date) -> bool:
-    c = reference_versions.c
-    rows = connection.execute(
-        select(c.school_id, c.document)
-        .where(c.kind == "school_day", c.district_id == definition.district_id, c.item_id == day.isoformat())
-        .order_by(c.version)
-    )
-    said = {school_id: json.loads(document)["in_session"] for school_id, document in rows}
+    said = in_session(connection, definition.district_id, day)
     return any(
         value
         for school_id, value in said.items()

@@ -15,8 +15,9 @@ from worker.store.database.tables import (
     runs,
     tardies,
 )
-from worker.store.entries.backfill import JUDGED_AGAIN
 from worker.store.entries.collapsing import wake_behind_run
+from worker.store.entries.entering import RETIRED
+from worker.store.entries.rejudging import JUDGED_AGAIN
 
 _KEY = ("export_id", "district_id", "tardy_id", "version", "ordinal")
 
@@ -30,7 +31,7 @@ def reconsider_after_delivery(connection: Connection, run_id: str, now: datetime
 def cancel_if_retired(connection: Connection, export_id: str, now: datetime) -> None:
     """A deleted definition sends nothing any more: what its last run left in the buffer waits for no one."""
     retired = exists().where(definitions.c.export_id == export_id, definitions.c.state == "retired")
-    cancelled = {"state": "cancelled", "reason": "the definition is retired", "reason_code": None}
+    cancelled = {"state": "cancelled", "reason": RETIRED, "reason_code": None}
     connection.execute(
         update(entries)
         .where(entries.c.export_id == export_id, IS_UNSEALED, retired)

@@ -15,11 +15,12 @@ from sqlalchemy import Connection, RowMapping, and_, delete, exists, func, selec
 from schemas.fields.times import stored_instant
 from schemas.messages.payload import without_nulls
 from schemas.messages.tardy import VOIDED, TardyVersion
-from worker.store.catalogue.catalogue import CatalogueCache, hold_definition
+from worker.store.catalogue.catalogue import CatalogueCache
+from worker.store.catalogue.exports_in_force import hold_definition
 from worker.store.database.tables import entries, tardies, tardy_versions
-from worker.store.entries.backfill import JUDGED_AGAIN
-from worker.store.entries.buffering import enter_head
 from worker.store.entries.collapsing import known_keys, wake
+from worker.store.entries.entering import enter_head
+from worker.store.entries.rejudging import JUDGED_AGAIN
 from worker.store.entries.settling import cancel_if_retired, enter_taken_back
 
 _GONE_OUT = ("sealed", "delivered", "refused", "dismissed")

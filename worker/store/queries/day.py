@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, RowMapping, and_, or_, select
 from schemas.fields.zones import Zone
 from worker.core.routing import mismatch
 from worker.store.audit.findings import PAGE, Scope
-from worker.store.catalogue.catalogue import CatalogueCache, Export, view_export
+from worker.store.catalogue.exports_in_force import Export, view_export
 from worker.store.database.tables import (
     ENTRY_STATES,
     definitions,
@@ -98,13 +98,6 @@ def exports_to_report(connection: Connection, export_id: str | None) -> list[Exp
     statement = select(definitions.c.export_id).order_by(definitions.c.export_id)
     named = [export_id] if export_id is not None else connection.execute(statement).scalars().all()
     return [export for name in named if (export := view_export(connection, name)) is not None]
-
-
-def school_zones(connection: Connection) -> Zones:
-    """{(district, school): its time zone}."""
-    cache = CatalogueCache()
-    cache.refresh(connection)
-    return cache.zones
 
 
 def report_day(connection: Connection, export: Export, day: date, zones: Zones, take: Take | None) -> Account:

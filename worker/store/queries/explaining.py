@@ -13,12 +13,13 @@ from sqlalchemy import Connection, RowMapping, func, select
 from schemas.messages.events import TardyVersion
 from worker.core.judging import Candidate, Delivered, Ready, Waits, why_gone
 from worker.core.references import References
-from worker.store.catalogue.catalogue import Export, ReferenceLoader, load_export
+from worker.store.catalogue.exports_in_force import Export, load_export
+from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.tables import entries, tardies, tardy_versions
 from worker.store.definitions import definitions
 from worker.store.entries.buffering import hash_of_stored
 from worker.store.entries.contest import Contest
-from worker.store.entries.pages import Unsealed, sent_of
+from worker.store.entries.evidence import Unsealed, sent_of
 from worker.store.queries.clauses import (
     Case,
     Clause,

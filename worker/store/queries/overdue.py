@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from worker.core.due import local_date
-from worker.store.catalogue.catalogue import view_export
+from worker.store.catalogue.exports_in_force import view_export
 from worker.store.database.tables import definition_revisions, definitions, run_requests
 from worker.store.runs.scheduling import sends_on
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
 from sqlalchemy import Connection, RowMapping, and_, select
 
-from schemas.fields.zones import Zone, find_zone
+from schemas.fields.zones import Zone
 from worker.core.collapse import goes_before
 from worker.core.routing import mismatch
-from worker.store.catalogue.catalogue import Export, view_export
+from worker.store.catalogue.exports_in_force import Export, view_export
+from worker.store.catalogue.schools import zones_of
 from worker.store.database.tables import (
     definitions,
     entries,
@@ -119,7 +119,9 @@ class _Tracer:
         head = _head(self._connection, district_id, tardy_id)
         found = _entries(self._connection, district_id, tardy_id)
         decided = decisions.of_tardy(self._connection, district_id, tardy_id)
-        zone = _zone(self._connection, district_id, head["school_id"])
+        zone = zones_of(
+            self._connection, district_id, reference_versions.c.school_id == head["school_id"]
+        ).get(head["school_id"])
         exports = [
             self._in_export(export_id, found.get(export_id, []), head, zone, decided)
             for export_id in sorted({*self._active_in(district_id), *found})
@@ -201,17 +203,6 @@ def _entries(connection: Connection, district_id: str, tardy_id: str) -> Mapping
     for row in connection.execute(statement).mappings():
         found.setdefault(row["export_id"], []).append(row)
     return found
-
-
-def _zone(connection: Connection, district_id: str, school_id: str) -> Zone | None:
-    c = reference_versions.c
-    document = connection.execute(
-        select(c.document)
-        .where(c.kind == "school", c.district_id == district_id, c.school_id == school_id)
-        .order_by(c.version.desc())
-        .limit(1)
-    ).scalar_one_or_none()
-    return None if document is None else find_zone(json.loads(document)["time_zone"])
 
 
 def _excluded_by(export: Export, head: RowMapping, zone: Zone | None) -> str | None:

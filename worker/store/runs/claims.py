@@ -25,7 +25,7 @@ from sqlalchemy import (
 from worker import __version__
 from worker.core.definition import Definition
 from worker.errors import StaleLeaseError
-from worker.store.catalogue.catalogue import load_definition
+from worker.store.catalogue.exports_in_force import load_definition
 from worker.store.database.instants import database_time, read_time
 from worker.store.database.statements import but_for
 from worker.store.database.tables import (

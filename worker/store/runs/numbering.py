@@ -6,7 +6,7 @@ from sqlalchemy import Connection, RowMapping, update
 
 from schemas.definition.filename import render_name
 from schemas.fields.zones import zone_of
-from worker.store.catalogue.catalogue import Export, load_export
+from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.database.tables import definitions, runs
 from worker.store.runs.claims import Claim, fenced
 from worker.store.runs.run_rows import get

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, RowMapping, update
 
 from worker.store import trail
-from worker.store.catalogue.catalogue import hold_definition
+from worker.store.catalogue.exports_in_force import hold_definition
 from worker.store.database.instants import database_time
 from worker.store.database.tables import attempts, definitions, entries
 from worker.store.entries.collapsing import wake_after_delivery

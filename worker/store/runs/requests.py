@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, exists, func, select, update
 
@@ -16,7 +15,6 @@ from worker.store.database.statements import but_for, insert_into, inserted
 from worker.store.database.tables import (
     definitions,
     entries,
-    reference_versions,
     run_requests,
     runs,
 )
@@ -117,34 +115,6 @@ def store_slot(
     """Remembers the last due time that was written (None: as it was) and the one that follows."""
     values = {"next_due_at": following} | ({"last_slot": last} if last is not None else {})
     connection.execute(update(definitions).where(definitions.c.export_id == export_id).values(**values))
-
-
-def all_schools_out(
-    connection: Connection, district_id: str, schools: frozenset[str] | None, day: date
-) -> bool:
-    """Whether every one of the schools (None: every known one) has a school day saying it is not in session."""
-    out = _out_of_session(connection, district_id, day)
-    wanted = schools if schools is not None else _known_schools(connection, district_id)
-    return bool(wanted) and wanted <= out
-
-
-def _known_schools(connection: Connection, district_id: str) -> frozenset[str]:
-    c = reference_versions.c
-    rows = connection.execute(
-        select(c.school_id).where(c.kind == "school", c.district_id == district_id).distinct()
-    )
-    return frozenset(rows.scalars())
-
-
-def _out_of_session(connection: Connection, district_id: str, day: date) -> frozenset[str]:
-    c = reference_versions.c
-    rows = connection.execute(
-        select(c.school_id, c.document)
-        .where(c.kind == "school_day", c.district_id == district_id, c.item_id == day.isoformat())
-        .order_by(c.version)
-    )
-    in_session = {school_id: json.loads(document)["in_session"] for school_id, document in rows}
-    return frozenset(school_id for school_id, value in in_session.items() if not value)
 
 
 def continuous_candidates(

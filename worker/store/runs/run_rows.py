@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, and_, or_, select, update
 
 from worker.core.definition import Definition
 from worker.store import trail
-from worker.store.catalogue.catalogue import load_definition
+from worker.store.catalogue.exports_in_force import load_definition
 from worker.store.database.instants import database_time
 from worker.store.database.portions import portions, size
 from worker.store.database.tables import entries, runs

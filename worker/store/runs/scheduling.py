@@ -9,13 +9,9 @@ from sqlalchemy import Connection
 from schemas.fields.zones import zone_of
 from worker.core.definition import Definition
 from worker.core.due import latest_due, local_date, next_due
-from worker.store.catalogue.catalogue import Export
-from worker.store.runs.requests import (
-    all_schools_out,
-    has_pending,
-    request_scheduled,
-    store_slot,
-)
+from worker.store.catalogue.exports_in_force import Export
+from worker.store.catalogue.schools import all_schools_out
+from worker.store.runs.requests import has_pending, request_scheduled, store_slot
 
 _INSTANT = timedelta(microseconds=1)
 _FAR = datetime(2200, 1, 1, tzinfo=UTC)  # behind every date that a definition may name

@@ -16,19 +16,15 @@ from worker.core.judging import Ends, Ready, Verdict, Waits, judge
 from worker.core.references import References
 from worker.core.routing import Route
 from worker.failpoints import Step, reached
-from worker.store.catalogue.catalogue import ReferenceLoader
+from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.column_types import instant_text
 from worker.store.database.portions import BYTES
 from worker.store.database.statements import but_for, update_given
 from worker.store.database.tables import definitions, entries
 from worker.store.entries.collapsing import wake
 from worker.store.entries.contest import Contest, freed_keys
-from worker.store.entries.pages import (
-    Unsealed,
-    broken,
-    in_open_run,
-    pages,
-)
+from worker.store.entries.evidence import Unsealed, broken
+from worker.store.entries.pages import in_open_run, pages
 
 Place = tuple[str, int, int]
 """An entry of an export: tardy, version, ordinal."""

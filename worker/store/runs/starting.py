@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, case, insert, update
 
 from worker.core.judging import Waits
 from worker.store import trail
-from worker.store.catalogue.catalogue import Export, hold_definition, load_export
+from worker.store.catalogue.exports_in_force import Export, hold_definition, load_export
 from worker.store.database.instants import database_time
 from worker.store.database.tables import attempts, runs
 from worker.store.entries.settling import cancel_if_retired, release_entries

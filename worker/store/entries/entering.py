@@ -1,0 +1,177 @@
+"""What a tardy's newest version means: the head moves, each matching definition gets an entry, older ones give way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, and_, func, select, update
+
+from schemas.messages.events import TardyVersion
+from worker.store.catalogue.catalogue import CatalogueCache
+from worker.store.database.column_types import instant_text
+from worker.store.database.database_errors import own_rows
+from worker.store.database.recordset import as_parameter
+from worker.store.database.statements import columns_of, insert_given, insert_new, one_of
+from worker.store.database.tables import UNSEALED, entries, tardies
+
+RETIRED = "the definition is retired"
+"""Why an entry of a deleted definition is cancelled."""
+
+_HEAD_COLUMNS = columns_of(tardies, [column.name for column in tardies.c])
+
+
+class Versioned(Protocol):
+    """A version of a tardy, as it came or as it is stored."""
+
+    @property
+    def district_id(self) -> str: ...
+    @property
+    def tardy_id(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+
+
+def new_entry(
+    export_id: str, tardy: Versioned, sort_at: datetime, now: datetime, *, retired: bool = False
+) -> dict[str, Any]:
+    """The row of a version's first entry in an export: to be judged, or, where the export is retired, cancelled."""
+    return {
+        "export_id": export_id,
+        "district_id": tardy.district_id,
+        "tardy_id": tardy.tardy_id,
+        "version": tardy.version,
+        "ordinal": 0,
+        "state": "cancelled" if retired else "buffered",
+        "reason": RETIRED if retired else None,
+        "sort_at": instant_text(sort_at),
+        "judged": retired,
+        "buffered_at": instant_text(now),
+    }
+
+
+def move_heads(
+    connection: Connection, cache: CatalogueCache, batch: Sequence[TardyVersion], now: datetime
+) -> None:
+    """Moves each tardy's head to its newest version and gives the entries that follow from it.
+
+    The head row serialises the versions of one tardy: whoever comes second waits here, and then sees the
+    entries of whoever came first.
+    """
+    newest = {
+        (tardy.district_id, tardy.tardy_id): tardy for tardy in batch
+    }  # ordered by version: the last wins
+    if not newest:
+        return
+    moved = _upsert_heads(connection, list(newest.values()), now)
+    fresh = [newest[key] for key, changes in moved.items() if changes == 0]
+    corrected = [newest[key] for key, changes in moved.items() if changes > 0]
+    rows = [row for tardy in fresh + corrected for row in _entries_of(cache, tardy, now)]
+    if corrected:
+        rows += _entries_where_known(connection, cache, corrected, {_entry_key(row) for row in rows}, now)
+    insert_new(connection, entries, sorted(rows, key=_entry_key))
+    if corrected:
+        _supersede_older(connection, corrected, now)
+
+
+def enter_head(connection: Connection, cache: CatalogueCache, tardy: TardyVersion, now: datetime) -> None:
+    """Gives the version that is its tardy's newest again the entries that it lacks, as if it came now. The caller
+    owns the catalogue and has refreshed the cache in this transaction."""
+    rows = _entries_of(cache, tardy, now)
+    rows += _entries_where_known(connection, cache, [tardy], {_entry_key(row) for row in rows}, now)
+    insert_new(connection, entries, sorted(rows, key=_entry_key))
+
+
+def _upsert_heads(
+    connection: Connection, batch: Sequence[TardyVersion], now: datetime
+) -> dict[tuple[str, str], int]:
+    """{(district, tardy): how often its head has moved since its first version}, for heads that moved now."""
+    rows = [
+        {
+            "district_id": tardy.district_id,
+            "tardy_id": tardy.tardy_id,
+            "version": tardy.version,
+            "voided": tardy.voided,
+            "school_id": tardy.school_id,
+            "behavior_code": tardy.behavior_code,
+            "occurred_at": instant_text(tardy.occurred_at) if tardy.occurred_at else None,
+            "student_id": tardy.student_id,
+            "changes": 0,
+            "first_received_at": instant_text(now),
+        }
+        for tardy in batch
+    ]
+    statement = insert_given(connection, tardies, _HEAD_COLUMNS)
+    new = statement.excluded
+    kept = ("district_id", "tardy_id", "changes", "first_received_at")
+    statement = statement.on_conflict_do_update(
+        index_elements=["district_id", "tardy_id"],
+        set_={name: new[name] for name in _HEAD_COLUMNS if name not in kept}
+        | {"changes": tardies.c.changes + 1},
+        where=new.version > tardies.c.version,
+    )
+    returning = statement.returning(tardies.c.district_id, tardies.c.tardy_id, tardies.c.changes)
+    with own_rows():
+        moved = connection.execute(returning, {"rows": as_parameter(connection, _HEAD_COLUMNS, rows)})
+        return {(row[0], row[1]): row[2] for row in moved}
+
+
+def _entries_of(cache: CatalogueCache, tardy: TardyVersion, now: datetime) -> list[dict[str, Any]]:
+    """An entry for each definition that the tardy matches."""
+    if tardy.voided or tardy.occurred_at is None:
+        return []
+    zone = cache.zones.get((tardy.district_id, tardy.school_id))
+    exports = cache.router.matches(
+        tardy.district_id, tardy.school_id, tardy.behavior_code, tardy.occurred_at, zone
+    )
+    return [new_entry(export_id, tardy, tardy.occurred_at, now) for export_id in exports]
+
+
+def _entry_key(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return (row["export_id"], row["district_id"], row["tardy_id"])
+
+
+def _entries_where_known(
+    connection: Connection,
+    cache: CatalogueCache,
+    corrected: Sequence[TardyVersion],
+    covered: set[tuple[str, str, str]],
+    now: datetime,
+) -> list[dict[str, Any]]:
+    """An entry for each definition that has one of an earlier version: a correction reaches who delivered."""
+    c = entries.c
+    statement = (
+        select(c.export_id, c.district_id, c.tardy_id, func.max(c.sort_at))
+        .where(one_of(c.district_id, c.tardy_id, [(t.district_id, t.tardy_id) for t in corrected]))
+        .group_by(c.export_id, c.district_id, c.tardy_id)
+    )
+    by_key = {(tardy.district_id, tardy.tardy_id): tardy for tardy in corrected}
+    rows = []
+    for export_id, district_id, tardy_id, sort_at in connection.execute(statement):
+        if (export_id, district_id, tardy_id) in covered:
+            continue
+        tardy = by_key[(district_id, tardy_id)]
+        retired = not cache.router.has(export_id)
+        rows.append(new_entry(export_id, tardy, tardy.occurred_at or sort_at, now, retired=retired))
+    return rows
+
+
+def _supersede_older(connection: Connection, corrected: Sequence[TardyVersion], now: datetime) -> None:
+    values = {
+        "state": "superseded",
+        "reason": "a newer version arrived",
+        "reason_code": None,
+        "settled_at": now,
+        "judged": True,
+    }
+    c = entries.c
+    by_tardy = one_of(c.district_id, c.tardy_id, [(t.district_id, t.tardy_id) for t in corrected])
+    older = c.version < _head_version()
+    replaced = c.state.in_((*UNSEALED, "collapsed", "not_required"))
+    connection.execute(update(entries).where(by_tardy, older, replaced).values(**values))
+
+
+def _head_version() -> Any:
+    same = and_(tardies.c.district_id == entries.c.district_id, tardies.c.tardy_id == entries.c.tardy_id)
+    return select(tardies.c.version).where(same).scalar_subquery()

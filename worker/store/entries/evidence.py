@@ -1,0 +1,243 @@
+"""What an entry is judged by: its tardy, its version's document, and what the SIS has of it.
+
+Each statement names a bounded set of keys. One join over it all would be shorter, but a planner that misjudges
+a buffer filled minutes ago reads whole tables for every page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, RowMapping, and_, func, select
+
+from schemas.fields.times import stored_instant
+from schemas.messages.tardy import VOIDED
+from worker import defects
+from worker.core.definition import Definition
+from worker.core.judging import FARTHEST_AHEAD, Candidate, Delivered, Waits
+from worker.errors import UnreadableError
+from worker.failpoints import Step, reached
+from worker.store.catalogue.exports_in_force import load_definition
+from worker.store.database.tables import entries, runs, tardies, tardy_versions
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """An unsealed entry, ready to be judged; or, with a `problem`, one of which something cannot be read."""
+
+    entry: RowMapping
+    candidate: Candidate
+    delivered: Delivered | None
+    problem: Waits | None = None
+
+
+@dataclass(frozen=True)
+class _Version:
+    """A version's stored text, None for a void or where it has been purged; and when it arrived. It is read when it
+    is needed: one that cannot be read is one entry's trouble."""
+
+    text: str | None
+    received_at: datetime | None = None
+
+    @cached_property
+    def document(self) -> Mapping[str, Any] | None:
+        if self.text is None:
+            return None
+        document: Mapping[str, Any] = orjson.loads(self.text)
+        document["school_id"]
+        return document
+
+    @cached_property
+    def occurred_at(self) -> datetime | None:
+        return None if self.document is None else stored_instant(self.document["occurred_at"])
+
+
+class Layouts:
+    """Whether a revision has the columns of the definition under judgement; each is read once."""
+
+    def __init__(self, connection: Connection, definition: Definition) -> None:
+        self._connection = connection
+        self._definition = definition
+        self._same: dict[int, bool] = {}
+
+    def same(self, revision: int) -> bool:
+        if revision not in self._same:
+            self._same[revision] = self._has_same(revision)
+        return self._same[revision]
+
+    def _has_same(self, revision: int) -> bool:
+        try:
+            other = load_definition(self._connection, self._definition.export_id, revision)
+        except UnreadableError:
+            return False  # another version's columns: the row is built anew
+        return other.fields == self._definition.fields
+
+
+def with_tardies(
+    connection: Connection, definition: Definition, page: Sequence[RowMapping], layouts: Layouts
+) -> list[Unsealed]:
+    tardy_ids = sorted({row["tardy_id"] for row in page})
+    heads = _heads(connection, definition.district_id, tardy_ids)
+    sent = _last_delivered(connection, definition, tardy_ids)
+    seen = _voids_seen_to(connection, definition, sorted(sent))
+    versions = _versions(connection, definition.district_id, tardy_ids)
+    of_tardy: dict[str, list[_Version]] = defaultdict(list)
+    for (tardy_id, _), version in versions.items():
+        of_tardy[tardy_id].append(version)
+    nothing = _Version(None)
+    found = []
+    for row in page:
+        try:
+            reached(Step.ENTRY_READ, row["tardy_id"])
+            version = versions.get((row["tardy_id"], row["version"]), nothing)
+            candidate = _candidate(row, heads[row["tardy_id"]], version, of_tardy[row["tardy_id"]])
+            before = sent.get(row["tardy_id"])
+            delivered = None
+            if before is not None:
+                seen_to = seen.get(row["tardy_id"], 0) > before["version"]
+                as_sent = versions.get((row["tardy_id"], before["version"]), nothing)
+                delivered = _delivered(before, as_sent, layouts, seen_to=seen_to)
+        except UnreadableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the page's other entries are judged
+            found.append(Unsealed(row, _unread(row), None, broken(error, row)))
+        else:
+            found.append(Unsealed(row, candidate, delivered))
+    return found
+
+
+def sent_of(
+    connection: Connection, definition: Definition, tardy_id: str, *, states: Sequence[str] = ("delivered",)
+) -> Delivered | None:
+    """What the SIS has of one tardy by this export; with `sealed` among the states, what its open run brings it."""
+    row = _last_delivered(connection, definition, [tardy_id], states).get(tardy_id)
+    if row is None:
+        return None
+    version = _versions(connection, definition.district_id, [tardy_id]).get((tardy_id, row["version"]))
+    seen_to = _voids_seen_to(connection, definition, [tardy_id]).get(tardy_id, 0) > row["version"]
+    layouts = Layouts(connection, definition)
+    return _delivered(row, version or _Version(None), layouts, seen_to=seen_to)
+
+
+def broken(error: Exception, entry: RowMapping) -> Waits:
+    """What becomes of an entry over which the program met an error of its own."""
+    which = {name: entry[name] for name in ("export_id", "district_id", "tardy_id", "version")}
+    return Waits("defect", defects.told(defects.noted("judge", error, **which)))
+
+
+def _candidate(
+    row: RowMapping, head: RowMapping, version: _Version, versions: Sequence[_Version]
+) -> Candidate:
+    return Candidate(
+        row["tardy_id"],
+        row["version"],
+        head["version"],
+        head["voided"],
+        version.document,
+        version.occurred_at,
+        received_at=version.received_at or head["first_received_at"],
+        first_received_at=head["first_received_at"],
+        released=row["released"],
+        told_at=_told_at(version, head, versions),
+    )
+
+
+def _told_at(version: _Version, head: RowMapping, versions: Sequence[_Version]) -> datetime | None:
+    """When a version first told the time of this one; None: it is not so far ahead that it matters."""
+    at = version.occurred_at
+    if at is None or at - head["first_received_at"] <= FARTHEST_AHEAD:
+        return None
+    told = (one.received_at for one in versions if one.received_at is not None and one.occurred_at == at)
+    return min(told, default=None)
+
+
+def _unread(row: RowMapping) -> Candidate:
+    """An entry of which no more is known than that it is there."""
+    at = row["buffered_at"]
+    return Candidate(row["tardy_id"], row["version"], row["version"], False, None, None, at, at)
+
+
+def _heads(connection: Connection, district_id: str, tardy_ids: Sequence[str]) -> dict[str, RowMapping]:
+    c = tardies.c
+    rows = connection.execute(
+        select(c.tardy_id, c.version, c.voided, c.first_received_at).where(
+            c.district_id == district_id, c.tardy_id.in_(tardy_ids)
+        )
+    ).mappings()
+    return {row["tardy_id"]: row for row in rows}
+
+
+def _versions(
+    connection: Connection, district_id: str, tardy_ids: Sequence[str]
+) -> dict[tuple[str, int], _Version]:
+    c = tardy_versions.c
+    rows = connection.execute(
+        select(c.tardy_id, c.version, c.type, c.document, c.received_at).where(
+            c.district_id == district_id, c.tardy_id.in_(tardy_ids), c.taken_back_at.is_(None)
+        )
+    )
+    return {
+        (row.tardy_id, row.version): _Version(None if row.type == VOIDED else row.document, row.received_at)
+        for row in rows
+    }
+
+
+def _last_delivered(
+    connection: Connection,
+    definition: Definition,
+    tardy_ids: Sequence[str],
+    states: Sequence[str] = ("delivered",),
+) -> dict[str, RowMapping]:
+    """{tardy: its last delivered entry with the revision that delivered it}."""
+    c = entries.c
+    rows = connection.execute(
+        select(c.tardy_id, c.version, c.action, c.row_values, runs.c.revision)
+        .join(runs, runs.c.run_id == c.run_id)
+        .where(
+            and_(c.export_id == definition.export_id, c.district_id == definition.district_id),
+            c.tardy_id.in_(tardy_ids),
+            c.state.in_(states),
+        )
+        .order_by(c.version, c.ordinal)
+    ).mappings()
+    return {row["tardy_id"]: row for row in rows}
+
+
+def _voids_seen_to(
+    connection: Connection, definition: Definition, tardy_ids: Sequence[str]
+) -> dict[str, int]:
+    """{tardy: the newest version whose void a person has dismissed}, of those given."""
+    if not tardy_ids:
+        return {}
+    c = entries.c
+    rows = connection.execute(
+        select(c.tardy_id, func.max(c.version))
+        .where(
+            c.export_id == definition.export_id,
+            c.district_id == definition.district_id,
+            c.tardy_id.in_(tardy_ids),
+            c.state == "dismissed",
+            c.action == "void",
+        )
+        .group_by(c.tardy_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _delivered(row: RowMapping, version: _Version, layouts: Layouts, *, seen_to: bool) -> Delivered:
+    return Delivered(
+        row["version"],
+        row["action"],
+        json.loads(row["row_values"]) if row["row_values"] is not None else None,
+        layouts.same(row["revision"]),
+        version.document,
+        version.occurred_at,
+        seen_to,
+    )

@@ -1,0 +1,101 @@
+"""Entries that go back into the buffer because something that they were judged by has changed.
+
+Every function here runs in the transaction of the change, which owns the catalogue: no batch is buffered meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, and_, exists, or_, select, update
+
+from worker.core.references import EVERY_SCHOOL
+from worker.store.database.tables import UNSEALED, definitions, entries, tardies, tardy_versions
+
+JUDGED_AGAIN = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
+"""What an entry is set to that goes back into the buffer. It must have its data: see `has_data`."""
+
+_LOOKED_AT_ANEW = ("cancelled", "ignored", "collapsed", "not_required")
+"""States that a saved definition may change, beside those that wait."""
+
+Code = tuple[str, str]
+"""A school, or EVERY_SCHOOL, and a behavior code."""
+
+
+def rejudge_held(connection: Connection, district_id: str) -> None:
+    """Has every held entry of the district judged again: its cause may be gone."""
+    exports = select(definitions.c.export_id).where(definitions.c.district_id == district_id)
+    connection.execute(
+        update(entries)
+        .where(entries.c.export_id.in_(exports), entries.c.state == "held")
+        .values(judged=False)
+    )
+
+
+def rejudge_codes(connection: Connection, district_id: str, codes: Collection[Code]) -> int:
+    """Has what of these codes waits, is collapsed or not required judged again: another word on them is in force.
+    Returns how many entries."""
+    found = 0
+    for code in codes:
+        bears = (*_of_active(district_id), _bears(code), has_data())
+        waits, ended = entries.c.state.in_(UNSEALED), entries.c.state.in_(("collapsed", "not_required"))
+        found += connection.execute(update(entries).where(*bears, waits).values(judged=False)).rowcount
+        found += connection.execute(update(entries).where(*bears, ended).values(**JUDGED_AGAIN)).rowcount
+    return found
+
+
+def wake_not_required(connection: Connection, district_id: str, codes: Collection[Code]) -> None:
+    """The behavior system has described these codes anew: has what is not required of them judged again."""
+    for code in codes:
+        asleep = (*_of_active(district_id), entries.c.state == "not_required")
+        connection.execute(update(entries).where(*asleep, _bears(code), has_data()).values(**JUDGED_AGAIN))
+
+
+def rejudge_definition(connection: Connection, export_id: str) -> None:
+    """Has everything of the definition judged again that is not final and carries its tardy's newest version."""
+    newest = exists().where(
+        tardies.c.district_id == entries.c.district_id,
+        tardies.c.tardy_id == entries.c.tardy_id,
+        tardies.c.version == entries.c.version,
+    )
+    connection.execute(
+        update(entries)
+        .where(
+            entries.c.export_id == export_id,
+            or_(
+                entries.c.state.in_(UNSEALED),
+                and_(entries.c.state.in_(_LOOKED_AT_ANEW), newest, has_data()),
+            ),
+        )
+        .values(**JUDGED_AGAIN)
+    )
+
+
+def _of_active(district_id: str) -> tuple[Any, ...]:
+    exports = select(definitions.c.export_id).where(
+        definitions.c.district_id == district_id, definitions.c.state == "active"
+    )
+    return (entries.c.district_id == district_id, entries.c.export_id.in_(exports))
+
+
+def _bears(code: Code) -> Any:
+    """SQL: the entry carries its tardy's newest version, which bears the code (at that school, if it names one)."""
+    school_id, name = code
+    same = (
+        tardies.c.district_id == entries.c.district_id,
+        tardies.c.tardy_id == entries.c.tardy_id,
+        tardies.c.version == entries.c.version,
+    )
+    of_school = () if school_id == EVERY_SCHOOL else (tardies.c.school_id == school_id,)
+    return exists().where(*same, tardies.c.behavior_code == name, *of_school)
+
+
+def has_data() -> Any:
+    """SQL: the entry's version has not been purged: of one that was, nothing can be judged any more."""
+    return exists().where(
+        tardy_versions.c.district_id == entries.c.district_id,
+        tardy_versions.c.tardy_id == entries.c.tardy_id,
+        tardy_versions.c.version == entries.c.version,
+        tardy_versions.c.document.is_not(None),
+    )
