@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from schemas.messages.envelope import MAX_BODY, read_envelope
 from schemas.messages.events import TardyVersion, load_event
@@ -16,12 +15,11 @@ from worker.cli.printing.output import (
     emit_object,
     emit_table,
     emit_wrapped,
-    instant,
 )
 from worker.errors import RefusedError
 from worker.store.queries.clauses import Clause, ColumnValue
 from worker.store.queries.explaining import Explained, explain
-from worker.views.leaving import leaves
+from worker.views.explanation import answer_told, explained_shape, leaving
 
 _STANDARD_INPUT = "-"
 _BOM = b"\xef\xbb\xbf"
@@ -34,7 +32,7 @@ def explain_event(program: Program, export_id: str, file: str, *, as_json: bool)
     with program.database.read() as connection:
         found = explain(connection, export_id, event, program.clock())
     if as_json:
-        emit_object(_shape(found, event))
+        emit_object(explained_shape(found, event))
     else:
         _print(found, event)
 
@@ -61,45 +59,14 @@ def _body(file: str) -> bytes:
         return stream.read(MAX_BODY + len(_BOM) + 1)
 
 
-def _shape(found: Explained, event: TardyVersion) -> dict[str, Any]:
-    answer = found.answer
-    return {
-        "export_id": found.export.row["export_id"],
-        "revision": found.export.row["revision"],
-        "district_id": event.district_id,
-        "tardy_id": event.tardy_id,
-        "version": event.version,
-        "goes": answer.state == "goes",
-        "state": answer.state,
-        "action": answer.action,
-        "reason_code": answer.code,
-        "reason": answer.reason,
-        "leaves": _leaves(found),
-        "next_run_at": instant(found.export.row["next_due_at"]),
-        "clauses": [
-            {"clause": one.name, "passes": one.passes, "detail": one.detail} for one in found.clauses
-        ],
-        "columns": [
-            {"header": one.header, "field": one.field, "value": one.value, "problem": one.problem}
-            for one in found.columns
-        ],
-    }
-
-
-def _leaves(found: Explained) -> str | None:
-    if found.answer.state != "goes":
-        return None
-    return leaves(found.export, found.open_run, run_asked_for=found.run_asked_for)
-
-
 def _print(found: Explained, event: TardyVersion) -> None:
     row = found.export.row
     emit_wrapped(
         f"{event.tardy_id}, version {event.version}, by {row['export_id']} (revision {row['revision']}):"
     )
-    emit_wrapped(_told(found))
-    if (leaving := _leaves(found)) is not None:
-        emit_wrapped(leaving)
+    emit_wrapped(answer_told(found))
+    if (leaves := leaving(found)) is not None:
+        emit_wrapped(leaves)
     emit("")
     width = max(len(clause.name) for clause in found.clauses)
     for clause in found.clauses:
@@ -113,19 +80,6 @@ def _print(found: Explained, event: TardyVersion) -> None:
 def _print_clause(clause: Clause, width: int) -> None:
     lead = f"{_SAID[clause.passes]:<4}{clause.name:<{width}}  "
     emit_wrapped(f"{lead}{clause.detail}", hanging=len(lead))
-
-
-def _told(found: Explained) -> str:
-    answer = found.answer
-    if answer.state == "goes":
-        return f"it would go, as {'an' if answer.action == 'add' else 'a'} {answer.action}"
-    if answer.state == "unmatched":
-        return f"it would not go, the export has nothing to do with it: {answer.reason}"
-    if answer.state == "parked":
-        return f"it would be parked in writeback.rejected: {answer.reason}"
-    if answer.state in ("sealed", "delivered"):
-        return str(answer.reason)
-    return f"it would not go now, it is {answer.state}: {answer.reason}"
 
 
 def _line(one: ColumnValue) -> tuple[object, ...]:
