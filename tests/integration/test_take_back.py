@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from tests.builders import as_event, command, definition, save, school, tardy, void
 from tests.program import SteppedProgram
 from worker import failpoints
-from worker.actions.tardies import TakenBack, take_back
+from worker.actions.tardies import take_back
 from worker.errors import RefusedError
 from worker.failpoints import Arrow
 from worker.store.audit.auditing import audit
@@ -23,6 +23,7 @@ from worker.store.database.tables import actions, tardies, tardy_versions
 from worker.store.queries.explaining import explain
 from worker.store.queries.tracing import trace
 from worker.store.retention import erasing, purging
+from worker.views.done import TakenBack
 
 FAR = 9_000_000
 LARGEST = 2**53 - 1
@@ -51,10 +52,9 @@ def defined(program: SteppedProgram, **changes: Any) -> None:
 
 def taken(program: SteppedProgram, version: int = FAR, tardy_id: str = "t-1", **more: Any) -> TakenBack:
     """The version taken back; the audit is silent right after it, and after all has been judged again."""
-    with program.database.write() as connection:
-        found = take_back(
-            connection, tardy_id, version, who="ada@desk", reason="a slip", now=program.now, **more
-        )
+    found = take_back(
+        program.database, tardy_id, version, who="ada@desk", reason="a slip", now=program.now, **more
+    )
     assert wrong(program) == {}
     program.tick()
     assert wrong(program) == {}
@@ -63,8 +63,8 @@ def taken(program: SteppedProgram, version: int = FAR, tardy_id: str = "t-1", **
 
 def refused(program: SteppedProgram, version: int = FAR, tardy_id: str = "t-1") -> str:
     """Why it cannot be taken back."""
-    with pytest.raises(RefusedError) as error, program.database.write() as connection:
-        take_back(connection, tardy_id, version, who="ada@desk", reason="a slip", now=program.now)
+    with pytest.raises(RefusedError) as error:
+        take_back(program.database, tardy_id, version, who="ada@desk", reason="a slip", now=program.now)
     return str(error.value)
 
 

@@ -8,16 +8,45 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from worker.actions.acting import Act
 from worker.errors import RefusedError
+from worker.store.catalogue.exports_in_force import view_export
 from worker.store.database.engine import own_catalogue
 from worker.store.entries import decisions
-from worker.store.entries.decisions import Decision
+from worker.store.entries.decisions import Decision as Decision
+from worker.store.runs import run_rows
+from worker.store.runs.requests import requests_of
+from worker.views.done import Decided
+from worker.views.leaving import leaves
 
 _NAMED: dict[Decision, Callable[[Connection, str], list[RowMapping]]] = {
     "release": decisions.waiting_for,
     "dismiss": decisions.waiting_for,
     "undo": decisions.dismissed_of,
 }
+
+
+@Act
+def decide(
+    connection: Connection,
+    decision: Decision,
+    ids: Sequence[str],
+    *,
+    who: str,
+    reason: str,
+    now: datetime,
+) -> Decided:
+    """The same as `decide_entries`, and tells when what is released will leave."""
+    rows = decide_entries(connection, decision, ids, who=who, reason=reason, now=now)
+    released = {row["export_id"] for row in rows} if decision == "release" else ()
+    return Decided(decision, rows, {export_id: _leaves(connection, export_id) for export_id in released})
+
+
+def _leaves(connection: Connection, export_id: str) -> str:
+    export = view_export(connection, export_id)
+    assert export is not None
+    asked = bool(requests_of(connection, export_id))
+    return leaves(export, run_rows.open_run(connection, export_id), run_asked_for=asked)
 
 
 def decide_entries(

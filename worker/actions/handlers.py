@@ -45,16 +45,16 @@ def _export(act: Callable[..., None], connection: Connection, asked: Asked) -> C
 
 
 def _approve(connection: Connection, asked: Asked) -> Collection[str]:
-    return [approve_run(connection, asked.data["run_id"], **asked.signed)["export_id"]]
+    return [approve_run.within(connection, asked.data["run_id"], **asked.signed).run["export_id"]]
 
 
 def _resend(connection: Connection, asked: Asked) -> Collection[str]:
-    return [resend_run(connection, asked.data["run_id"], **asked.signed).run["export_id"]]
+    return [resend_run.within(connection, asked.data["run_id"], **asked.signed).run["export_id"]]
 
 
 def _abandon(connection: Connection, asked: Asked) -> Collection[str]:
     not_sent = asked.data.get("not_sent", False)
-    abandoned = abandon_run(connection, asked.data["run_id"], not_sent=not_sent, **asked.signed)
+    abandoned = abandon_run.within(connection, asked.data["run_id"], not_sent=not_sent, **asked.signed)
     return [abandoned.run["export_id"]]
 
 

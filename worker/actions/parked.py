@@ -1,11 +1,16 @@
-"""Parked messages that are handled again because the program is another than the one they met."""
+"""Parked messages: handled again because the program is another than the one they met, or acted on by a person."""
 
 from __future__ import annotations
 
+from worker.actions.acting import Act
 from worker.broker.parking import DELIVERY_LIMIT_CODE
 from worker.broker.ports import Broker
+from worker.store import trail
 from worker.store.catalogue import catalogue
 from worker.store.database.engine import Database
+
+note_parked = Act(trail.note)
+"""Keeps in the history what a person did with them: on the broker alone nothing tells who and why."""
 
 
 def replay_for_new_version(database: Database, broker: Broker, version: str) -> int:

@@ -2,64 +2,38 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import Connection, RowMapping
 
-from worker.errors import RefusedError
+from worker.actions.acting import Act
+from worker.clock import Clock
+from worker.errors import DeliveryError, RefusedError, StaleLeaseError
 from worker.store.catalogue.exports_in_force import Export, load_export
-from worker.store.database.engine import share_catalogue
+from worker.store.database.engine import Database, share_catalogue
 from worker.store.database.instants import read_time
+from worker.store.definitions import definitions
 from worker.store.queries import listing
 from worker.store.runs import claims, receipts, run_rows, starting
-
-_is_beginning = re.compile("[0-9a-f]{1,32}").fullmatch
-
-
-@dataclass(frozen=True, slots=True)
-class Resent:
-    """A run that sends the delivered `run` once more. `paused`: it goes once its export is resumed."""
-
-    run_id: str
-    run: RowMapping
-    paused: bool
+from worker.store.runs.claims import Claim
+from worker.views.done import Abandoned, Approved, Resent
+from worker.views.known_runs import find_run
 
 
-@dataclass(frozen=True, slots=True)
-class Abandoned:
-    """A run given up. `buffered`: how many entries are buffered again; None: whether its file has left is asked at
-    the destination first, by the next attempt."""
-
-    run: RowMapping
-    buffered: int | None
-
-
-def find_run(connection: Connection, beginning: str) -> RowMapping:
-    """The one run whose id begins so. Raises RefusedError: there is none, or more than one."""
-    digits = beginning.strip().lower().replace("-", "")
-    found = listing.runs_like(connection, digits) if _is_beginning(digits) else []
-    if not found:
-        raise RefusedError(f"no run {beginning!r}; `writeback runs list` shows the runs there are")
-    if len(found) > 1 and found[0]["run_id"] != digits:
-        raise RefusedError(
-            f"{beginning!r} begins more than one run: {', '.join(run['run_id'][:12] for run in found)}; type more of it"
-        )
-    return found[0]
-
-
-def approve_run(
-    connection: Connection, beginning: str, *, who: str, reason: str, now: datetime
-) -> RowMapping:
-    """Lets a guarded run go; returns it as it was. Raises RefusedError where it does not wait for that."""
+@Act
+def approve_run(connection: Connection, beginning: str, *, who: str, reason: str, now: datetime) -> Approved:
+    """Lets a guarded run go. Raises RefusedError where it does not wait for that."""
     run = _held_run(connection, beginning)
     if run["state"] != "guarded":
         raise RefusedError(f"{_about(run)} is {run['state']}: only a guarded run waits for an approval")
     run_rows.approve(connection, run, who=who, reason=reason, now=now)
-    return run
+    export = definitions.find(connection, run["export_id"])
+    assert export is not None
+    return Approved(run, export["paused_at"] is not None)
 
 
+@Act
 def resend_run(connection: Connection, beginning: str, *, who: str, reason: str, now: datetime) -> Resent:
     """Makes a run that sends a delivered file's bytes once more under its name. Raises RefusedError."""
     share_catalogue(connection)
@@ -108,6 +82,7 @@ def abandonable(connection: Connection, beginning: str) -> RowMapping:
     return run
 
 
+@Act
 def abandon_run(
     connection: Connection,
     beginning: str,
@@ -128,6 +103,64 @@ def abandon_run(
         return Abandoned(run, None)
     claim = claims.take(connection, run, who)
     return Abandoned(run, receipts.settle_abandoned(connection, claim, who=who, reason=reason, now=now))
+
+
+class GivesUp(Protocol):
+    """Delivery, as far as a person needs it who gives a run up."""
+
+    def abandon(self, claim: Claim, *, who: str, reason: str | None, unsent: bool) -> int:
+        """Gives the claimed run up; how many entries are buffered again. Raises RefusedError (its file has left),
+        DeliveryError (the destination does not tell)."""
+
+
+def abandon_now(
+    database: Database,
+    delivery: GivesUp,
+    beginning: str,
+    *,
+    worker: str,
+    who: str,
+    reason: str | None,
+    not_sent: bool,
+    clock: Clock,
+) -> Abandoned:
+    """Gives an open run up, at once: where its file may have left the destination is asked, unless a person says
+    that it did not arrive (`not_sent`).
+
+    Raises RefusedError: it has ended, is being sent, its file has left, or whether it has cannot be told.
+    """
+    with database.write() as connection:
+        run = abandonable(connection, beginning)
+        claim = claims.take(connection, run, f"{worker} ({who})")
+    try:
+        return Abandoned(run, delivery.abandon(claim, who=who, reason=reason, unsent=not_sent))
+    except DeliveryError as error:
+        _refuse_undecided(database, run, claim, str(error), clock)
+    return Abandoned(run, run["rows"])
+
+
+def _refuse_undecided(database: Database, run: RowMapping, claim: Claim, error: str, clock: Clock) -> None:
+    """The destination does not tell whether the file has left: the run is put back as it was, and RefusedError.
+
+    Where it is no longer ours it had been given up before, and only its temporary files could not be removed.
+    """
+    try:
+        with database.write() as connection:
+            _put_back(connection, run, claim, error, clock())
+    except StaleLeaseError:
+        return
+    raise RefusedError(
+        f"whether the file of run {run['run_id'][:8]} has left cannot be told: {error}; if you have seen that it"
+        " did not arrive, say --not-sent"
+    )
+
+
+def _put_back(connection: Connection, run: RowMapping, claim: Claim, error: str, now: datetime) -> None:
+    if run["state"] == "failed":
+        receipts.settle_failed(connection, claim, run["error"] or error, now)
+    else:
+        after = run["next_attempt_at"] - read_time(connection) if run["next_attempt_at"] else timedelta()
+        receipts.settle_waiting(connection, claim, run["error"] or error, after, now)
 
 
 def _held_run(connection: Connection, beginning: str) -> RowMapping:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping
 
 from schemas.fields.scalars import LARGEST_INTEGER
+from worker.actions.acting import Act
 from worker.errors import RefusedError
 from worker.store import trail
 from worker.store.database.engine import own_catalogue
 from worker.store.entries import taking_back
 from worker.store.queries.tracing import districts_of
+from worker.views.done import TakenBack
 
 
-@dataclass(frozen=True, slots=True)
-class TakenBack:
-    """A version that counts no more. `in_force`: the version that counts again; None: the tardy has none. `exports`:
-    those that had entries of the tardy or have some now."""
-
-    district_id: str
-    tardy_id: str
-    version: int
-    in_force: int | None
-    exports: tuple[str, ...]
-
-
+@Act
 def take_back(
     connection: Connection,
     tardy_id: str,

@@ -18,10 +18,10 @@ from worker.cli.printing.output import (
     instant,
     spinning,
 )
-from worker.cli.printing.shapes import run_shape
 from worker.errors import RefusedError, WritebackError
 from worker.store.queries import listing
 from worker.store.runs import run_rows
+from worker.views.known_runs import run_shape
 
 _FOR_A_PERSON = ("failed", "guarded")
 _LOOK = 0.25  # seconds between two looks at the database

@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.acts import reason_option
-from worker.cli.printing.output import json_option, yes_option
-from worker.cli.session import WORD, with_database
+from worker.cli.acts import reason_option, tell
+from worker.cli.printing.output import confirm, json_option, yes_option
+from worker.cli.session import WORD, who, with_database
 
 if TYPE_CHECKING:
+    from worker.actions.entries import Decision
     from worker.bootstrap import Program
 
-_ids = click.argument("ids", nargs=-1, required=True, metavar="ID…", type=WORD)
-_reason = reason_option(required=True)
+_NAMED = 5  # ids in a question
+
+
+def _deciding(command: Callable[..., None]) -> Callable[..., None]:
+    """What every decision is given."""
+    ids = click.argument("ids", nargs=-1, required=True, metavar="ID…", type=WORD)
+    return ids(reason_option(required=True)(yes_option(json_option(with_database(command)))))
+
+
+def _decide(
+    program: Program,
+    decision: Decision,
+    question: str,
+    *,
+    ids: tuple[str, ...],
+    reason: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Decides about all that the ids name, or nothing. Raises RefusedError: one of them cannot be, or not confirmed."""
+    from worker.actions.entries import decide
+
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    confirm(f"{question} {', '.join(ids[:_NAMED])}{more}?", yes=yes)
+    tell(
+        decide(program.database, decision, ids, who=who(), reason=reason, now=program.clock()),
+        as_json=as_json,
+    )
 
 
 @click.group(short_help="Entries that wait for something, by reason.")
@@ -47,12 +75,8 @@ def list_held(program: Program, export_id: str | None, entries: bool, as_json: b
 
 
 @held.command()
-@_ids
-@_reason
-@yes_option
-@json_option
-@with_database
-def release(program: Program, ids: tuple[str, ...], reason: str, yes: bool, as_json: bool) -> None:
+@_deciding
+def release(program: Program, **given: Any) -> None:
     """Let entries go that a policy or the SIS holds back.
 
     ID is EXPORT/TARDY_ID, or a TARDY_ID alone: that tardy in every export. All are released or, where one of them
@@ -61,18 +85,12 @@ def release(program: Program, ids: tuple[str, ...], reason: str, yes: bool, as_j
 
     JSON: decision, entries (id, export_id, district_id, tardy_id, version, action, was).
     """
-    from worker.cli.held.deciding import decide_held
-
-    decide_held(program, "release", ids, reason, yes=yes, as_json=as_json)
+    _decide(program, "release", "Send", **given)
 
 
 @held.command()
-@_ids
-@_reason
-@yes_option
-@json_option
-@with_database
-def dismiss(program: Program, ids: tuple[str, ...], reason: str, yes: bool, as_json: bool) -> None:
+@_deciding
+def dismiss(program: Program, **given: Any) -> None:
     """End entries that are not to be sent.
 
     Such as what the office has typed into the SIS by hand. ID is EXPORT/TARDY_ID, or a TARDY_ID alone: that tardy in
@@ -81,18 +99,12 @@ def dismiss(program: Program, ids: tuple[str, ...], reason: str, yes: bool, as_j
 
     JSON: decision, entries (id, export_id, district_id, tardy_id, version, action, was).
     """
-    from worker.cli.held.deciding import decide_held
-
-    decide_held(program, "dismiss", ids, reason, yes=yes, as_json=as_json)
+    _decide(program, "dismiss", "End, without sending it,", **given)
 
 
 @held.command()
-@_ids
-@_reason
-@yes_option
-@json_option
-@with_database
-def undo(program: Program, ids: tuple[str, ...], reason: str, yes: bool, as_json: bool) -> None:
+@_deciding
+def undo(program: Program, **given: Any) -> None:
     """Take a dismissal back; the entry waits as before.
 
     ID is EXPORT/TARDY_ID, or a TARDY_ID alone: that tardy in every export. Once a newer version of the tardy has come,
@@ -100,6 +112,4 @@ def undo(program: Program, ids: tuple[str, ...], reason: str, yes: bool, as_json
 
     JSON: decision, entries (id, export_id, district_id, tardy_id, version, action, was).
     """
-    from worker.cli.held.deciding import decide_held
-
-    decide_held(program, "undo", ids, reason, yes=yes, as_json=as_json)
+    _decide(program, "undo", "Take back the dismissal of", **given)

@@ -22,7 +22,6 @@ from worker.cli.printing.output import (
 )
 from worker.cli.report.report_csv import spreadsheet
 from worker.cli.report.report_todo import for_a_person, leaves, what_to_do
-from worker.cli.runs.runs_shown import known_export
 from worker.core.due import local_date
 from worker.store.audit.auditing import snapshot
 from worker.store.catalogue.schools import every_zone
@@ -33,6 +32,7 @@ from worker.store.queries.day import (
     exports_to_report,
     report_day,
 )
+from worker.views.known_runs import require_export
 
 _TOLD_APART = ("delivered", "held")
 
@@ -64,7 +64,7 @@ def _accounts(program: Program, day: date | None, export_id: str | None, take: T
     """A deleted export is left out where it had nothing that day, unless it was asked for."""
     found = []
     with spinning("report") as say, snapshot(program.database) as connection:
-        known_export(connection, export_id)
+        require_export(connection, export_id)
         zones = every_zone(connection)
         for export in exports_to_report(connection, export_id):
             say(f"report: {export.route.export_id}")

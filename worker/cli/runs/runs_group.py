@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.acts import reason_option
+from worker.cli.acts import reason_option, tell
 from worker.cli.printing.output import json_option, yes_option
-from worker.cli.session import WORD, with_database
+from worker.cli.session import WORD, who, with_database
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
@@ -81,10 +81,11 @@ def resend(program: Program, run: str, reason: str, yes: bool, as_json: bool) ->
 
     JSON: run_id (of the new run), resend_of, export_id, file_name.
     """
-    from worker.cli.runs.runs_changed import confirm_run, resend_run
+    from worker.actions.runs import resend_run
+    from worker.cli.runs.runs_shown import confirm_run
 
     confirm_run(program, run, "Send its file once more?", yes=yes)
-    resend_run(program, run, reason, as_json=as_json)
+    tell(resend_run(program.database, run, who=who(), reason=reason, now=program.clock()), as_json=as_json)
 
 
 @runs.command()
@@ -101,10 +102,11 @@ def approve(program: Program, run: str, reason: str, yes: bool, as_json: bool) -
 
     JSON: run_id, export_id, rows.
     """
-    from worker.cli.runs.runs_changed import approve_run, confirm_run
+    from worker.actions.runs import approve_run
+    from worker.cli.runs.runs_shown import confirm_run
 
     confirm_run(program, run, "Let it go?", yes=yes)
-    approve_run(program, run, reason, as_json=as_json)
+    tell(approve_run(program.database, run, who=who(), reason=reason, now=program.clock()), as_json=as_json)
 
 
 @runs.command()
@@ -127,7 +129,18 @@ def abandon(program: Program, run: str, reason: str | None, not_sent: bool, yes:
 
     JSON: run_id, export_id, buffered (how many entries).
     """
-    from worker.cli.runs.runs_changed import abandon_run, confirm_run
+    from worker.actions.runs import abandon_now
+    from worker.cli.runs.runs_shown import confirm_run
 
     confirm_run(program, run, "Give it up?", yes=yes)
-    abandon_run(program, run, reason, not_sent=not_sent, as_json=as_json)
+    abandoned = abandon_now(
+        program.database,
+        program.flush,
+        run,
+        worker=program.worker,
+        who=who(),
+        reason=reason,
+        not_sent=not_sent,
+        clock=program.clock,
+    )
+    tell(abandoned, as_json=as_json)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.acts import reason_option
-from worker.cli.printing.output import json_option, yes_option
-from worker.cli.session import WORD, with_database
+from worker.cli.acts import reason_option, tell
+from worker.cli.printing.output import confirm, json_option, yes_option
+from worker.cli.session import WORD, who, with_database
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
@@ -22,7 +22,7 @@ def tardies() -> None:
     """
 
 
-@tardies.command("take-back")
+@tardies.command()
 @click.argument("tardy_id", type=WORD)
 @click.option("--version", type=click.IntRange(min=1), required=True, help="Its newest version.")
 @reason_option(required=True)
@@ -50,6 +50,16 @@ def take_back(
 
     JSON: district_id, tardy_id, version, in_force (the version that counts now, or null), exports.
     """
-    from worker.cli.tardies.take_back import take_back_here
+    from worker.actions.tardies import take_back
 
-    take_back_here(program, tardy_id, version, reason, district, yes=yes, as_json=as_json)
+    confirm(f"Take version {version} of tardy {tardy_id} back, for good?", yes=yes)
+    taken = take_back(
+        program.database,
+        tardy_id,
+        version,
+        district_id=district,
+        who=who(),
+        reason=reason,
+        now=program.clock(),
+    )
+    tell(taken, as_json=as_json)

@@ -47,9 +47,9 @@ def trace(
     file, sha256, resent_by, buffered_at, settled_at, delivered_at), decisions (version, ordinal, decision, who,
     at, reason, was)). With --student: an array of these. No student's name or number is shown.
     """
-    from worker.cli.tardies.trace_shown import trace_student, trace_tardy
+    from worker.cli.tardies.trace_shown import show_student, show_tardy
 
     if tardy_id is not None:
-        trace_tardy(program, tardy_id, district, as_json=as_json)
+        show_tardy(program, tardy_id, district, as_json=as_json)
     elif local_id is not None:
-        trace_student(program, local_id, district, as_json=as_json)
+        show_student(program, local_id, district, as_json=as_json)

@@ -1,15 +1,16 @@
-"""The sentences that say where a tardy stands in an export, and why."""
+"""The sentences that say where a tardy stands, in every export, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import RowMapping
 
-from worker.cli.printing.output import when
 from worker.core.judging import BY_POLICY, by_hand
-from worker.store.queries.tracing import ExportTrace
+from worker.store.queries.tracing import ExportTrace, Trace
+from worker.views.held_entries import entry_id
 from worker.views.leaving import leaves, run_stands
+from worker.views.words import when
 
 _ENDED = ("superseded", "cancelled", "ignored", "dismissed")
 _AS = {"add": "", "change": " as a change", "void": " as a void", None: ""}
@@ -70,13 +71,9 @@ def _run_stands(one: ExportTrace) -> str:
     return "ending" if one.open_run is None else run_stands(one.open_run, _zone(one))
 
 
-def _id(entry: RowMapping) -> str:
-    return f"{entry['export_id']}/{entry['tardy_id']}"
-
-
 def _refused(entry: RowMapping) -> str:
     why = f"refused by the SIS: {entry['reason'] or 'it did not say why'}"
-    return f"{why}; `writeback held release {_id(entry)}` sends it once more, `held dismiss` gives it up"
+    return f"{why}; `writeback held release {entry_id(entry)}` sends it once more, `held dismiss` gives it up"
 
 
 def _collapsed(one: ExportTrace, entry: RowMapping) -> str:
@@ -94,7 +91,7 @@ def _why_ended(one: ExportTrace, entry: RowMapping) -> str:
 
 def _what_frees(one: ExportTrace, entry: RowMapping) -> str:
     """What has to happen before a held entry goes."""
-    dismiss = f"`writeback held dismiss {_id(entry)}`"
+    dismiss = f"`writeback held dismiss {entry_id(entry)}`"
     if entry["reason_code"] == "purged":
         return f"it can only be dismissed: {dismiss}"
     if entry["reason_code"] not in BY_POLICY:
@@ -103,7 +100,7 @@ def _what_frees(one: ExportTrace, entry: RowMapping) -> str:
     instead = by_hand(entry["action"], tells_action=one.export.definition.tells_action)
     if instead is not None:
         return f"{instead}, then {dismiss}"
-    return f"`writeback held release {_id(entry)}` sends it, {dismiss} does not"
+    return f"`writeback held release {entry_id(entry)}` sends it, {dismiss} does not"
 
 
 def overtaken(newest: int, versions: Sequence[RowMapping]) -> list[int]:
@@ -129,3 +126,76 @@ def taken_back(version: RowMapping, zone: str) -> str:
         return ""
     at = when(version["taken_back_at"], zone)
     return f"; taken back {at} by {version['taken_back_by']}: {version['take_back_reason']}"
+
+
+def facts(found: Trace) -> list[tuple[str, object]]:
+    """What the tardy is: name and value."""
+    head = found.head
+    voided = ", voided" if head["voided"] else ""
+    unknown = "" if found.zone is not None else " (not known: no school.saved has arrived)"
+    return [
+        ("tardy", f"{head['tardy_id']}, version {head['version']}{voided}"),
+        ("district", head["district_id"]),
+        ("school", f"{head['school_id']}{unknown}"),
+        ("code", head["behavior_code"]),
+        ("occurred", when(head["occurred_at"], _school_zone(found))),
+    ]
+
+
+def arrivals(found: Trace) -> Iterator[str]:
+    """How each of its versions arrived, and which had no effect."""
+    zone, newest = _school_zone(found), found.head["version"]
+    for one in found.versions:
+        message = f"; message {one['message_id']} from {one['source']}" if one["message_id"] else ""
+        at = when(one["received_at"], zone)
+        yield f"version {one['version']}: {one['type']}, received {at}{message}{taken_back(one, zone)}"
+    if late := overtaken(newest, found.versions):
+        yield overtaken_text(newest, late)
+
+
+def _school_zone(found: Trace) -> str:
+    return found.zone.key if found.zone is not None else "UTC"
+
+
+def outside(exports: Sequence[ExportTrace]) -> Iterator[str]:
+    """The exports that have nothing of it, those that leave it out for the same reason together."""
+    if not exports:
+        yield "its district has no export at all"
+    reasons: dict[str, list[str]] = {}
+    for one in exports:
+        if not one.entries:
+            reasons.setdefault(excluded(one), []).append(one.export.row["export_id"])
+    for reason, names in reasons.items():
+        yield f"not in {', '.join(names)}: {reason}"
+
+
+def steps(one: ExportTrace) -> Iterator[tuple[str, list[str]]]:
+    """Each of its entries in the export: what became of it, and below that its receipt and what persons decided."""
+    for entry in one.entries:
+        place = (entry["version"], entry["ordinal"])
+        said = [
+            decided(decision, _zone(one))
+            for decision in one.decisions
+            if (decision["version"], decision["ordinal"]) == place
+        ]
+        yield _step(entry, _zone(one), last=entry is one.entries[-1]), [*_receipt(one, entry), *said]
+
+
+def _step(entry: RowMapping, zone: str, *, last: bool) -> str:
+    """One entry's line; what the summary has said of the last one is not said again."""
+    again = f" (entry {entry['ordinal'] + 1})" if entry["ordinal"] else ""
+    action = f" as {entry['action']}" if entry["action"] and entry["state"] != "held" else ""
+    ended = entry["settled_at"]
+    at = f" {when(ended, zone)}" if ended else f" since {when(entry['buffered_at'], zone)}"
+    reason = f": {entry['reason']}" if entry["reason"] and not last else ""
+    return f"version {entry['version']}{again}: {entry['state']}{action}{at}{reason}"
+
+
+def _receipt(one: ExportTrace, entry: RowMapping) -> Iterator[str]:
+    if entry["run_id"] is None:
+        return
+    yield f"row {entry['line']} of {entry['file_name']}, run {entry['run_id']}"
+    if entry["sha256"] is not None:
+        yield f"sha256 {entry['sha256']}"
+    for run_id in one.resent_by.get(entry["run_id"], ()):
+        yield f"the file was sent once more by run {run_id}"

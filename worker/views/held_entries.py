@@ -1,0 +1,113 @@
+"""Entries that are held or that the SIS refused, as a person sees them: what each waits for, and what frees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from worker.core.definition import as_far_as_known
+from worker.core.judging import BY_POLICY, by_hand
+from worker.store.database.engine import Database
+from worker.store.definitions import definitions
+from worker.store.queries import listing
+from worker.views.known_runs import require_export
+from worker.views.words import instant
+
+_REFERENCE_DATA = ("code-", "school-", "period-")  # codes of reasons that reference data puts right
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEntry:
+    """An entry, or entries alike (`row` has their `count` and since when the `oldest` waits).
+
+    `zone` is its export's; `tells_action`: the file has a column that says whether a row is a change or a void.
+    """
+
+    row: RowMapping
+    zone: str
+    tells_action: bool
+
+    @property
+    def releasable(self) -> bool:
+        """Whether `release` would let it go: of a change or void the file must have a column to say so."""
+        return not self._by_hand and (self.row["state"] == "refused" or self._by_policy)
+
+    @property
+    def goes(self) -> str:
+        """When it goes, in words."""
+        if self.releasable:
+            return "when released"
+        policy = self._by_policy and self._by_hand
+        never = policy or self.row["action"] == "void" or self.row["reason_code"] == "purged"
+        return "never: dismiss it" if never else "once put right"
+
+    @property
+    def reason(self) -> str:
+        """Why it waits, in words."""
+        reason = self.row["reason"]
+        return f"the SIS refused it: {reason}" if self.row["state"] == "refused" else str(reason)
+
+    @property
+    def lacks_reference_data(self) -> bool:
+        return (self.row["reason_code"] or "").startswith(_REFERENCE_DATA)
+
+    @property
+    def _by_policy(self) -> bool:
+        return self.row["reason_code"] in BY_POLICY
+
+    @property
+    def _by_hand(self) -> bool:
+        return by_hand(self.row["action"], tells_action=self.tells_action) is not None
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """An entry as JSON."""
+        of_tardy = ("tardy_id", "district_id", "version", "export_id", "school_id", "behavior_code")
+        kept = (*of_tardy, "state", "action", "reason_code", "reason")
+        return (
+            {"id": entry_id(self.row)}
+            | {name: self.row[name] for name in kept}
+            | {"since": instant(self.row["buffered_at"]), "releasable": self.releasable}
+        )
+
+
+def held_groups(database: Database, export_id: str | None) -> Sequence[HeldEntry]:
+    """What is held or was refused, by export, action and reason. Raises RefusedError: there is no such export."""
+    with database.read() as connection:
+        held = _of_exports(connection, export_id)
+        return [held(row) for row in listing.held_groups(connection, export_id)]
+
+
+def held_entries(database: Database, export_id: str | None) -> Iterator[HeldEntry]:
+    """Every such entry. A transaction a page: none waits for whoever reads them. Raises the same."""
+    with database.read() as connection:
+        held = _of_exports(connection, export_id)
+    return map(held, _entries(database, export_id))
+
+
+def _of_exports(connection: Connection, export_id: str | None) -> Callable[[RowMapping], HeldEntry]:
+    require_export(connection, export_id)
+    known: dict[str, tuple[str, bool]] = {}
+    for row in definitions.every(connection, retired=True):
+        definition = as_far_as_known(row["export_id"], row["district_id"], row["document"])
+        known[definition.export_id] = (definition.schedule.time_zone, definition.tells_action)
+    return lambda row: HeldEntry(row, *known.get(row["export_id"], ("UTC", False)))
+
+
+def _entries(database: Database, export_id: str | None) -> Iterator[RowMapping]:
+    after: RowMapping | None = None
+    while True:
+        with database.read() as connection:
+            page = listing.held_page(connection, export_id, after)
+        if not page:
+            return
+        yield from page
+        after = page[-1]
+
+
+def entry_id(row: Mapping[Any, Any]) -> str:
+    """An entry as a person names it."""
+    return f"{row['export_id']}/{row['tardy_id']}"

@@ -1,0 +1,168 @@
+"""Runs as a person sees them: the newest of them, or one with all that is known of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from worker.errors import RefusedError
+from worker.store.database.engine import Database
+from worker.store.queries import listing
+from worker.store.queries.standing import OPEN_STATES
+from worker.views.leaving import what_to_do
+from worker.views.words import instant, when
+from worker.views.zone_names import zone_of_export, zones_of_exports
+
+_is_beginning = re.compile("[0-9a-f]{1,32}").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """A run with the zone in which its export's times are read."""
+
+    run: RowMapping
+    zone: str
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        return run_shape(self.run)
+
+    @property
+    def trigger(self) -> str:
+        return "resend" if self.run["resend_of"] else str(self.run["trigger"])
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong and what a person does about it; None: nothing."""
+        error, state, export_id = (self.run[name] for name in ("error", "state", "export_id"))
+        return None if error is None else f"{error}{what_to_do(state, export_id)}"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRun(ListedRun):
+    """All that is known of a run. `entries`: {state: how many}; `resent_by`: the runs that sent its file again."""
+
+    attempts: Sequence[RowMapping]
+    entries: Mapping[str, int]
+    resent_by: Sequence[str]
+    actions: Sequence[RowMapping]
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        logged = ("number", "worker", "revision", "phase", "started_at", "finished_at", "outcome", "error")
+        return run_shape(self.run) | {
+            "revision": self.run["revision"],
+            "approved_revision": self.run["approved_revision"],
+            "may_have_left": self.run["departed_attempt"] is not None,
+            "entries": dict(self.entries),
+            "resent_by": list(self.resent_by),
+            "attempt_log": [{name: one[name] for name in logged} for one in self.attempts],
+            "actions": [
+                {name: one[name] for name in ("at", "who", "action", "reason")} for one in self.actions
+            ],
+        }
+
+    @property
+    def facts(self) -> list[tuple[str, object]]:
+        """Name and value, for a person; the value None where there is none."""
+        run, approved, zone = self.run, self.run["approved_revision"], self.zone
+        open_and_left = run["finished_at"] is None and run["departed_attempt"] is not None
+        return [
+            ("run", run["run_id"]),
+            ("export", f"{run['export_id']}, revision {run['revision']}"),
+            ("state", run["state"]),
+            ("error", self.error),
+            ("next attempt", when(run["next_attempt_at"], zone)),
+            ("may have left", "yes: its bytes are fixed" if open_and_left else None),
+            ("approved", f"under revision {approved}" if approved is not None else None),
+            ("trigger", run["trigger"]),
+            ("resends", run["resend_of"]),
+            ("resent by", ", ".join(self.resent_by) or None),
+            ("due", when(run["due_at"], zone)),
+            ("started", when(run["started_at"], zone)),
+            ("finished", when(run["finished_at"], zone)),
+            ("rows", f"{run['rows']} (held {run['held_rows']}, refused {run['refused_rows']})"),
+            ("entries", ", ".join(f"{count} {state}" for state, count in self.entries.items()) or None),
+            ("file", run["file_name"]),
+            ("bytes", run["bytes"]),
+            ("sha256", run["sha256"]),
+        ]
+
+
+def listed_runs(
+    database: Database, *, export_id: str | None, state: str | None, limit: int
+) -> Sequence[ListedRun]:
+    """The newest runs, of an export and in a state (`open`: any that has not ended) where one is named.
+
+    Raises RefusedError: there is no such export.
+    """
+    states = OPEN_STATES if state == "open" else (state,) if state else ()
+    with database.read() as connection:
+        require_export(connection, export_id)
+        rows = listing.list_runs(connection, export_id=export_id, states=states, limit=limit)
+        zones = zones_of_exports(connection)
+    return [ListedRun(row, zones[row["export_id"]]) for row in rows]
+
+
+def require_export(connection: Connection, export_id: str | None) -> None:
+    """Raises RefusedError where an export is named that never was."""
+    if export_id is not None and not listing.has_export(connection, export_id):
+        raise RefusedError(
+            f"no export {export_id!r}; `writeback exports list --all` shows the exports there are"
+        )
+
+
+def known_run(database: Database, beginning: str) -> KnownRun:
+    """The one run whose id begins so, with everything known of it. Raises RefusedError as `find_run`."""
+    with database.read() as connection:
+        run = find_run(connection, beginning)
+        run_id = run["run_id"]
+        return KnownRun(
+            run,
+            zone_of_export(connection, run["export_id"]),
+            listing.attempts_of(connection, run_id),
+            listing.entry_states(connection, run_id=run_id),
+            listing.resends_of(connection, run_id),
+            listing.audit(connection, run_id=run_id),
+        )
+
+
+def find_run(connection: Connection, beginning: str) -> RowMapping:
+    """The one run whose id begins so. Raises RefusedError: there is none, or more than one."""
+    digits = beginning.strip().lower().replace("-", "")
+    found = listing.runs_like(connection, digits) if _is_beginning(digits) else []
+    if not found:
+        raise RefusedError(f"no run {beginning!r}; `writeback runs list` shows the runs there are")
+    if len(found) > 1 and found[0]["run_id"] != digits:
+        raise RefusedError(
+            f"{beginning!r} begins more than one run: {', '.join(run['run_id'][:12] for run in found)}; type more of it"
+        )
+    return found[0]
+
+
+def run_shape(run: RowMapping) -> dict[str, Any]:
+    """A run as JSON: as in the outcome messages, with its state."""
+    name = run["file_name"]
+    return {
+        "run_id": run["run_id"],
+        "export_id": run["export_id"],
+        "state": run["state"],
+        "trigger": run["trigger"],
+        "command_id": run["command_id"],
+        "resend_of": run["resend_of"],
+        "sequence": run["sequence"],
+        "rows": run["rows"],
+        "refused_rows": run["refused_rows"],
+        "held_rows": run["held_rows"],
+        "file": {"name": name, "sha256": run["sha256"], "bytes": run["bytes"]} if name else None,
+        "attempts": run["attempts"],
+        "next_attempt_at": instant(run["next_attempt_at"]),
+        "error": run["error"],
+        "due_at": instant(run["due_at"]),
+        "started_at": instant(run["started_at"]),
+        "finished_at": instant(run["finished_at"]),
+    }
