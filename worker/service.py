@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -15,6 +16,7 @@ from worker.actions.parked import replay_for_new_version
 from worker.bootstrap import Program
 from worker.errors import ConfigurationError, UnavailableError, WritebackError
 from worker.ops.server import OpsServer
+from worker.running.loops import Loop
 from worker.store.database import migrate
 
 log = structlog.get_logger("service")
@@ -94,20 +96,18 @@ class Service:
     def _replay(self, stop: threading.Event) -> None:
         """Has a new version handle again what the broker parked, beside everything else: nothing waits for it, and it
         is tried until it has been done."""
-        pause = 1.0
-        while not stop.is_set():
-            try:
-                replayed = replay_for_new_version(self._program.database, self._program.broker, __version__)
-            except WritebackError as error:
-                log.warning(
-                    "what the broker parked is not handled again yet", reason=str(error), seconds=pause
-                )
-                stop.wait(pause)
-                pause = min(_LONGEST_PAUSE, pause * 2)
-                continue
-            if replayed:
-                log.info("parked messages are handled again by the new version", messages=replayed)
-            stop.wait()
+        pulse, waiting = self._program.instruments.pulse, "what the broker parked is not handled again yet"
+        loop = Loop("replay", pulse, within=math.inf, longest=_LONGEST_PAUSE, waiting=waiting)
+        loop.run(self._replay_once, stop)
+
+    def _replay_once(self) -> float:
+        try:
+            replayed = replay_for_new_version(self._program.database, self._program.broker, __version__)
+        except WritebackError as error:
+            raise UnavailableError(str(error)) from error  # whatever is wrong may be put right meanwhile
+        if replayed:
+            log.info("parked messages are handled again by the new version", messages=replayed)
+        return math.inf
 
     def _waited_for(self, step: Callable[[], None]) -> None:
         pause = 0.5

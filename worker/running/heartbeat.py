@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import structlog
+from sqlalchemy import Connection
 
 from worker.errors import UnavailableError
 from worker.instruments import Pulse
+from worker.running.loops import Loop
 from worker.store.database.engine import Database
 from worker.store.workers import forget_flushers, note_flusher, retire_flusher
 
@@ -26,17 +29,18 @@ class Heartbeat:
 
     def run(self, stop: threading.Event) -> None:
         """Beats until told to stop. A database that is away is waited for."""
-        self._noted(begin=True)
-        while not stop.wait(_BEAT):
-            if "flusher" not in self._pulse.stuck():
-                self._noted()
-        self._noted(end=True)
+        self._write(forget_flushers)
+        Loop("heartbeat", self._pulse, within=120).run(self._beat, stop)
+        self._write(lambda connection: retire_flusher(connection, self._worker))
 
-    def _noted(self, *, begin: bool = False, end: bool = False) -> None:
+    def _beat(self) -> float:
+        if "flusher" not in self._pulse.stuck():
+            self._write(lambda connection: note_flusher(connection, self._worker))
+        return _BEAT
+
+    def _write(self, work: Callable[[Connection], None]) -> None:
         try:
             with self._database.write() as connection:
-                if begin:
-                    forget_flushers(connection)
-                (retire_flusher if end else note_flusher)(connection, self._worker)
+                work(connection)
         except UnavailableError as error:
             log.debug("no sign of life could be given", reason=str(error))
