@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, time
 from typing import Any, Literal
 
-from schemas.fields.zones import find_zone
+from schemas.fields.zones import Zone, find_zone, zone_of
 from schemas.known import unknown_part
 from worker.core.texts import composed
 from worker.errors import UnreadableError
@@ -34,6 +34,11 @@ class Schedule:
     linger_seconds: float = 5
     max_rows: int = 1000
     school_days_only: bool = False
+
+    @property
+    def zone(self) -> Zone:
+        """Its time zone. Raises UnknownZoneError."""
+        return zone_of(self.time_zone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def next_due(schedule: Schedule, after: datetime) -> datetime | None:
     Raises RefusedError for a cron expression that cannot be read or can never match.
     """
     after = _utc(after)
-    zone = zone_of(schedule.time_zone)
+    zone = schedule.zone
     if schedule.frequency == "interval":
         return _next_in_days(schedule, zone, after)
     found = (_next_of(expression, zone, after) for expression in _expressions(schedule))
@@ -60,7 +60,7 @@ def latest_due(schedule: Schedule, after: datetime, until: datetime) -> datetime
     Raises RefusedError as `next_due` does.
     """
     after, until = _utc(after), _utc(until)
-    zone = zone_of(schedule.time_zone)
+    zone = schedule.zone
     if schedule.frequency == "interval":
         found = [_latest_in_days(schedule, zone, until)]
     else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from schemas.fields.zones import Zone, zone_of
+from schemas.fields.zones import Zone
 from worker.core.definition import Definition
 from worker.core.references import References
 from worker.core.routing import Route, mismatch
@@ -179,9 +179,9 @@ def _sent_before_its_code_changed(in_sis: Delivered, references: References) -> 
 def _clause(
     route: Route, document: Mapping[str, Any], occurred_at: datetime | None, references: References
 ) -> str | None:
-    school = references.schools.get(document["school_id"])
-    zone = school.zone if school else None
-    return mismatch(route, document["school_id"], document["behavior_code"], occurred_at, zone)
+    school_id = document["school_id"]
+    zone = references.zone(school_id)
+    return mismatch(route, school_id, document["behavior_code"], occurred_at, zone)
 
 
 def _left_out(route: Route, in_sis: Delivered, references: References) -> bool:
@@ -371,6 +371,5 @@ def _too_late(
 
 
 def _zone(definition: Definition, document: Mapping[str, Any] | None, references: References) -> Zone:
-    school = references.schools.get(document["school_id"]) if document is not None else None
-    zone = school.zone if school is not None else None
-    return zone or zone_of(definition.schedule.time_zone)
+    zone = references.zone(document["school_id"]) if document is not None else None
+    return zone or definition.schedule.zone

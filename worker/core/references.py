@@ -58,6 +58,11 @@ class References:
     bell_schedules: Mapping[str, tuple[BellSchedule, ...]] = field(default_factory=dict)
     mappings: Mapping[tuple[str, str], CodeMapping] = field(default_factory=dict)
 
+    def zone(self, school_id: str) -> Zone | None:
+        """The school's time zone; None: the school is not known, or the zone data knows its zone no longer."""
+        school = self.schools.get(school_id)
+        return school.zone if school is not None else None
+
     def code(self, school_id: str, code: str) -> BehaviorCode | None:
         """What the behavior system says of the code: the school's own entry, else the general one."""
         return self.codes.get((school_id, code)) or self.codes.get((EVERY_SCHOOL, code))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Protocol
 
 from schemas.fields.zones import Zone, find_zone, zone_of
 from worker.core.definition import Definition
@@ -22,6 +23,21 @@ class Route:
     codes: frozenset[str] | None
     backfill_from: date
     zone: Zone  # of the schedule: decides the local date where the school is unknown
+
+    def day_of(self, moment: datetime, zone: Zone | None) -> date:
+        """The local day of a moment: by the school's `zone`; where that is not known, by the schedule's."""
+        return moment.astimezone(zone or self.zone).date()
+
+
+class Routed(Protocol):
+    """What of a tardy decides where it belongs."""
+
+    @property
+    def school_id(self) -> str: ...
+    @property
+    def behavior_code(self) -> str | None: ...
+    @property
+    def occurred_at(self) -> datetime | None: ...
 
 
 def route_of(definition: Definition, backfill_from: date) -> Route:
@@ -50,16 +66,21 @@ def mismatch(
         return "schools"
     if route.codes is not None and code not in route.codes:
         return "codes"
-    if occurred_at is None or _before(occurred_at, route.backfill_from, zone or route.zone):
+    if occurred_at is None or _too_early(route, occurred_at, zone):
         return "backfill_from"
     return None
 
 
-def _before(occurred_at: datetime, first_day: date, zone: Zone) -> bool:
+def belongs(route: Route, tardy: Routed, zone: Zone | None) -> bool:
+    """Whether a tardy of the route's district, which is not void, belongs to it. `zone` is its school's."""
+    return mismatch(route, tardy.school_id, tardy.behavior_code, tardy.occurred_at, zone) is None
+
+
+def _too_early(route: Route, occurred_at: datetime, zone: Zone | None) -> bool:
     day = occurred_at.date()  # UTC, within a day of the local date: most tardies are decided without the zone
-    if abs(day - first_day) > _DAY:
-        return day < first_day
-    return occurred_at.astimezone(zone).date() < first_day
+    if abs(day - route.backfill_from) <= _DAY:
+        day = route.day_of(occurred_at, zone)
+    return day < route.backfill_from
 
 
 class Router:

@@ -156,9 +156,8 @@ def _recorded_at(tardy: Tardy) -> datetime | None:
     text = tardy.document.get("recorded_at")
     if text is None:
         return None
-    school = tardy.references.schools.get(tardy.document["school_id"])
-    moment = stored_instant(text)
-    return moment.astimezone(school.zone) if school and school.zone else moment
+    zone, moment = tardy.references.zone(tardy.document["school_id"]), stored_instant(text)
+    return moment.astimezone(zone) if zone else moment
 
 
 def _school_year(tardy: Tardy) -> str:

@@ -11,7 +11,6 @@ from typing import IO, Any
 from sqlalchemy import Connection, RowMapping
 
 from schemas.definition.filename import render_name
-from schemas.fields.zones import zone_of
 from worker.core.definition import Definition
 from worker.core.formats import render
 from worker.core.judging import Ready, Waits
@@ -70,7 +69,7 @@ class Preview:
             return render_name(
                 self.definition.file.name,
                 export=self.definition.export_id,
-                due=self.now.astimezone(zone_of(self.definition.schedule.time_zone)),
+                due=self.now.astimezone(self.definition.schedule.zone),
                 sequence=self.export.row["next_sequence"],
                 run="0" * 32,
             )

@@ -1,4 +1,9 @@
-"""Every tardy is accounted for: counted from tardies, versions and definitions, held against the entries."""
+"""Every tardy is accounted for: counted from tardies, versions and definitions, held against the entries.
+
+An independent count: which tardies a statement leaves out, and whose local day a tardy's is, is said here anew,
+though `store/entries` and the report say it too. Were it shared, a mistake there would go uncounted here. What
+belongs to a definition has one meaning (`core.routing.mismatch`), which property tests hold.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +32,7 @@ from worker.store.audit.findings import (
 )
 from worker.store.catalogue.exports_in_force import Export
 from worker.store.database.tables import (
+    ENTRY_STATES,
     UNSEALED,
     definitions,
     entries,
@@ -153,7 +159,7 @@ def _count_entries(looking: Looking, book: _Book) -> None:
 
 
 def _count_state(account: Day, entry: Row[Any]) -> Check | None:
-    if entry.state not in account.states:
+    if entry.state not in ENTRY_STATES:
         return STATE_UNKNOWN
     account.states[entry.state] += 1
     return None

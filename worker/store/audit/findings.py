@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
@@ -134,21 +135,19 @@ class Findings:
         return list(self._results.values())
 
 
-@dataclass(slots=True)
-class Day:
-    """One definition's entries on one local day (None: what bears no date), by the tardy's own date and school.
+@dataclass(slots=True, kw_only=True)
+class Balance:
+    """Entries counted from both sides; the report of a day shows the same.
 
     The left side is counted from tardies and versions alone: `matching` are tardies that match the definition
     now, each owing an entry of its newest version; `former` those that no longer match but have such an entry;
     `others` the entries of other versions. The right side is counted from the entries' states.
     """
 
-    export_id: str
-    day: date | None
     matching: int = 0
     former: int = 0
     others: int = 0
-    states: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ENTRY_STATES, 0))
+    states: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(ENTRY_STATES, 0)))
 
     @property
     def expected(self) -> int:
@@ -156,11 +155,19 @@ class Day:
 
     @property
     def accounted(self) -> int:
-        return sum(self.states.values())
+        return sum(self.states[state] for state in ENTRY_STATES)
 
     @property
     def adds_up(self) -> bool:
         return self.expected == self.accounted
+
+
+@dataclass(slots=True)
+class Day(Balance):
+    """One definition's entries on one local day (None: what bears no date), by the tardy's own date and school."""
+
+    export_id: str
+    day: date | None
 
 
 @dataclass(slots=True)

@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, select, update
 
 from schemas.fields.zones import Zone
-from worker.core.routing import Route, mismatch
+from worker.core.routing import Route, belongs
 from worker.store.catalogue.catalogue import active_routes
 from worker.store.catalogue.schools import zones_of
 from worker.store.database.statements import insert_new
 from worker.store.database.tables import entries, tardies
 from worker.store.entries.entering import new_entry
+from worker.store.entries.matching import may_match
 from worker.store.entries.rejudging import JUDGED_AGAIN, has_data
 
 _PAGE = 1000
@@ -47,7 +48,9 @@ def _new_entries(
     route: Route, page: Sequence[Row[Any]], zones: Mapping[str, Zone], now: datetime
 ) -> list[dict[str, Any]]:
     return [
-        new_entry(route.export_id, row, row.occurred_at, now) for row in page if _belongs(route, row, zones)
+        new_entry(route.export_id, row, row.occurred_at, now)
+        for row in page
+        if belongs(route, row, zones.get(row.school_id))
     ]
 
 
@@ -79,18 +82,9 @@ def _candidates(
         entries.c.tardy_id == tardies.c.tardy_id,
         entries.c.version == tardies.c.version,
     )
-    wanted = [
-        tardies.c.district_id == route.district_id,
-        tardies.c.voided.is_(False),
-        tardies.c.occurred_at >= edge,
-        ~has_entry,
-    ]
+    wanted = [*may_match(route), tardies.c.occurred_at >= edge, ~has_entry]
     if school_id is not None:
         wanted.append(tardies.c.school_id == school_id)
-    elif route.schools is not None:
-        wanted.append(tardies.c.school_id.in_(sorted(route.schools)))
-    if route.codes is not None:
-        wanted.append(tardies.c.behavior_code.in_(sorted(route.codes)))
     if until is not None:
         wanted.append(tardies.c.occurred_at < until)
     after = ""
@@ -106,9 +100,3 @@ def _candidates(
             return
         yield page
         after = page[-1].tardy_id
-
-
-def _belongs(route: Route, row: Row[Any], zones: Mapping[str, Zone]) -> bool:
-    return (
-        mismatch(route, row.school_id, row.behavior_code, row.occurred_at, zones.get(row.school_id)) is None
-    )

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection, exists, select
 
-from schemas.fields.zones import Zone, zone_of
+from schemas.fields.zones import Zone
 from worker.core.definition import WEEKDAYS, Definition
 from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.catalogue.schools import all_schools_out, in_session, zones_of
@@ -77,7 +77,7 @@ def _zones(connection: Connection, definition: Definition) -> set[Zone]:
     known = zones_of(connection, definition.district_id)
     wanted = definition.schools
     found = {zone for school_id, zone in known.items() if wanted is None or school_id in wanted}
-    return found or {zone_of(definition.schedule.time_zone)}
+    return found or {definition.schedule.zone}
 
 
 def _in_session(connection: Connection, definition: Definition, day: date) -> bool:

@@ -16,17 +16,17 @@ from typing import Any
 from sqlalchemy import Connection, Row, RowMapping, and_, or_, select
 
 from schemas.fields.zones import Zone
-from worker.core.routing import mismatch
-from worker.store.audit.findings import PAGE, Scope
+from worker.core.routing import belongs
+from worker.store.audit.findings import PAGE, Balance, Scope
 from worker.store.catalogue.exports_in_force import Export, view_export
 from worker.store.database.tables import (
-    ENTRY_STATES,
     definitions,
     entries,
     runs,
     tardies,
     tardy_versions,
 )
+from worker.store.entries.matching import may_match
 from worker.store.entries.quiet import quiet_since
 from worker.store.runs.run_rows import open_run
 
@@ -57,36 +57,18 @@ Take = Callable[[Line], None]
 
 
 @dataclass(slots=True)
-class Account:
-    """An export's day: `matching` tardies owe an entry each, `former` matched once, `others` are of other versions.
-
-    `delivered` is by action, `held` by (code, reason); `runs` are those that carried any of it, with how much.
-    """
+class Account(Balance):
+    """An export's day. `delivered` is by action, `held` by (code, reason); `runs` are those that carried any of it,
+    with how much."""
 
     export: Export
     day: date
-    matching: int = 0
-    former: int = 0
-    others: int = 0
-    states: Counter[str] = field(default_factory=Counter)
     delivered: Counter[str] = field(default_factory=Counter)
     held: Counter[tuple[str, str]] = field(default_factory=Counter)
     carried: Counter[str] = field(default_factory=Counter)
     runs: list[RowMapping] = field(default_factory=list)
     open_run: RowMapping | None = None
     quiet: bool = False
-
-    @property
-    def expected(self) -> int:
-        return self.matching + self.former + self.others
-
-    @property
-    def accounted(self) -> int:
-        return sum(self.states[state] for state in ENTRY_STATES)
-
-    @property
-    def adds_up(self) -> bool:
-        return self.expected == self.accounted
 
     @property
     def is_empty(self) -> bool:
@@ -109,13 +91,13 @@ def report_day(connection: Connection, export: Export, day: date, zones: Zones, 
         zone = zones.get((export.route.district_id, row.school_id))
         if _day(export, row, zone) != day:
             continue
-        belongs = _belongs(export, row, zone)
+        matches = export.active and not row.voided and belongs(export.route, row, zone)
         if row.tardy_id != last:
             last, local_id = row.tardy_id, None
-            account.matching += belongs
+            account.matching += matches
         if row.state is None:
             continue
-        _count(account, row, belongs=belongs)
+        _count(account, row, matches=matches)
         if take is not None:
             line = _line(export, row, zone or export.route.zone, local_id)
             local_id = line.local_id
@@ -132,21 +114,13 @@ def _rows(connection: Connection, export: Export, day: date, *, documents: bool)
     Those without a time (a void may come without one) are of the day of their entry.
     """
     t, e, near = tardies.c, entries.c, Scope(first=day, last=day).near
-    by_time = [*near(t.occurred_at), or_(e.version.is_not(None), *_may_match(export))]
+    owing = [and_(*may_match(export.route))] if export.active else []
+    by_time = [*near(t.occurred_at), or_(e.version.is_not(None), *owing)]
     by_entry = [t.occurred_at.is_(None), *near(e.sort_at)]
     for conditions in (by_time, by_entry):
         statement = _statement(export, documents=documents).where(*conditions)
         ordered = statement.order_by(t.school_id, t.occurred_at, t.tardy_id, e.version, e.ordinal)
         yield from connection.execute(ordered, execution_options={"yield_per": PAGE})
-
-
-def _may_match(export: Export) -> list[Any]:
-    t, route = tardies.c, export.route
-    if not export.active:
-        return []
-    schools = [] if route.schools is None else [t.school_id.in_(sorted(route.schools))]
-    codes = [] if route.codes is None else [t.behavior_code.in_(sorted(route.codes))]
-    return [and_(t.voided.is_(False), *schools, *codes)]
 
 
 def _statement(export: Export, *, documents: bool) -> Any:
@@ -164,22 +138,16 @@ def _statement(export: Export, *, documents: bool) -> Any:
 
 
 def _day(export: Export, row: Row[Any], zone: Zone | None) -> date | None:
-    """The day of the tardy as it is now, at its school; else by the schedule's time zone."""
+    """The day of the tardy as it is now; of a void without a time that of its entry."""
     moment = row.occurred_at or row.sort_at
-    return moment.astimezone(zone or export.route.zone).date() if moment is not None else None
+    return export.route.day_of(moment, zone) if moment is not None else None
 
 
-def _belongs(export: Export, row: Row[Any], zone: Zone | None) -> bool:
-    if not export.active or row.voided:
-        return False
-    return mismatch(export.route, row.school_id, row.behavior_code, row.occurred_at, zone) is None
-
-
-def _count(account: Account, row: Row[Any], *, belongs: bool) -> None:
+def _count(account: Account, row: Row[Any], *, matches: bool) -> None:
     account.states[row.state] += 1
     if row.version != row.head or row.ordinal > 0:
         account.others += 1
-    elif not belongs:
+    elif not matches:
         account.former += 1
     if row.state == "delivered":
         account.delivered[row.action or "add"] += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import Connection, RowMapping, update
 
 from schemas.definition.filename import render_name
-from schemas.fields.zones import zone_of
 from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.database.tables import definitions, runs
 from worker.store.runs.claims import Claim, fenced
@@ -30,7 +29,7 @@ def name_file(connection: Connection, export: Export, run_id: str) -> None:
     name = render_name(
         export.definition.file.name,
         export=run["export_id"],
-        due=run["due_at"].astimezone(zone_of(export.definition.schedule.time_zone)),
+        due=run["due_at"].astimezone(export.definition.schedule.zone),
         sequence=sequence,
         run=run_id,
     )

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
-from schemas.fields.zones import zone_of
 from worker.core.definition import Definition
 from worker.core.due import latest_due, local_date, next_due
 from worker.store.catalogue.exports_in_force import Export
@@ -75,4 +74,4 @@ def _latest_in_session(
 
 
 def _midnight(export: Export, day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=zone_of(export.definition.schedule.time_zone)).astimezone(UTC)
+    return datetime.combine(day, time(), tzinfo=export.definition.schedule.zone).astimezone(UTC)
