@@ -16,8 +16,9 @@ from worker.cli.printing.output import (
     emit_table,
     emit_wrapped,
 )
+from worker.core.cases import ColumnValue
+from worker.core.clauses import Clause
 from worker.errors import RefusedError
-from worker.store.queries.clauses import Clause, ColumnValue
 from worker.store.queries.explaining import Explained, explain
 from worker.views.explanation import answer_told, explained_shape, leaving
 

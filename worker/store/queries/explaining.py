@@ -11,6 +11,8 @@ import orjson
 from sqlalchemy import Connection, RowMapping, func, select
 
 from schemas.messages.events import TardyVersion
+from worker.core.cases import Case, ColumnValue, columns_of, judged, named
+from worker.core.clauses import Clause, clauses_of
 from worker.core.judging import Candidate, Delivered, Ready, Waits, why_gone
 from worker.core.references import References
 from worker.store.catalogue.exports_in_force import Export, load_export
@@ -20,15 +22,6 @@ from worker.store.definitions import definitions
 from worker.store.entries.buffering import hash_of_stored
 from worker.store.entries.contest import Contest
 from worker.store.entries.evidence import Unsealed, sent_of
-from worker.store.queries.clauses import (
-    Case,
-    Clause,
-    ColumnValue,
-    clauses_of,
-    columns_of,
-    judged,
-    named,
-)
 from worker.store.queries.listing import open_runs
 from worker.store.runs.requests import requests_of
 

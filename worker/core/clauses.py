@@ -1,65 +1,18 @@
 """What a definition asks of a tardy, clause by clause: each by itself, so that all that is in the way is seen at once.
 
-Pure: whatever is asked is answered by the functions that also judge, with every other clause left out.
+Whatever is asked is answered by the functions that also judge, with every other clause left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
-from schemas.fields.zones import Zone
-from worker.core.definition import Definition, FieldSpec
-from worker.core.judging import (
-    FARTHEST_AHEAD,
-    Candidate,
-    Delivered,
-    Ends,
-    Verdict,
-    Waits,
-    judge,
-    never_sent,
-    tardy_of,
-)
-from worker.core.references import References
-from worker.core.routing import Route, mismatch
-from worker.core.rows import Unwritable, Value, build_row
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A version of a tardy before a definition, with all that judging looks at.
-
-    `school_id`, `code` are the event's (a void may lack the code), `behind` the tardy that goes before it,
-    `unplaced` why that can't be told; `unjudged` how many of the export's entries nobody has judged yet.
-    `before`: the newest version known until now, None: none. `known`: this very version has come before.
-    """
-
-    definition: Definition
-    route: Route
-    candidate: Candidate
-    references: References
-    delivered: Delivered | None
-    district_id: str
-    school_id: str
-    code: str | None
-    behind: str | None = None
-    unplaced: Waits | None = None
-    unjudged: int = 0
-    before: int | None = None
-    known: bool = False
-
-    @property
-    def in_sis(self) -> Delivered | None:
-        sent = self.delivered
-        return sent if sent is not None and sent.action != "void" else None
-
-    @property
-    def zone(self) -> Zone:
-        school = self.references.schools.get(self.school_id)
-        return (school.zone if school is not None else None) or self.route.zone
+from worker.core.cases import Case, asked, columns_of
+from worker.core.judging import FARTHEST_AHEAD, Delivered, Ends, Waits, never_sent
+from worker.core.routing import mismatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +22,6 @@ class Clause:
     name: str
     passes: bool | None
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnValue:
-    """One column of the row: its value, or the problem that keeps it from being written."""
-
-    header: str
-    field: str | None
-    value: Value
-    problem: str | None = None
 
 
 def clauses_of(case: Case) -> list[Clause]:
@@ -97,54 +40,6 @@ def clauses_of(case: Case) -> list[Clause]:
         *_corrections(case),
     ]
     return [district, *matching, _version(case), _voided(case), *row]
-
-
-def columns_of(case: Case, action: str) -> list[ColumnValue]:
-    """Every column by itself; none where the version bears no data (a void, or purged)."""
-    return [_column(case, spec, action) for spec in case.definition.fields] if _has_data(case) else []
-
-
-def named(definition: Definition, values: list[Value]) -> list[ColumnValue]:
-    """A row's values with their columns."""
-    pairs = zip(definition.fields, values, strict=True)
-    return [ColumnValue(spec.title, spec.field, value) for spec, value in pairs]
-
-
-def judged(case: Case) -> Verdict:
-    """The verdict with everything asked."""
-    return judge(
-        case.definition,
-        case.route,
-        case.candidate,
-        case.references,
-        case.delivered,
-        line=1,
-        behind=case.behind,
-        unplaced=case.unplaced,
-    )
-
-
-def _asked(case: Case, **kept: Any) -> Verdict:
-    """The verdict with no clause asked but those of the definition that are kept."""
-    policies: dict[str, Any] = {
-        "corrections": "send",
-        "collapse": "none",
-        "max_age_days": None,
-        "closes_at": None,
-    }
-    bare = replace(case.definition, **(policies | kept))
-    everything = replace(case.route, schools=None, codes=None, backfill_from=date.min)
-    told_at = case.candidate.occurred_at  # whether it was told ahead of its time is a clause of its own
-    newest = replace(case.candidate, head_version=case.candidate.version, told_at=told_at)
-    sent = case.delivered
-    earlier = sent if sent is not None and sent.version < newest.version else None
-    sent_codes = {place: word for place, word in case.references.mappings.items() if not word.never_send}
-    references = replace(case.references, mappings=sent_codes)
-    return judge(bare, everything, newest, references, earlier, line=1)
-
-
-def _has_data(case: Case) -> bool:
-    return case.candidate.document is not None
 
 
 def _district(case: Case) -> Clause:
@@ -177,7 +72,7 @@ def _first_day(case: Case) -> Clause:
         return Clause("backfill_from", None, "a void says nothing of its day")
     days_alone = replace(case.route, schools=None, codes=None)
     fits = mismatch(days_alone, case.school_id, case.code, occurred_at, case.zone) is None
-    day = occurred_at.astimezone(case.zone).date()
+    day = case.route.day_of(occurred_at, case.zone)
     return Clause(
         "backfill_from", fits, f"its day, {day}, is {'not ' if fits else ''}before the first, {first}"
     )
@@ -217,7 +112,7 @@ def _collapse(case: Case) -> Clause:
         return Clause("collapse", None, "none")
     if case.in_sis is not None and not case.in_sis.seen_to:
         return Clause("collapse", None, "not asked of what is in the SIS already")
-    if not _has_data(case):
+    if not case.has_data:
         return Clause("collapse", None, "not asked of a void")
     if case.unplaced is not None:
         return Clause("collapse", False, case.unplaced.reason)
@@ -262,13 +157,13 @@ def _max_age(case: Case) -> Clause:
 def _late(case: Case, name: str, code: str, fine: str, **kept: Any) -> Clause:
     if case.candidate.released:
         return Clause(name, True, "a person has released it")
-    verdict = _asked(case, **kept)
+    verdict = asked(case, **kept)
     late = isinstance(verdict, Waits) and verdict.code == code
     return Clause(name, not late, verdict.reason if isinstance(verdict, Waits) and late else fine)
 
 
 def _columns(case: Case) -> Iterator[Clause]:
-    if not _has_data(case):
+    if not case.has_data:
         yield Clause("columns", None, "a void sends the row that was delivered")
         return
     columns = columns_of(case, "add")
@@ -277,16 +172,6 @@ def _columns(case: Case) -> Iterator[Clause]:
         yield Clause("columns", True, f"all {len(columns)} can be written")
     for column in wrong:
         yield Clause(f"column {column.header or column.field}", False, str(column.problem))
-
-
-def _column(case: Case, spec: FieldSpec, action: str) -> ColumnValue:
-    alone = replace(case.definition, fields=(spec,))
-    try:
-        tardy = tardy_of(alone, case.candidate, case.references)
-        [value] = build_row(alone, tardy, action=action, line=1)
-    except Unwritable as problem:
-        return ColumnValue(spec.title, spec.field, None, str(problem))
-    return ColumnValue(spec.title, spec.field, value)
 
 
 def _corrections(case: Case) -> Iterator[Clause]:
@@ -307,7 +192,7 @@ def _correction(case: Case, in_sis: Delivered) -> Clause:
     how = case.definition.corrections
     if case.candidate.released:
         return Clause("corrections", True, "a person has released it")
-    verdict = _asked(case)
+    verdict = asked(case)
     if isinstance(verdict, Ends) and verdict.state == "ignored":
         return Clause("corrections", False, verdict.reason)
     if in_sis.seen_to:
