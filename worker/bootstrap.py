@@ -26,6 +26,7 @@ from worker.delivery.sweeping import Sweeping
 from worker.destinations.file_port import Installation
 from worker.destinations.opening import Opener
 from worker.destinations.places import Places
+from worker.destinations.plug_ins import load_plug_ins
 from worker.instruments import Instruments
 from worker.intake.consumer import Intake
 from worker.outbox.answering import Answering
@@ -45,6 +46,9 @@ class Program:
     settings: Settings
     clock: Clock = system_clock
     database_clock: Clock | None = None  # stands in for the database's own; the demo's is a simulated one
+
+    def __post_init__(self) -> None:
+        load_plug_ins()
 
     @cached_property
     def worker(self) -> str:

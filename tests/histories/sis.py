@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.destinations.file_port import (
-    DestinationKind,
+    FileKind,
     Installation,
     Replaceable,
     Secret,
@@ -53,13 +53,13 @@ class Sis:
         self.collected = 0
         self._arrived = arrived
 
-    def kind(self) -> DestinationKind:
+    def kind(self) -> FileKind:
         """The destination type to have in the registry instead of `directory`."""
 
         def open_(options: Mapping[str, Any], installation: Installation, _secret: Secret) -> Directory:
             return FaultyDirectory(self, options, installation)
 
-        return DestinationKind(DirectorySchema, open_, KIND.place)
+        return FileKind(DirectorySchema, open_, KIND.place)
 
     def fails(self, fault: Fault) -> bool:
         """Whether this fault is due now; it happens once."""

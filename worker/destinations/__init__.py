@@ -1,1 +1,1 @@
-"""Kinds of SIS endpoint, one file each; `registry` lists them."""
+"""Where runs go: two ports, for files and for records, and the kinds that serve them, which `kinds` lists."""

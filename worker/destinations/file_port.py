@@ -132,8 +132,8 @@ def as_written(options: Mapping[str, Any], _places: Places) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class DestinationKind:
-    """A kind of destination: its options, how one is opened, and which place it is.
+class FileKind:
+    """A kind of destination that takes files: its options, how one is opened, and which place it is.
 
     `open` is given the definition's `destination` object. `place` tells two objects of one kind apart that lead to
     different places, and raises DestinationError where this installation may put nothing there.

@@ -1,22 +1,28 @@
-"""The kinds of destination there are. To add one: one file, one line here."""
+"""The kinds of destination there are; which port one serves, its class says. To add one: one file, one line here.
+
+Packages of others add theirs by entry points (`plug_ins`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from worker.destinations.file_port import DestinationKind
+from worker.destinations.file_port import FileKind
 from worker.destinations.files import directory
+from worker.destinations.record_port import RecordKind
 from worker.errors import UnreadableError
 
-DESTINATIONS: dict[str, DestinationKind] = {
+Kind = FileKind | RecordKind
+
+DESTINATIONS: dict[str, Kind] = {
     "directory": directory.KIND,
 }
 
 
-def unknown_type(name: str) -> str:
+def unknown_type(name: str, kinds: Iterable[str] = DESTINATIONS) -> str:
     """What a person is told of a type that is not known."""
-    return f"destination type {name!r} is not known to this version; known: {', '.join(DESTINATIONS)}"
+    return f"destination type {name!r} is not known to this version; known: {', '.join(kinds)}"
 
 
 def require_known(options: Mapping[str, Any]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from worker.destinations.file_port import FileDestination, Installation, Secret
-from worker.destinations.kinds import DESTINATIONS, unknown_type
+from worker.destinations.kinds import DESTINATIONS, Kind, unknown_type
+from worker.destinations.record_port import RecordKind
 from worker.errors import DestinationError
 
 
@@ -17,11 +18,17 @@ class Opener:
 
     installation: Installation
     secret: Secret
+    kinds: Mapping[str, Kind] = field(default_factory=lambda: DESTINATIONS)
 
     def files(self, options: Mapping[str, Any]) -> FileDestination:
         """The destination of a definition. Raises DestinationError: a kind that is not known here, or no place that
         may be written to."""
-        kind = DESTINATIONS.get(options["type"])
+        kind = self.kinds.get(options["type"])
         if kind is None:
-            raise DestinationError(unknown_type(options["type"]))
+            raise DestinationError(unknown_type(options["type"], self.kinds))
+        if isinstance(kind, RecordKind):
+            raise DestinationError(
+                f"destination type {options['type']!r} takes records, which this version cannot send yet; name one that"
+                " takes files"
+            )
         return kind.open(options, self.installation, self.secret)

@@ -16,6 +16,7 @@ from worker.broker.embedded.inbox import Inbox
 from worker.cli.installation import missing_file
 from worker.cli.session import prepare_database
 from worker.destinations.kinds import DESTINATIONS
+from worker.destinations.plug_ins import load_plug_ins
 from worker.errors import WritebackError
 from worker.store.database import migrate
 from worker.store.definitions import definitions
@@ -37,6 +38,8 @@ class Finding:
 def findings(program: Program) -> Iterator[Finding]:
     """Tries everything. Destinations are tried side by side, and each only if its secrets are there."""
     yield Finding("time zones", "pinned", True, f"all come from {source()}")
+    for line in load_plug_ins():
+        yield Finding("destination", "plug-ins", False, line)
     yield _broker(program)
     database = _database(program)
     yield database

@@ -13,7 +13,7 @@ from marshmallow import Schema, ValidationError
 
 from schemas.fields.scalars import Pattern, Text
 from worker.destinations.file_port import (
-    DestinationKind,
+    FileKind,
     GivenNumber,
     Installation,
     Replaceable,
@@ -293,4 +293,4 @@ def _place(options: Mapping[str, Any], places: Places) -> str:
     return places.identity(options["path"])
 
 
-KIND = DestinationKind(DirectorySchema, _open, _place)
+KIND = FileKind(DirectorySchema, _open, _place)

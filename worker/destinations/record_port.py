@@ -1,0 +1,97 @@
+"""What is asked of a destination that takes records: each row of a run is a request, or a part of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from marshmallow import Schema
+
+from worker.core.record_rules import Capabilities, Deed
+from worker.destinations.file_port import Installation, Secret, as_written
+from worker.destinations.places import Places
+
+
+@dataclass(frozen=True, slots=True)
+class RowDeed:
+    """One deed to be done about one row: `create`, `update` or `delete`.
+
+    `properties` are the row's, by their dotted names. `key` is the same in every attempt at this deed: it goes along
+    where the SIS knows idempotency keys. `sis_id` and `sis_version` are what the SIS said of the record before.
+    """
+
+    line: int
+    deed: Deed
+    properties: Mapping[str, Any]
+    key: str
+    sis_id: str | None = None
+    sis_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowDone:
+    """It is in the SIS, under this id and version where the SIS gives them; a delete that found nothing is done."""
+
+    sis_id: str | None = None
+    sis_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowAccepted:
+    """The SIS has taken it and works on it later; `reference` is its name for that, where it gives one."""
+
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowRefused:
+    """The SIS does not take it; `words` are the SIS's own."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowLater:
+    """It may be taken later, as when the roster lags: `words` are the SIS's own, `retry_after` seconds it asked for."""
+
+    words: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowUnknown:
+    """The answer was lost: the SIS has it or has not. `words` say how."""
+
+    words: str
+
+
+RowOutcome = RowDone | RowAccepted | RowRefused | RowLater | RowUnknown
+
+
+class RecordDestination(Protocol):
+    """One SIS that takes records. Raises TransientError (with `retry_after` where the SIS asked for it) or
+    DestinationError where it takes nothing at all just now; nothing else. Safe to use from several threads."""
+
+    def send(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
+        """One request, of at most `rows_a_request` records; what became of each, in their order.
+
+        What it raises, it raises only while nothing of the request can have been carried out.
+        """
+
+    def look(self, deed: RowDeed) -> RowDone | None:
+        """The record as the SIS has it, None: it is not there. Asked only where the kind `reads_back`."""
+
+    def check(self) -> Sequence[str]:
+        """Tries whether records could be sent, changing nothing; what cannot be had there, a clause each."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKind:
+    """A kind of destination that takes records: its options, how one is opened, what it can do, and which place it
+    is (as of `FileKind`)."""
+
+    schema: type[Schema]
+    open: Callable[[Mapping[str, Any], Installation, Secret], RecordDestination]
+    capabilities: Capabilities
+    place: Callable[[Mapping[str, Any], Places], str] = as_written
