@@ -55,6 +55,8 @@ class Post:
 
     def prepare(self) -> None: ...
 
+    def verify(self) -> None: ...
+
     def consumer(self, prefetch: int) -> Consumer:
         return self
 

@@ -184,6 +184,12 @@ class Broker(Protocol):
         made), UnavailableError.
         """
 
+    def verify(self) -> None:
+        """Looks whether the topology is there, and makes nothing of it.
+
+        Raises ConfigurationError (something is missing, or there with other arguments), UnavailableError.
+        """
+
     def consumer(self, prefetch: int) -> Consumer: ...
 
     def publisher(self) -> Publisher: ...

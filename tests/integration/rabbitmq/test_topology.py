@@ -24,6 +24,7 @@ QUEUES = {
     "writeback.commands": {**INTAKE, "x-single-active-consumer": True},
     "writeback.rejected": {"x-queue-type": "quorum"},
 }
+OUR_EXCHANGES = {"behavior", "writeback.commands", "writeback.outcomes", "writeback.rejected"}
 
 
 def test_the_topology_is_the_contracts_and_preparing_again_changes_nothing(
@@ -54,10 +55,39 @@ def test_the_topology_is_the_contracts_and_preparing_again_changes_nothing(
     }
 
 
-def test_a_queue_with_other_arguments_is_told_by_name(amqp_url: str, witness: BlockingChannel) -> None:
+def test_verifying_names_all_that_is_missing_and_makes_nothing(amqp_url: str, rabbitmq: Server) -> None:
+    vhost = vhost_of(amqp_url)
+    with pytest.raises(ConfigurationError) as caught:
+        RabbitMQ(amqp_url).verify()
+    text = str(caught.value)
+    for name in (*QUEUES, "behavior", "writeback.outcomes"):
+        assert name in text
+    assert "\n" not in text
+    assert rabbitmq.api("GET", f"queues/{vhost}") == []
+    assert OUR_EXCHANGES.isdisjoint(one["name"] for one in rabbitmq.api("GET", f"exchanges/{vhost}"))
+    RabbitMQ(amqp_url).prepare()
+    RabbitMQ(amqp_url).verify()
+
+
+def test_one_queue_that_is_missing_is_told_alone_and_stays_away(
+    broker: RabbitMQ, amqp_url: str, rabbitmq: Server, witness: BlockingChannel
+) -> None:
+    witness.queue_delete("writeback.commands")
+    with pytest.raises(ConfigurationError, match=r": missing: queue writeback\.commands\. "):
+        broker.verify()
+    queues = {queue["name"] for queue in rabbitmq.api("GET", f"queues/{vhost_of(amqp_url)}")}
+    assert queues == {"writeback.events", "writeback.rejected"}
+
+
+@pytest.mark.parametrize("use", ["prepare", "verify"])
+def test_a_queue_with_other_arguments_is_told_by_name(
+    use: str, amqp_url: str, witness: BlockingChannel
+) -> None:
+    RabbitMQ(amqp_url).prepare()
+    witness.queue_delete("writeback.events")
     witness.queue_declare("writeback.events", durable=True)
     with pytest.raises(ConfigurationError, match=r"writeback\.events.*delete it") as caught:
-        RabbitMQ(amqp_url).prepare()
+        do(RabbitMQ(amqp_url), use)
     assert "\n" not in str(caught.value)
 
 
@@ -75,6 +105,7 @@ def test_a_user_who_may_not_declare_verifies_and_is_told_all_that_is_missing(
     assert "exchange behavior" not in text and str(urlsplit(modest).password) not in text
     RabbitMQ(amqp_url).prepare()
     RabbitMQ(modest).prepare()
+    RabbitMQ(modest).verify()
 
 
 def test_a_binding_that_could_not_be_made_is_told(amqp_url: str, rabbitmq: Server) -> None:
@@ -99,7 +130,7 @@ def test_a_consumer_that_may_not_read_or_finds_no_queue_is_a_configuration_error
 # connecting
 
 
-@pytest.mark.parametrize("use", ["prepare", "consumer", "publisher"])
+@pytest.mark.parametrize("use", ["prepare", "verify", "consumer", "publisher"])
 def test_a_wrong_password_or_virtual_host_is_a_configuration_error_without_the_password(
     use: str, amqp_url: str, rabbitmq: Server
 ) -> None:
@@ -115,7 +146,7 @@ def test_a_wrong_password_or_virtual_host_is_a_configuration_error_without_the_p
     assert str(parts.password) not in str(caught.value)
 
 
-@pytest.mark.parametrize("use", ["prepare", "consumer", "publisher"])
+@pytest.mark.parametrize("use", ["prepare", "verify", "consumer", "publisher"])
 def test_a_node_that_refuses_connections_is_unavailable_and_the_next_one_is_taken(
     use: str, amqp_url: str, broker: RabbitMQ
 ) -> None:
@@ -129,6 +160,8 @@ def test_a_node_that_refuses_connections_is_unavailable_and_the_next_one_is_take
 def do(broker: RabbitMQ, use: str) -> None:
     if use == "prepare":
         broker.prepare()
+    elif use == "verify":
+        broker.verify()
     elif use == "consumer":
         broker.consumer(10).close()
     else:

@@ -28,6 +28,11 @@ class EmbeddedBroker:
         inbox.open()
         inbox.close()
 
+    def verify(self) -> None:
+        """As the port says. An inbox that is not there yet is nothing missing: it is made when it is needed."""
+        if Inbox(self._home).file.exists():
+            self.prepare()
+
     def consumer(self, prefetch: int) -> EmbeddedConsumer:
         return EmbeddedConsumer(self._home, prefetch)
 

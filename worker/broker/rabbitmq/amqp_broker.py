@@ -28,6 +28,10 @@ class RabbitMQ:
         """As the port says."""
         declaring.prepare(self._address)
 
+    def verify(self) -> None:
+        """As the port says."""
+        declaring.verify(self._address)
+
     def consumer(self, prefetch: int) -> RabbitMQConsumer:
         """Connects. Raises UnavailableError; ConfigurationError where a queue is missing or may not be
         read."""

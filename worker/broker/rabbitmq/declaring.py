@@ -1,8 +1,8 @@
-"""Declares the topology, thing by thing; what this user may not declare is verified instead."""
+"""Declares the topology, thing by thing, or only looks; what this user may not declare is verified instead."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
 
@@ -17,6 +17,13 @@ from worker.broker.rabbitmq.wire import (
 )
 from worker.errors import ConfigurationError
 
+# What others dead-letter to stands first, or a message could fall through.
+_EXCHANGES = sorted(EXCHANGES, key=lambda exchange: exchange.name != REJECTED_EXCHANGE)
+_QUEUES = sorted(QUEUES, key=lambda queue: queue.exchange != REJECTED_EXCHANGE)
+
+Declare = Callable[[Channel, bool], object]
+"""Declares a thing on a channel; passively (true) it is only asked for."""
+
 
 def prepare(address: BrokerAddress) -> None:
     """Makes everything of the contract be there, as the contract says. Doing it again changes nothing.
@@ -25,9 +32,29 @@ def prepare(address: BrokerAddress) -> None:
     for). Raises ConfigurationError (naming what has other arguments, or all that is missing),
     UnavailableError.
     """
+    if missing := _over(address, lambda declaration: declaration.missing()):
+        raise ConfigurationError(
+            f"{address}: missing, and its user may not make it: {'; '.join(missing)}. "
+            "Start the program once as a user with configure, write and read permission, or have it made"
+        )
+
+
+def verify(address: BrokerAddress) -> None:
+    """Looks whether every exchange and queue of the contract is there, and makes none (a binding can't be asked for).
+
+    Raises ConfigurationError (naming what has other arguments, or all that is missing), UnavailableError.
+    """
+    if absent := _over(address, lambda declaration: declaration.absent()):
+        raise ConfigurationError(
+            f"{address}: missing: {'; '.join(absent)}. `writeback run` makes them where its user may; "
+            "else have them made"
+        )
+
+
+def _over(address: BrokerAddress, look: Callable[[_Declaration], list[str]]) -> list[str]:
     wire = open_wire(address, "topology")
     try:
-        missing = _Declaration(wire).missing()
+        return look(_Declaration(wire))
     except PreconditionFailed as error:
         raise ConfigurationError(
             f"{address}: something is there with other arguments than this program needs "
@@ -37,11 +64,6 @@ def prepare(address: BrokerAddress) -> None:
         fail(error, address)
     finally:
         wire.hang_up()
-    if missing:
-        raise ConfigurationError(
-            f"{address}: missing, and its user may not make it: {'; '.join(missing)}. "
-            "Start the program once as a user with configure, write and read permission, or have it made"
-        )
 
 
 class _Declaration:
@@ -54,18 +76,25 @@ class _Declaration:
 
     def missing(self) -> list[str]:
         """What is not there and could not be made, in words."""
-        # What others dead-letter to stands first, or a message could fall through.
-        queues = sorted(QUEUES, key=lambda queue: queue.exchange != REJECTED_EXCHANGE)
-        for exchange in sorted(EXCHANGES, key=lambda exchange: exchange.name != REJECTED_EXCHANGE):
-            self._declare(f"exchange {exchange.name}", _exchange(exchange))
-        for queue in queues:
-            self._declare(f"queue {queue.name}", _queue(queue))
-        for queue in queues:
+        for thing, declare in _things():
+            self._declare(thing, declare)
+        for queue in _QUEUES:
             for pattern in queue.patterns:
                 self._bind(queue, pattern)
         return list(self._missing.values())
 
-    def _declare(self, thing: str, declare: Callable[[Channel, bool], object]) -> None:
+    def absent(self) -> list[str]:
+        """What is not there, in words; nothing is made."""
+        return [thing for thing, declare in _things() if not self._is_there(declare)]
+
+    def _is_there(self, declare: Declare) -> bool:
+        if not self._try(lambda channel: declare(channel, True)):
+            return False
+        # Asking compares no arguments; declaring what is there does, and changes nothing.
+        self._try(lambda channel: declare(channel, False))
+        return True
+
+    def _declare(self, thing: str, declare: Declare) -> None:
         was_there = self._try(lambda channel: declare(channel, True))
         if self._try(lambda channel: declare(channel, False)):
             if not was_there:
@@ -96,13 +125,21 @@ class _Declaration:
         return True
 
 
-def _exchange(exchange: Exchange) -> Callable[[Channel, bool], object]:
+def _things() -> Iterator[tuple[str, Declare]]:
+    """Every exchange and queue, in words and as it is declared, in the order of declaration."""
+    for exchange in _EXCHANGES:
+        yield f"exchange {exchange.name}", _exchange(exchange)
+    for queue in _QUEUES:
+        yield f"queue {queue.name}", _queue(queue)
+
+
+def _exchange(exchange: Exchange) -> Declare:
     return lambda channel, passive: channel.exchange_declare(
         exchange.name, exchange.type, passive=passive, durable=True, auto_delete=False
     )
 
 
-def _queue(queue: Queue) -> Callable[[Channel, bool], object]:
+def _queue(queue: Queue) -> Declare:
     return lambda channel, passive: channel.queue_declare(
         queue.name,
         passive=passive,

@@ -56,7 +56,7 @@ def _broker(program: Program) -> Finding:
     name, home = program.broker.name, program.settings.home
     if program.settings.broker_url is None and not Inbox(home).file.exists():
         return _tried("broker", name, lambda: _can_be_made(home), _NOT_BEGUN)
-    return _tried("broker", name, program.broker.prepare, "its queues and exchanges are there")
+    return _tried("broker", name, program.broker.verify, "its queues and exchanges are there")
 
 
 def _database(program: Program) -> Finding:
