@@ -117,27 +117,46 @@ def judge(
     """Judges one entry. `line` is the row's number in the file if it goes out. Where the definition collapses,
     `behind` is the tardy that goes before it, and `unplaced` why its day or period is not known."""
     in_sis = delivered if delivered is not None and delivered.action != "void" else None
-    if candidate.version < candidate.head_version:
-        return Ends("superseded", f"version {candidate.head_version} replaced it")
-    if in_sis is not None and in_sis.version >= candidate.version:
-        return Ends("superseded", "this version or a later one has been delivered")
-    if candidate.document is None and not candidate.voided:
-        return Ends("cancelled", "its data has been purged")
+    over = _over(candidate, in_sis)
+    if over is not None:
+        return over
     there = None if in_sis is None or in_sis.seen_to else in_sis
     gone = why_gone(route, candidate, references, there)
     if gone is None and (never := never_sent(candidate, references)) is not None:
         if there is None or not _sent_before_its_code_changed(there, references):
             return Ends("not_required", never)
         gone = never
-    if gone is None:
-        if there is None:
-            if behind is not None:
-                return Ends("collapsed", f"only the earliest goes out, and that is tardy {behind}")
-            if unplaced is not None:
-                return unplaced
-        return _row(definition, candidate, references, in_sis, line)
+    if gone is not None:
+        return _gone(definition, candidate, references, in_sis, line, gone)
+    if there is None and behind is not None:
+        return Ends("collapsed", f"only the earliest goes out, and that is tardy {behind}")
+    if there is None and unplaced is not None:
+        return unplaced
+    return _row(definition, candidate, references, in_sis, line)
+
+
+def _over(candidate: Candidate, in_sis: Delivered | None) -> Ends | None:
+    """What ends a version whatever it says."""
+    if candidate.version < candidate.head_version:
+        return Ends("superseded", f"version {candidate.head_version} replaced it")
+    if in_sis is not None and in_sis.version >= candidate.version:
+        return Ends("superseded", "this version or a later one has been delivered")
+    if candidate.document is None and not candidate.voided:
+        return Ends("cancelled", "its data has been purged")
+    return None
+
+
+def _gone(
+    definition: Definition,
+    candidate: Candidate,
+    references: References,
+    in_sis: Delivered | None,
+    line: int,
+    why: str,
+) -> Verdict:
+    """It does not belong in the SIS: what is there is taken back."""
     if in_sis is None:
-        return Ends("cancelled", gone)
+        return Ends("cancelled", why)
     if in_sis.seen_to:
         return Ends("cancelled", "a person has seen to its void in the SIS")
     return _void(definition, candidate, references, in_sis, line)

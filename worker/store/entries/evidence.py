@@ -59,6 +59,9 @@ class _Version:
         return None if self.document is None else stored_instant(self.document["occurred_at"])
 
 
+_NOTHING = _Version(None)
+
+
 class Layouts:
     """Whether a revision has the columns of the definition under judgement; each is read once."""
 
@@ -80,73 +83,91 @@ class Layouts:
         return other.fields == self._definition.fields
 
 
+class _Known:
+    """What is known of some tardies: heads, versions, the row last delivered, voids that a person has seen to."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        definition: Definition,
+        tardy_ids: Sequence[str],
+        states: Sequence[str] = ("delivered",),
+    ) -> None:
+        self._heads = _heads(connection, definition.district_id, tardy_ids)
+        self._sent = _last_delivered(connection, definition, tardy_ids, states)
+        self._seen_to = _voids_seen_to(connection, definition, sorted(self._sent))
+        self._versions = _versions(connection, definition.district_id, tardy_ids)
+        self._of_tardy: dict[str, list[_Version]] = defaultdict(list)
+        for (tardy_id, _), version in self._versions.items():
+            self._of_tardy[tardy_id].append(version)
+
+    def _version(self, tardy_id: str, version: int) -> _Version:
+        return self._versions.get((tardy_id, version), _NOTHING)
+
+    def candidate(self, row: RowMapping) -> Candidate:
+        """The entry as it is to be judged. Raises what reading its document raises."""
+        version, head = self._version(row["tardy_id"], row["version"]), self._heads[row["tardy_id"]]
+        return Candidate(
+            row["tardy_id"],
+            row["version"],
+            head["version"],
+            head["voided"],
+            version.document,
+            version.occurred_at,
+            received_at=version.received_at or head["first_received_at"],
+            first_received_at=head["first_received_at"],
+            released=row["released"],
+            told_at=_told_at(version, head, self._of_tardy[row["tardy_id"]]),
+        )
+
+    def delivered(self, tardy_id: str, layouts: Layouts) -> Delivered | None:
+        """What the SIS has of it. Raises what reading its document raises."""
+        row = self._sent.get(tardy_id)
+        if row is None:
+            return None
+        version = self._version(tardy_id, row["version"])
+        return Delivered(
+            row["version"],
+            row["action"],
+            json.loads(row["row_values"]) if row["row_values"] is not None else None,
+            layouts.same(row["revision"]),
+            version.document,
+            version.occurred_at,
+            self._seen_to.get(tardy_id, 0) > row["version"],
+        )
+
+
 def with_tardies(
     connection: Connection, definition: Definition, page: Sequence[RowMapping], layouts: Layouts
 ) -> list[Unsealed]:
-    tardy_ids = sorted({row["tardy_id"] for row in page})
-    heads = _heads(connection, definition.district_id, tardy_ids)
-    sent = _last_delivered(connection, definition, tardy_ids)
-    seen = _voids_seen_to(connection, definition, sorted(sent))
-    versions = _versions(connection, definition.district_id, tardy_ids)
-    of_tardy: dict[str, list[_Version]] = defaultdict(list)
-    for (tardy_id, _), version in versions.items():
-        of_tardy[tardy_id].append(version)
-    nothing = _Version(None)
-    found = []
-    for row in page:
-        try:
-            reached(Step.ENTRY_READ, row["tardy_id"])
-            version = versions.get((row["tardy_id"], row["version"]), nothing)
-            candidate = _candidate(row, heads[row["tardy_id"]], version, of_tardy[row["tardy_id"]])
-            before = sent.get(row["tardy_id"])
-            delivered = None
-            if before is not None:
-                seen_to = seen.get(row["tardy_id"], 0) > before["version"]
-                as_sent = versions.get((row["tardy_id"], before["version"]), nothing)
-                delivered = _delivered(before, as_sent, layouts, seen_to=seen_to)
-        except UnreadableError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the page's other entries are judged
-            found.append(Unsealed(row, _unread(row), None, broken(error, row)))
-        else:
-            found.append(Unsealed(row, candidate, delivered))
-    return found
+    """The entries, each with all that it is judged by. Raises UnreadableError."""
+    known = _Known(connection, definition, sorted({row["tardy_id"] for row in page}))
+    return [_read(row, known, layouts) for row in page]
+
+
+def _read(row: RowMapping, known: _Known, layouts: Layouts) -> Unsealed:
+    try:
+        reached(Step.ENTRY_READ, row["tardy_id"])
+        return Unsealed(row, known.candidate(row), known.delivered(row["tardy_id"], layouts))
+    except UnreadableError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the page's other entries are judged
+        return Unsealed(row, _unread(row), None, broken(error, row))
 
 
 def sent_of(
     connection: Connection, definition: Definition, tardy_id: str, *, states: Sequence[str] = ("delivered",)
 ) -> Delivered | None:
     """What the SIS has of one tardy by this export; with `sealed` among the states, what its open run brings it."""
-    row = _last_delivered(connection, definition, [tardy_id], states).get(tardy_id)
-    if row is None:
-        return None
-    version = _versions(connection, definition.district_id, [tardy_id]).get((tardy_id, row["version"]))
-    seen_to = _voids_seen_to(connection, definition, [tardy_id]).get(tardy_id, 0) > row["version"]
-    layouts = Layouts(connection, definition)
-    return _delivered(row, version or _Version(None), layouts, seen_to=seen_to)
+    return _Known(connection, definition, [tardy_id], states).delivered(
+        tardy_id, Layouts(connection, definition)
+    )
 
 
 def broken(error: Exception, entry: RowMapping) -> Waits:
     """What becomes of an entry over which the program met an error of its own."""
     which = {name: entry[name] for name in ("export_id", "district_id", "tardy_id", "version")}
     return Waits("defect", defects.told(defects.noted("judge", error, **which)))
-
-
-def _candidate(
-    row: RowMapping, head: RowMapping, version: _Version, versions: Sequence[_Version]
-) -> Candidate:
-    return Candidate(
-        row["tardy_id"],
-        row["version"],
-        head["version"],
-        head["voided"],
-        version.document,
-        version.occurred_at,
-        received_at=version.received_at or head["first_received_at"],
-        first_received_at=head["first_received_at"],
-        released=row["released"],
-        told_at=_told_at(version, head, versions),
-    )
 
 
 def _told_at(version: _Version, head: RowMapping, versions: Sequence[_Version]) -> datetime | None:
@@ -229,15 +250,3 @@ def _voids_seen_to(
         .group_by(c.tardy_id)
     )
     return {row[0]: row[1] for row in rows}
-
-
-def _delivered(row: RowMapping, version: _Version, layouts: Layouts, *, seen_to: bool) -> Delivered:
-    return Delivered(
-        row["version"],
-        row["action"],
-        json.loads(row["row_values"]) if row["row_values"] is not None else None,
-        layouts.same(row["revision"]),
-        version.document,
-        version.occurred_at,
-        seen_to,
-    )
