@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
@@ -147,7 +146,7 @@ class Balance:
     matching: int = 0
     former: int = 0
     others: int = 0
-    states: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(ENTRY_STATES, 0)))
+    states: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ENTRY_STATES, 0))
 
     @property
     def expected(self) -> int:

@@ -144,7 +144,7 @@ def _day(export: Export, row: Row[Any], zone: Zone | None) -> date | None:
 
 
 def _count(account: Account, row: Row[Any], *, matches: bool) -> None:
-    account.states[row.state] += 1
+    account.states[row.state] = account.states.get(row.state, 0) + 1
     if row.version != row.head or row.ordinal > 0:
         account.others += 1
     elif not matches:
