@@ -166,6 +166,26 @@ def test_a_mapping_alone_makes_no_correction_of_what_was_delivered(program: Step
     assert program.states() == {"delivered": 2, "superseded": 1}
 
 
+@pytest.mark.parametrize("told", ["published", "mapped"])
+def test_a_correction_that_changed_nothing_goes_once_its_new_code_is_told_to_be_another(
+    program: SteppedProgram, told: str
+) -> None:
+    """The tardy itself has changed, from one code to another, which read the same until then."""
+    by_default = {"field": "behavior.external_reference_code", "default": "T"}
+    program.receive(code("T"))
+    defined(program, codes=["TARDY", "LATE"], fields=[FIELDS[0], by_default, FIELDS[3]])
+    program.receive(tardy("a"))
+    assert sent(program) == ["a,T,add"]
+    program.receive(tardy("a", 2, behavior_code="LATE"))
+    assert sent(program) == []
+    assert program.states() == {"delivered": 1, "ignored": 1}
+    if told == "published":
+        program.receive(code("L", name="LATE"))
+    else:
+        say(program, "map", "LATE", external_reference_code="L")
+    assert sent(program) == ["a,L,change"]
+
+
 def test_one_that_is_not_required_holds_no_other_of_its_day_back(program: SteppedProgram) -> None:
     program.receive(code("T"), code("L", name="LATE"))
     defined(program, collapse="per_day")

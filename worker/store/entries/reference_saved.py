@@ -17,7 +17,7 @@ from worker.store.database.tables import reference_versions
 from worker.store.entries.backfill import backfill_school
 from worker.store.entries.collapsing import wake_schools
 from worker.store.entries.contest import rekey_schools
-from worker.store.entries.rejudging import Code, rejudge_held, wake_not_required
+from worker.store.entries.rejudging import Code, rejudge_held, wake_codes
 
 
 def save_references(connection: Connection, items: Sequence[ReferenceItem], now: datetime) -> list[str]:
@@ -46,7 +46,7 @@ def save_references(connection: Connection, items: Sequence[ReferenceItem], now:
         rejudge_held(connection, district_id)
         rekey_schools(connection, district_id, schools[district_id], now)
         wake_schools(connection, district_id, schools[district_id])
-        wake_not_required(connection, district_id, sorted(codes[district_id]))
+        wake_codes(connection, district_id, sorted(codes[district_id]))
     return results
 
 

@@ -34,22 +34,28 @@ def rejudge_held(connection: Connection, district_id: str) -> None:
 
 
 def rejudge_codes(connection: Connection, district_id: str, codes: Collection[Code]) -> int:
-    """Has what of these codes waits, is collapsed or not required judged again: another word on them is in force.
+    """Has what of these codes waits or has ended, undelivered, judged again: another word on them is in force.
     Returns how many entries."""
+    waits = entries.c.state.in_(UNSEALED)
     found = 0
     for code in codes:
         bears = (*_of_active(district_id), _bears(code), has_data())
-        waits, ended = entries.c.state.in_(UNSEALED), entries.c.state.in_(("collapsed", "not_required"))
         found += connection.execute(update(entries).where(*bears, waits).values(judged=False)).rowcount
-        found += connection.execute(update(entries).where(*bears, ended).values(**JUDGED_AGAIN)).rowcount
-    return found
+    return found + _wake(connection, district_id, codes, ("collapsed", "ignored", "not_required"))
 
 
-def wake_not_required(connection: Connection, district_id: str, codes: Collection[Code]) -> None:
-    """The behavior system has described these codes anew: has what is not required of them judged again."""
+def wake_codes(connection: Connection, district_id: str, codes: Collection[Code]) -> None:
+    """The behavior system has described these codes anew: has what of them is not required, or ignored because its row
+    read the same, judged again."""
+    _wake(connection, district_id, codes, ("ignored", "not_required"))
+
+
+def _wake(connection: Connection, district_id: str, codes: Collection[Code], states: Collection[str]) -> int:
+    found = 0
     for code in codes:
-        asleep = (*_of_active(district_id), entries.c.state == "not_required")
-        connection.execute(update(entries).where(*asleep, _bears(code), has_data()).values(**JUDGED_AGAIN))
+        asleep = (*_of_active(district_id), entries.c.state.in_(states), _bears(code), has_data())
+        found += connection.execute(update(entries).where(*asleep).values(**JUDGED_AGAIN)).rowcount
+    return found
 
 
 def rejudge_definition(connection: Connection, export_id: str) -> None:
