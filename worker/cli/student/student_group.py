@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.printing.output import json_option, yes_option
-from worker.cli.session import WORD, with_database
+from worker.cli.printing.output import (
+    confirm,
+    counted,
+    emit_facts,
+    emit_object,
+    json_option,
+    spinning,
+    yes_option,
+)
+from worker.cli.session import WORD, who, with_database
+from worker.errors import WritebackError
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
@@ -38,9 +47,10 @@ def export(program: Program, wanted: str, local: bool, district: str | None) -> 
     (column, value)), decisions (at, who, decision, reason, export_id, version)), parked (parked_id, code, queue,
     reason, body).
     """
-    from worker.cli.student.student_exported import export_student
+    from worker.views.student_data import student_data
 
-    export_student(program, wanted, local=local, district=district)
+    operator = program.broker.operator()
+    emit_object(student_data(program.database, operator, wanted, local=local, district=district))
 
 
 @student.command()
@@ -68,6 +78,26 @@ def erase(
 
     JSON: tardies, versions, rows, cancelled, parked, left, queued, out_of_reach.
     """
-    from worker.cli.student.student_erased import erase_student
+    from worker.actions.students import erase_student, find_erasure
 
-    erase_student(program, wanted, reason, local=local, district=district, yes=yes, as_json=as_json)
+    erasure = find_erasure(program.database, wanted, reason, local=local, district=district)
+    tardies = counted(erasure.tardies, "tardy", "tardies")
+    confirm(f"Erase all that is held about this student ({tardies}) for good?", yes=yes)
+    with spinning("erasing"):
+        erased = erase_student(
+            program.database,
+            program.broker.operator(),
+            erasure,
+            inbox=program.settings.home / "inbox.sqlite3" if program.settings.broker_url is None else None,
+            who=who(),
+            reason=reason,
+            now=program.clock(),
+        )
+    if as_json:
+        emit_object(erased.shape)
+    else:
+        emit_facts(erased.facts)
+    if erased.left:
+        raise WritebackError(
+            f"{counted(erased.left, 'thing')} of the student's came in meanwhile: give the same command again"
+        )

@@ -1,22 +1,23 @@
-"""`writeback student export`, and finding a student by an id."""
+"""All that is held about one student, and finding a student by an id."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, RowMapping
 
-from worker.bootstrap import Program
-from worker.cli.printing.output import emit_object, instant
-from worker.cli.student.student_parked import About, parked_about
+from worker.broker.ports import Operator
 from worker.core.definition import as_far_as_known
 from worker.errors import RefusedError
 from worker.store.audit.auditing import snapshot
 from worker.store.catalogue.exports_in_force import load_document
+from worker.store.database.engine import Database
 from worker.store.entries.decisions import of_tardy
+from worker.store.retention.emptying import Emptied
 from worker.store.retention.erasing import (
     NamingVersion,
     Student,
@@ -26,8 +27,47 @@ from worker.store.retention.erasing import (
     students_of,
     versions_about,
 )
+from worker.views.student_parked import About, parked_about
+from worker.views.words import counted, instant
 
+OUT_OF_REACH = (
+    "files that the SIS has collected",
+    "backups of the database and of the broker",
+    "what the publisher sends anew",
+)
 _DEFAULT_DISTRICT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erase came to. `left` is what still names the student, `queued` how many messages wait to be read."""
+
+    tardies: int
+    emptied: Emptied
+    parked: int
+    left: int
+    queued: int
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        emptied = {name: getattr(self.emptied, name) for name in ("versions", "rows", "cancelled")}
+        after = {"parked": self.parked, "left": self.left, "queued": self.queued}
+        return {"tardies": self.tardies} | emptied | after | {"out_of_reach": list(OUT_OF_REACH)}
+
+    @property
+    def facts(self) -> list[tuple[str, object]]:
+        """Name and value, for a person; the value None where there is none."""
+        waits = f"{counted(self.queued, 'message')}: what of them names the student will come in"
+        return [
+            ("tardies", self.tardies),
+            ("versions", f"{self.emptied.versions} emptied"),
+            ("rows", f"{self.emptied.rows} emptied"),
+            ("waiting", f"{self.emptied.cancelled} cancelled"),
+            ("parked", f"{counted(self.parked, 'message')} dropped"),
+            ("left", self.left),
+            ("in the queue", waits if self.queued else None),
+            ("out of reach", "; ".join(OUT_OF_REACH)),
+        ]
 
 
 def find_student(connection: Connection, wanted: str, *, local: bool, district: str | None) -> Student:
@@ -55,20 +95,22 @@ def about_student(student: Student, versions: Sequence[NamingVersion]) -> About:
     return About(student.district_id, student.student_id, ids | tardy_ids, known_names(versions), tardy_ids)
 
 
-def export_student(program: Program, wanted: str, *, local: bool, district: str | None) -> None:
-    """Prints all that is held. Raises RefusedError, UnavailableError (of the broker, too)."""
-    with snapshot(program.database) as connection:
+def student_data(
+    database: Database, operator: Operator, wanted: str, *, local: bool, district: str | None
+) -> dict[str, Any]:
+    """All that is held, as JSON. Raises RefusedError, UnavailableError (of the broker, too)."""
+    with snapshot(database) as connection:
         student = find_student(connection, wanted, local=local, district=district)
         versions = versions_about(connection, student)
         tardies = _tardies(connection, versions)
-    parked = parked_about(program.broker.operator(), about_student(student, versions))
+    parked = parked_about(operator, about_student(student, versions))
     names = ("parked_id", "code", "queue", "reason")
     messages = [
         {name: getattr(one, name) for name in names} | {"body": one.body.decode("utf-8", "backslashreplace")}
         for one in parked
     ]
     about = {"student_id": student.student_id, "district_id": student.district_id}
-    emit_object(about | {"tardies": tardies, "parked": messages})
+    return about | {"tardies": tardies, "parked": messages}
 
 
 def _tardies(connection: Connection, versions: Sequence[NamingVersion]) -> list[dict[str, Any]]:

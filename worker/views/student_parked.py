@@ -1,4 +1,4 @@
-"""Parked messages that name a student: found by what can be read of them, dropped where that is asked for."""
+"""Parked messages that name a student: found by what can be read of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.broker.ports import Operator, Parked
-from worker.errors import RefusedError
 
 _ALL = 1_000_000
-_TRIES = 3  # somebody else may replay or drop one meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +29,6 @@ class About:
 def parked_about(operator: Operator, about: About) -> list[Parked]:
     """The parked messages about the student. Raises UnavailableError."""
     return [one for one in operator.rejected(_ALL) if is_about(one.body, about)]
-
-
-def drop_parked(operator: Operator, about: About) -> int:
-    """Deletes them; returns how many there were. Raises UnavailableError."""
-    dropped = 0
-    for last in range(_TRIES, 0, -1):
-        found = parked_about(operator, about)
-        if not found:
-            break
-        try:
-            dropped += operator.drop([one.parked_id for one in found])
-        except RefusedError:
-            if last == 1:
-                raise
-    return dropped
 
 
 def is_about(body: bytes, about: About) -> bool:
