@@ -67,6 +67,7 @@ class Step(StrEnum):
     task."""
 
     EVENT_READ = "event.read"
+    ODDITIES = "oddities"
     ENTRY_READ = "entry.read"
     ENTRY_JUDGED = "entry.judged"
     ROW_RENDERED = "row.rendered"

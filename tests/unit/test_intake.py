@@ -9,9 +9,11 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from tests.builders import bell_schedule, outgoing, tardy
+from tests.integration.setting_aside import broken, fails
 from tests.program import SteppedProgram
 from worker.broker.by_url import open_broker
 from worker.broker.ports import EVENTS_QUEUE, Delivery, Rejection
+from worker.failpoints import Step
 from worker.intake.consumer import Intake
 from worker.intake.storing import DELIVERY_LIMIT
 
@@ -88,3 +90,13 @@ def test_a_bell_schedule_with_a_period_of_more_than_six_hours_is_taken_and_asked
     assert [entry["odd"] for entry in logs if "odd" in entry] == [
         "period 1 lasts 12 h 50 min, from 08:00 to 20:50; is 08:50 meant?"
     ]
+
+
+def test_a_bell_schedule_that_is_stored_is_acknowledged_though_nothing_could_be_told_of_it(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    program = SteppedProgram(sqlite_url, tmp_path)
+    with broken(fails(Step.ODDITIES)), capture_logs() as logs:
+        found = handled(program, tmp_path, Delivery(EVENTS_QUEUE, outgoing(bell_schedule()).body, "bells"))
+    assert found.acknowledged == [["bells"]]
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["an error of the program"]

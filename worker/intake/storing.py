@@ -17,11 +17,12 @@ import structlog
 
 from schemas.messages.events import ReferenceItem, TardyVersion
 from schemas.rejections import RejectedError
+from worker import defects
 from worker.broker.ports import Delivery, Rejection
 from worker.clock import Clock
 from worker.core.bells import oddities, parse_bell_schedule
 from worker.errors import RowError, UnavailableError
-from worker.failpoints import Arrow, reached
+from worker.failpoints import Arrow, Step, reached
 from worker.instruments import Instruments
 from worker.intake.admission import event_in
 from worker.intake.finishing import Link
@@ -219,9 +220,18 @@ def _is_suspicious(delivery: Delivery) -> bool:
 
 
 def _tell_oddities(items: Sequence[ReferenceItem], results: Sequence[str]) -> None:
-    """What of a new bell schedule is most likely not meant goes to the log: its publisher gets no answer."""
+    """What of a new bell schedule is most likely not meant goes to the log: its publisher gets no answer. It is stored
+    by now, so a defect in telling is nobody's setback."""
     for item, result in zip(items, results, strict=True):
         if result == "new" and item.kind == "bell_schedule":
-            for odd in oddities(parse_bell_schedule(orjson.loads(item.document))):
-                named = {"district": item.district_id, "school": item.school_id, "schedule": item.item_id}
-                log.warning("a bell schedule is most likely not as it is meant", odd=odd, **named)
+            try:
+                _tell_oddities_of(item)
+            except Exception as error:  # noqa: BLE001 - it is noted, and the message acknowledged
+                defects.noted("store", error)
+
+
+def _tell_oddities_of(item: ReferenceItem) -> None:
+    reached(Step.ODDITIES, item.item_id)
+    for odd in oddities(parse_bell_schedule(orjson.loads(item.document))):
+        named = {"district": item.district_id, "school": item.school_id, "schedule": item.item_id}
+        log.warning("a bell schedule is most likely not as it is meant", odd=odd, **named)
