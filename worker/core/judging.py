@@ -92,16 +92,6 @@ class Ends:
 
 Verdict = Ready | Waits | Ends
 
-BY_POLICY = frozenset({"correction", "closed", "too-old", "ahead"})
-"""Codes of what a person may release: it could be written, but the definition does not let it go by itself."""
-
-_BY_HAND = {"void": "remove it in the SIS", "change": "correct it in the SIS"}
-
-
-def by_hand(action: str | None, *, tells_action: bool) -> str | None:
-    """What a person does in the SIS about a row that the file cannot tell of; None: it can."""
-    return None if tells_action else _BY_HAND.get(action or "")
-
 
 def judge(
     definition: Definition,

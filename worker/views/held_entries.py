@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from worker.core.definition import as_far_as_known
-from worker.core.judging import BY_POLICY, by_hand
+from worker.core.remedies import Remedy, by_hand, remedy
 from worker.store.database.engine import Database
 from worker.store.definitions import definitions
 from worker.store.queries import listing
@@ -33,15 +33,16 @@ class HeldEntry:
     @property
     def releasable(self) -> bool:
         """Whether `release` would let it go: of a change or void the file must have a column to say so."""
-        return not self._by_hand and (self.row["state"] == "refused" or self._by_policy)
+        if self.row["state"] == "refused":
+            return by_hand(self.row["action"], tells_action=self.tells_action) is None
+        return self._remedy == "release"
 
     @property
     def goes(self) -> str:
         """When it goes, in words."""
         if self.releasable:
             return "when released"
-        policy = self._by_policy and self._by_hand
-        never = policy or self.row["action"] == "void" or self.row["reason_code"] == "purged"
+        never = self._remedy in ("by-hand", "dismiss") or self.row["action"] == "void"
         return "never: dismiss it" if never else "once put right"
 
     @property
@@ -55,12 +56,8 @@ class HeldEntry:
         return (self.row["reason_code"] or "").startswith(_REFERENCE_DATA)
 
     @property
-    def _by_policy(self) -> bool:
-        return self.row["reason_code"] in BY_POLICY
-
-    @property
-    def _by_hand(self) -> bool:
-        return by_hand(self.row["action"], tells_action=self.tells_action) is not None
+    def _remedy(self) -> Remedy:
+        return remedy(self.row["reason_code"], self.row["action"], tells_action=self.tells_action)
 
     @property
     def shape(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import RowMapping
 
-from worker.core.judging import BY_POLICY, by_hand
+from worker.core.remedies import by_hand, remedy
 from worker.store.queries.tracing import ExportTrace, Trace
 from worker.views.held_entries import entry_id
 from worker.views.leaving import leaves, run_stands
@@ -92,15 +92,16 @@ def _why_ended(one: ExportTrace, entry: RowMapping) -> str:
 def _what_frees(one: ExportTrace, entry: RowMapping) -> str:
     """What has to happen before a held entry goes."""
     dismiss = f"`writeback held dismiss {entry_id(entry)}`"
-    if entry["reason_code"] == "purged":
+    tells_action = one.export.definition.tells_action
+    frees = remedy(entry["reason_code"], entry["action"], tells_action=tells_action)
+    if frees == "dismiss":
         return f"it can only be dismissed: {dismiss}"
-    if entry["reason_code"] not in BY_POLICY:
-        mapped = " (`writeback codes map` can)" if (entry["reason_code"] or "").startswith("code-") else ""
-        return f"it goes by itself once that is put right{mapped}"
-    instead = by_hand(entry["action"], tells_action=one.export.definition.tells_action)
-    if instead is not None:
-        return f"{instead}, then {dismiss}"
-    return f"`writeback held release {entry_id(entry)}` sends it, {dismiss} does not"
+    if frees == "release":
+        return f"`writeback held release {entry_id(entry)}` sends it, {dismiss} does not"
+    if frees == "by-hand":
+        return f"{by_hand(entry['action'], tells_action=tells_action)}, then {dismiss}"
+    mapped = " (`writeback codes map` can)" if frees == "map" else ""
+    return f"it goes by itself once that is put right{mapped}"
 
 
 def overtaken(newest: int, versions: Sequence[RowMapping]) -> list[int]:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from worker.cli.printing.output import counted, when
-from worker.core.judging import BY_POLICY
+from worker.core.remedies import Remedy, remedy
 from worker.store.queries.day import Account
 
 _DECIDE = "`writeback held release` sends, `writeback held dismiss` ends it (`writeback held list --entries`)"
 _PUT_RIGHT = "put it right in the behavior system, and it goes by itself"
 _MAP = "put it right in the behavior system or by `writeback codes map`, and it goes by itself"
-_MAPPABLE = ("code-unknown", "code-reference-missing")
+_TO_DO: Mapping[Remedy, str] = {"map": _MAP, "put-right": _PUT_RIGHT}
 
 
 def what_to_do(code: str) -> str:
     """What a person does about entries held for this reason."""
-    if code in _MAPPABLE:
-        return _MAP
-    return _DECIDE if code in BY_POLICY or code == "purged" else _PUT_RIGHT
+    return _TO_DO.get(remedy(code, None, tells_action=True), _DECIDE)
 
 
 def leaves(account: Account) -> str | None:
