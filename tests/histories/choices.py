@@ -10,34 +10,55 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from tests.builders import bell_schedule, code, definition, school
+from tests.builders import bell_schedule, code, school, school_day
+from tests.histories.documents import document, export_id
 from tests.histories.sis import Fault
 from worker.failpoints import Arrow
 
 Reference = tuple[str, dict[str, Any]]
 
-EXPORTS = {"e0": "default", "e1": "default", "e2": "other"}
 DISTRICTS = ("default", "other")
 SCHOOLS = {"A": "America/Chicago", "B": "Asia/Tokyo", "C": "Pacific/Honolulu"}
 CODES = ("TARDY", "LATE")
-FIRST_DAYS = (None, "2026-10-04", "2026-10-05", "2026-10-05", "2026-10-06")
 # Around the first days: the dates differ from zone to zone.
 INSTANTS = (
     "2026-10-04T23:30:00-05:00",
     "2026-10-05T00:30:00-05:00",
     "2026-10-05T08:07:00-05:00",
-    "2026-10-06T12:10:00-05:00",  # no more than an hour ahead of the first moment: it would wait for a person
+    "2026-10-06T12:10:00-05:00",  # no more than an hour ahead of the first moment
+    "2026-10-06T12:10:00-05:00",
+    "2026-10-06T23:10:00-05:00",  # more than that: it waits for a person
 )
-LAYOUTS: tuple[tuple[str, ...], ...] = (
-    ("tardy_id", "comment", "action"),
-    ("tardy_id", "comment"),
-    ("tardy_id", "version", "comment", "action"),
-    ("tardy_id", "comment", "row_number", "action"),
-    ("tardy_id", "date", "time", "student.local_id"),
-    ("tardy_id", "behavior.external_reference_code", "school.sis_id", "action"),
-    ("tardy_id", "period.external_reference_code", "version", "action"),
-    ("tardy_id", "period.external_reference_code", "school.sis_id", "action"),
+# Around the bells, quotes, delimiters, encodings and widths there are.
+COMMENTS = (
+    "x",
+    "y",
+    "x",
+    "y",
+    "",
+    'she said "late", twice',
+    "a;b|c\td",
+    "cafe\u0301 two",
+    "\u03a9",
+    "one\r\ntwo",
 )
+STUDENTS: tuple[dict[str, str], ...] = (
+    {"id": "s0", "local_id": "L-0", "grade": "9", "first_name": "Ada", "last_name": "o'neil-byron"},
+    {"id": "s1", "local_id": "L-1", "grade": "10", "state_id": "0012"},
+    {"id": "s2", "local_id": "L-2"},
+)
+SAID: dict[str, tuple[Any, ...]] = {
+    "school_id": tuple(sorted(SCHOOLS)),
+    "behavior_code": CODES,
+    "occurred_at": INSTANTS,
+    "comment": COMMENTS,
+    "student": STUDENTS,
+    "period": (None, None, "1", "2", "9"),
+    "minutes_late": (None, 0, 7),
+    "recorded_at": (None, "2026-10-06T13:00:00Z"),
+    "staff": (None, {"id": "st-1", "name": "Grace H."}),
+    "attributes": (None, {"bus": "12", "miles": 1.5}, {"bus": True}),
+}
 PASSING: tuple[dict[str, float], ...] = (
     {"seconds": 6},
     {"seconds": 6},
@@ -52,7 +73,8 @@ PASSING: tuple[dict[str, float], ...] = (
 )
 COMMANDS = (
     *("save again", "save again", "delete", "pause", "resume", "resume", "resume"),
-    *("retry", "resend", "abandon", "abandon unsent"),
+    *("retry", "resend", "abandon", "abandon unsent", "approve", "approve"),
+    *("release", "release", "dismiss", "dismiss", "undo"),
 )
 
 _IN_TRANSACTION = {arrow for arrow in Arrow if arrow.value.endswith("before-commit")}
@@ -101,11 +123,6 @@ class Disturbance:
     meanwhile: Meanwhile
 
 
-def export_id(luck: Random) -> str:
-    """One of the exports."""
-    return luck.choice(("e0", "e0", "e1", "e2"))
-
-
 def some_exports(luck: Random) -> set[str]:
     """One or more of them."""
     return {export_id(luck) for _ in range(luck.randint(1, 3))}
@@ -118,73 +135,21 @@ def batch(luck: Random) -> list[Change]:
 
 def change(luck: Random) -> Change:
     """A new tardy, or what has become of one."""
-    possible = {
-        "school_id": sorted(SCHOOLS),
-        "behavior_code": CODES,
-        "occurred_at": INSTANTS,
-        "comment": "xy",
-    }
-    changed = luck.sample(sorted(possible), luck.choice((0, 1, 1, 2, 4)))
+    changed = luck.sample(sorted(SAID), luck.choice((0, 1, 1, 2, 4)))
     return Change(
         luck.choice(("default", "default", "default", "other")),
         luck.choice(("t0", "t1", "t2", "t3", "t4")),
         luck.choice(("next", "next", "next", "late", "void", "void-whole", "again")),
-        {name: luck.choice(possible[name]) for name in changed},
+        {name: luck.choice(SAID[name]) for name in changed},
     )
 
 
-def document(luck: Random, chosen: str = "") -> dict[str, Any]:
-    """A definition of one of the exports, or of this one."""
-    chosen = chosen or export_id(luck)
-    corrections = luck.choice(("hold", "send", "send", "ignore"))
-    layout = luck.choice(LAYOUTS)
-    if corrections == "send" and "action" not in layout:
-        layout = (*layout, "action")
-    first_day = luck.choice(FIRST_DAYS)
-    whole = definition(
-        chosen,
-        district_id=EXPORTS[chosen],
-        schools=luck.choice(("all", "all", ["A"], ["A", "B"], ["B", "C"])),
-        codes=luck.choice(("all", "all", "all", ["TARDY"])),
-        schedule=_schedule(luck),
-        destination={"type": "directory", "path": luck.choice(("inbox", "inbox", "other"))},
-        file=_file(luck),
-        fields=[_column(name) for name in layout],
-        corrections=corrections,
-        backfill_from=first_day,
-    )
-    return {name: value for name, value in whole.items() if value is not None}
-
-
-def _column(name: str) -> dict[str, Any]:
-    return {"field": name, "required": True} if name == "school.sis_id" else {"field": name}
-
-
-def _schedule(luck: Random) -> dict[str, Any]:
-    frequency = luck.choice(("manual", "continuous", "daily"))
-    options: dict[str, dict[str, Any]] = {
-        "manual": {},
-        "continuous": {"linger_seconds": 5, "max_rows": luck.choice((1, 2, 100))},
-        "daily": {"at": ["10:30", "15:10"]},
-    }
-    zone = luck.choice(("America/Chicago", "America/Chicago", "Asia/Tokyo"))
-    return {"frequency": frequency, "time_zone": zone} | options[frequency]
-
-
-def _file(luck: Random) -> dict[str, Any]:
-    return {
-        "format": "csv",
-        "name": luck.choice(("{export}_{sequence:04d}.csv", "{export}_{sequence:04d}.csv", "{export}.csv")),
-        "header": False,
-        "line_ending": "lf",
-        "if_exists": luck.choice(("wait", "wait", "replace")),
-        "when_empty": luck.choice(("skip", "skip", "skip", "send")),
-    }
-
-
-def school_data(school_id: str, zone: str | None = None, sis: str | None = "12") -> Reference:
+def school_data(
+    school_id: str, zone: str | None = None, sis: str | None = "12", year_starts: str | None = None
+) -> Reference:
     """A school in its own zone, or in another."""
-    return "school", school(school_id, zone=zone or SCHOOLS[school_id], sis=sis)["data"]
+    data = school(school_id, zone=zone or SCHOOLS[school_id], sis=sis)["data"]
+    return "school", data | ({"school_year_starts": year_starts} if year_starts else {})
 
 
 def code_data(name: str, school_id: str | None = None, reference: str | None = "T") -> Reference:
@@ -192,28 +157,54 @@ def code_data(name: str, school_id: str | None = None, reference: str | None = "
     return "behavior_code", code(reference, name=name, school_id=school_id)["data"]
 
 
-def bells_data(school_id: str, reference: str | None = "P") -> Reference:
-    """A bell schedule for every day; `reference` None: nobody has mapped its periods."""
+def bells_data(school_id: str, reference: str | None = "P", name: str = "regular", **days: Any) -> Reference:
+    """A bell schedule, of these days or else of every day, with gaps; `reference` None: nobody has mapped its
+    periods."""
     periods = [
         {"name": name, "external_reference_code": reference and reference + name, "start": start, "end": end}
-        for name, start, end in (("1", "00:00", "09:00"), ("2", "09:00", "23:59"))
+        for name, start, end in (("1", "00:00", "08:00"), ("2", "08:30", "12:10"), ("3", "12:30", "24:00"))
     ]
-    return "bell_schedule", bell_schedule(school_id=school_id, periods=periods)["data"]
+    fields = {"bell_schedule_id": name, "default": not days, "periods": periods, **days}
+    return "bell_schedule", bell_schedule(school_id=school_id, **fields)["data"]
+
+
+SPECIAL_DAYS: tuple[dict[str, Any], ...] = (
+    {"weekdays": ["mon"]},
+    {"weekdays": ["wed", "thu", "fri", "sat", "sun"]},
+    {"dates": ["2026-10-05", "2026-10-06"]},
+    {"default": True, "grades": ["9", "10"]},
+    {"default": True, "effective_from": "2026-10-06"},  # beside the regular one: no period can be told
+    {"weekdays": ["tue"], "effective_until": "2026-10-05"},
+    {"weekdays": ["mon", "tue"], "effective_from": "2026-10-06", "grades": ["9"]},
+)
+DAYS = ("2026-10-05", "2026-10-06", "2026-10-07")
+
+
+def day_data(school_id: str, day: str, *, in_session: bool) -> Reference:
+    """A day on which a school is in session, or out."""
+    return "school_day", school_day(day, in_session, school_id)["data"]
 
 
 def reference(luck: Random) -> Reference:
-    """A school, a code or a bell schedule, mapped or not."""
+    """A school, a code, a bell schedule or a school day, mapped or not."""
     school_id = luck.choice(sorted(SCHOOLS))
-    match luck.choice(("school", "school", "code", "bells")):
+    match luck.choice(("school", "school", "code", "bells", "special", "day")):
         case "school":
             zone = luck.choice((None, None, "America/Chicago", "Asia/Tokyo"))
-            return school_data(school_id, zone, luck.choice(("12", "12", None)))
+            starts = luck.choice((None, None, "01-01", "10-06"))
+            return school_data(school_id, zone, luck.choice(("12", "12", None)), starts)
         case "code":
             return code_data(
                 luck.choice(CODES), luck.choice((None, None, "A")), luck.choice(("T", "T", "U", None))
             )
-        case _:
+        case "bells":
             return bells_data(school_id, luck.choice(("P", "P", None)))
+        case "special":
+            return bells_data(
+                school_id, luck.choice(("S", "S", None)), "special", **luck.choice(SPECIAL_DAYS)
+            )
+        case _:
+            return day_data(school_id, luck.choice(DAYS), in_session=luck.random() < 0.3)
 
 
 def word(luck: Random) -> Word:
@@ -228,6 +219,7 @@ def everything_mapped() -> Iterator[Reference]:
     for school_id in SCHOOLS:
         yield school_data(school_id)
         yield bells_data(school_id)
+        yield bells_data(school_id, "S", "special", default=False)
     for name in CODES:
         yield code_data(name)
         yield code_data(name, "A")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import RowMapping
 
-from tests.histories.expected import is_never_sent, row_of, same, says_the_same
+from tests.histories.cells import Row
+from tests.histories.expected import group_of, is_never_sent, row_of, same, says_the_same
 from tests.histories.invariants import Facts
 from tests.histories.payload import Holding, Payloads
+from tests.histories.policies import is_late, lets_go
 from tests.histories.record import Export, Record, Version
 
 
@@ -32,39 +34,97 @@ class Ending:
         entries = self._facts.of_tardy.get((export.export_id, head.key), [])
         entry = entries[-1] if entries else None
         about = f"{export.export_id}: version {head.number} of {head.key}: {_shown(entry)}"
-        if holding is None:
-            assert not stays, f"{about}; it belongs and the SIS has nothing of it"
-            self._check_unsent(head, entry, about)
+        if holding is None and stays:
+            self._check_absent(export, head, entry, about)
+        elif holding is None:
+            self._check_unsent(export, head, entry, about)
         elif holding.version < head.number:
             assert entry is not None and entry["version"] == head.number, f"{about}; older rows went"
-            if stays and is_never_sent(self._record, head, self._record.moment):
+            if entry["state"] == "dismissed":
+                assert self._said(export, head) == "dismiss", f"{about}; nobody said so"
+            elif stays and is_never_sent(self._record, head, self._record.moment):
                 assert entry["state"] in ("not_required", "ignored"), f"{about}; its code is never sent"
             else:
                 self._check_correction(export, head, holding, entry, about, stays=stays)
 
-    def _check_unsent(self, head: Version, entry: RowMapping | None, about: str) -> None:
+    def _said(self, export: Export, head: Version) -> str | None:
+        """What a person has decided last about the newest version."""
+        said = self._record.decided(export.export_id, head.key, head.number, self._record.moment)
+        return said[-1] if said else None
+
+    def _check_absent(self, export: Export, head: Version, entry: RowMapping | None, about: str) -> None:
+        """It belongs, and the SIS has nothing of it: it waits for a person or for what nobody will say any more, or
+        another one of its day or period went."""
+        assert entry is not None and entry["version"] == head.number, f"{about}; it belongs and was not taken"
+        match entry["state"]:
+            case "dismissed":
+                assert self._said(export, head) == "dismiss", f"{about}; nobody said so"
+            case "held":
+                assert self._is_held(export, head, entry), f"{about}; nothing holds it"
+            case "collapsed":
+                assert self._is_behind(export, head), f"{about}; none of its day or period went"
+            case _:
+                raise AssertionError(f"{about}; it belongs and the SIS has nothing of it")
+
+    def _is_held(self, export: Export, head: Version, entry: RowMapping) -> bool:
+        record, revision, moment = self._record, export.now, self._record.moment
+        if entry["reason_code"] in ("closed", "too-old", "ahead"):
+            return is_late(record, revision, head, moment, None) is not False
+        if entry["reason_code"] == "correction":
+            return self._payloads.is_seen_to(export.export_id, head.key)
+        collapses = revision.document.get("collapse", "none") != "none"
+        if collapses and group_of(record, revision, head, moment) is None:
+            return True
+        return row_of(record, revision, head, moment, "add", 1) is None
+
+    def _is_behind(self, export: Export, head: Version) -> bool:
+        """Whether the SIS has another of its day or period, by what was known at some time since it was saved or
+        came: bells and zones saved long after a day move nobody's place."""
+        record, revision = self._record, export.now
+        for moment in range(record.moment, 0, -1):
+            mine = group_of(record, revision, head, moment)
+            theirs = self._payloads.groups(export.export_id, export.district, revision, moment)
+            if mine is not None and mine in theirs.values():
+                return True
+        return False
+
+    def _check_unsent(self, export: Export, head: Version, entry: RowMapping | None, about: str) -> None:
         if entry is not None and entry["state"] == "not_required":
             assert is_never_sent(self._record, head, self._record.moment), f"{about}; its code is sent"
+        elif entry is not None and entry["state"] == "dismissed":
+            assert self._said(export, head) == "dismiss", f"{about}; nobody said so"
         else:
             assert entry is None or entry["state"] in ("cancelled", "delivered"), about
 
     def _check_correction(
         self, export: Export, head: Version, holding: Holding, entry: RowMapping, about: str, *, stays: bool
     ) -> None:
-        policy = export.now.document.get("corrections", "hold")
-        if policy == "ignore":
-            assert entry["state"] == "ignored", f"{about}; corrections are ignored"
-        elif entry["state"] == "ignored":
-            assert self._was_the_same(export, head, holding), f"{about}; it reads otherwise than what went"
-        else:
-            wanted = ("held", "correction")
-            assert policy == "hold", f"{about}; corrections are sent, stays={stays}"
-            assert (entry["state"], entry["reason_code"]) == wanted, f"{about}; corrections are held"
-            given = self._record.tardies[head.key][holding.version]
-            owed = (
-                head.voided or not stays or not self._says_the_same(export, head, given, self._record.moment)
-            )
-            assert owed, f"{about}; the tardy itself has changed nothing in its row"
+        if entry["state"] == "ignored":
+            is_ignored = export.now.document.get("corrections", "hold") == "ignore"
+            assert is_ignored or self._was_the_same(export, head, holding), f"{about}; it reads otherwise"
+            return
+        assert entry["state"] == "held", f"{about}; corrections go, or are held; stays={stays}"
+        assert self._holds_a_correction(export, head, holding, entry, stays=stays), (
+            f"{about}; nothing holds it"
+        )
+        given = self._record.tardies[head.key][holding.version]
+        owed = head.voided or not stays or not self._says_the_same(export, head, given, self._record.moment)
+        assert owed, f"{about}; the tardy itself has changed nothing in its row"
+
+    def _holds_a_correction(
+        self, export: Export, head: Version, holding: Holding, entry: RowMapping, *, stays: bool
+    ) -> bool:
+        record, revision, moment = self._record, export.now, self._record.moment
+        action = "change" if stays else "void"
+        released = self._said(export, head) == "release"
+        if entry["reason_code"] == "correction":
+            return not lets_go(revision.document, action, released=released)
+        if entry["reason_code"] in ("closed", "ahead"):
+            given = record.tardies[head.key][holding.version]
+            return is_late(record, revision, head, moment, given) is not False
+        if stays:
+            return row_of(record, revision, head, moment, action, 1) is None
+        return self._payloads.void_row(head.key, holding, revision, moment, 1) is None
 
     def _was_the_same(self, export: Export, head: Version, holding: Holding) -> bool:
         """Whether the newest version read like the row that went, at a moment since it was known or saved."""
@@ -75,9 +135,9 @@ class Ending:
             if self._says_the_same(export, head, given, moment):
                 return True
             row = row_of(self._record, revision, head, moment, "change", 1)
-            before: list[str] | None = holding.row
+            before: Row | None = holding.row
             if holding.revision.document["fields"] != revision.document["fields"]:
-                before = row_of(self._record, revision, given, moment, "add", 1)
+                before = row_of(self._record, revision, given, moment, "change", 0)
             if row is not None and before is not None and same(revision, before, row):
                 return True
         return False

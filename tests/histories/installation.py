@@ -47,13 +47,14 @@ class Arrival:
     """A file that got its final name. `sealed_after`: the last moment that its rows must know of."""
 
     export_id: str
+    district: str
     run_id: str
     revision: int
     name: str
     sequence: int
     resent: bool
     rows: tuple[Sent, ...]
-    lines: tuple[str, ...]
+    content: bytes
     moment: int
     sealed_after: int
     sha256: str
@@ -282,13 +283,14 @@ class Installation(SteppedProgram):
         self.arrivals.append(
             Arrival(
                 run["export_id"],
+                self.record.exports[run["export_id"]].district,
                 run["run_id"],
                 run["revision"],
                 path.name,
                 run["sequence"],
                 run["resend_of"] is not None,
                 tuple(Sent((row[0], row[1]), row[2], row[3]) for row in rows),
-                tuple(path.read_text().splitlines()),
+                path.read_bytes(),
                 self.record.moment,
                 self.record.since(self._started + first - 2 * LEASE),
                 hashlib.sha256(path.read_bytes()).hexdigest(),

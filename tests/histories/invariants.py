@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping, Table, select
 
 from tests.histories.expected import belongs
 from tests.histories.installation import Arrival, Installation
+from tests.histories.policies import is_blackout, is_day_off
 from tests.histories.record import Export, Key, Version
 from worker.store.database import tables
 from worker.store.database.tables import UNSEALED
 
-_STATES = {"buffered", "held", "sealed", "delivered", "cancelled", "superseded", "ignored", "not_required"}
+_STATES = {
+    "buffered",
+    "held",
+    "sealed",
+    "delivered",
+    "cancelled",
+    "superseded",
+    "ignored",
+    "not_required",
+} | {
+    "collapsed",
+    "dismissed",
+}
 _NOT_DUE = ("cancelled", "superseded")  # states in which nothing is going to be sent
 EntryKey = tuple[str, Key, int, int]
 
@@ -31,6 +45,7 @@ class Facts:
             c = tables.entries.c
             self.entries = every(tables.entries, c.export_id, c.tardy_id, c.version, c.ordinal)
             self.runs = every(tables.runs, tables.runs.c.sequence)
+            self.requests = every(tables.run_requests, tables.run_requests.c.request_id)
             self.versions = {
                 ((row["district_id"], row["tardy_id"]), row["version"])
                 for row in every(tables.tardy_versions, tables.tardy_versions.c.version)
@@ -61,6 +76,7 @@ class Invariants:
         self.disowned: set[str] = set()  # runs that a person gave up, having seen that they had not arrived
         self._delivered: set[EntryKey] = set()
         self._explained: set[tuple[str, Key]] = set()
+        self._requests_seen = 0
 
     def check(self) -> Facts:
         """Raises AssertionError naming what does not add up."""
@@ -70,6 +86,9 @@ class Invariants:
         self._check_entries(facts)
         for run in facts.runs:
             self._check_run(facts, run)
+        for request in facts.requests[self._requests_seen :]:
+            self._check_request(request)
+        self._requests_seen = len(facts.requests)
         self._check_arrivals(facts)
         for export in self._program.record.exports.values():
             self._check_export(facts, export)
@@ -103,6 +122,29 @@ class Invariants:
             f"{export_id} never took version {version.number} of {key}"
         )
         self._explained.add((export_id, key))
+
+    # what goes by itself
+
+    def _check_request(self, request: RowMapping) -> None:
+        """Nothing is asked for by itself in a blackout, nor for a day on which every school is out."""
+        if request["trigger"] == "run_now" or request["state"] == "skipped":
+            return
+        export = self._program.record.exports[request["export_id"]]
+        since, until = self._program.record.since(request["requested_at"]), self._program.record.moment
+        assert any(self._sends(export, request, moment) for moment in range(since, until + 1)), (
+            f"{export.export_id} sends by itself: {dict(request)}"
+        )
+
+    def _sends(self, export: Export, request: RowMapping, moment: int) -> bool:
+        revision = export.at(max(moment, export.revisions[0].since))
+        zone = ZoneInfo(revision.document["schedule"]["time_zone"])
+        # Clocks of the database's machine and of the program's may differ.
+        now = request["requested_at"] + (self._program.now - self._program.time)
+        today = now.astimezone(zone).date()
+        day = today if request["due_at"] is None else request["due_at"].astimezone(zone).date()
+        if is_blackout(revision.document, today) or is_blackout(revision.document, day):
+            return False
+        return not is_day_off(self._program.record, revision, export.district, day, moment)
 
     # runs and files
 
@@ -175,5 +217,11 @@ class Invariants:
 
 
 def _in_sis(mine: Sequence[RowMapping]) -> RowMapping | None:
-    delivered = [entry for entry in mine if entry["state"] == "delivered"]
-    return delivered[-1] if delivered and delivered[-1]["action"] != "void" else None
+    """What the SIS was given last, unless it was taken back, or a person says that it is no longer there."""
+    found = None
+    for entry in mine:
+        if entry["action"] == "void" and entry["state"] in ("delivered", "dismissed"):
+            found = None
+        elif entry["state"] == "delivered":
+            found = entry
+    return found

@@ -33,7 +33,7 @@ class Post:
     def put(self, message: Mapping[str, Any], *, redelivered: bool = False) -> None:
         """A publisher's message comes in (or comes again)."""
         self._tag += 1
-        is_command = message["type"].startswith(("export.", "code."))
+        is_command = message["type"].startswith(("export.", "code.", "run.", "entry."))
         body = json.dumps(message).encode()
         queue = COMMANDS_QUEUE if is_command else EVENTS_QUEUE
         delivery = Delivery(queue, body, self._tag, delivery_count=int(redelivered))

@@ -13,12 +13,13 @@ Key = tuple[str, str]  # (district, tardy)
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One published version of a tardy; `data` None: it says no more than that the tardy is void."""
+    """One published version of a tardy; `data` None: it is void. `told_at`: the time that its message told, if any."""
 
     key: Key
     number: int
     data: Mapping[str, Any] | None
     since: int
+    told_at: datetime | None = None
 
     @property
     def voided(self) -> bool:
@@ -65,7 +66,11 @@ class Record:
     def __init__(self, now: datetime) -> None:
         self.times = [now]  # when each moment was
         self.tardies: dict[Key, dict[int, Version]] = {}
+        self.heard: dict[Key, dict[int, tuple[datetime, datetime]]] = {}
+        """By tardy and version: the earliest and the latest that the program's clock can have shown as it came."""
         self.exports: dict[str, Export] = {}
+        self.approved: set[str] = set()  # runs
+        self._decisions: dict[tuple[str, Key, int], list[tuple[int, str]]] = {}
         self._references: dict[tuple[str, ...], list[tuple[int, int, Mapping[str, Any]]]] = {}
 
     @property
@@ -77,15 +82,41 @@ class Record:
         """The last moment that was over at a time."""
         return max((moment for moment, at in enumerate(self.times) if at <= time), default=0)
 
-    def publish(self, key: Key, number: int, data: Mapping[str, Any] | None, now: datetime) -> None:
-        """A version was published and its message acknowledged."""
+    def publish(
+        self,
+        key: Key,
+        number: int,
+        data: Mapping[str, Any] | None,
+        now: datetime,
+        *,
+        told_at: datetime | None,
+        clock: datetime,
+    ) -> None:
+        """A version is published at `now`, `clock` by the program's own, and its message will be acknowledged."""
         self.times.append(now)
-        self.tardies.setdefault(key, {})[number] = Version(key, number, data, self.moment)
+        self.tardies.setdefault(key, {})[number] = Version(key, number, data, self.moment, told_at)
+        self.heard.setdefault(key, {})[number] = (clock, clock)
+
+    def hear(self, key: Key, number: int, clock: datetime) -> None:
+        """By then the program has taken that version in."""
+        earliest, latest = self.heard[key][number]
+        if earliest == latest:
+            self.heard[key][number] = (earliest, clock)
+
+    def decide(self, export_id: str, key: Key, number: int, decision: str, now: datetime) -> None:
+        """A person has released or dismissed that version in an export, or taken a dismissal back."""
+        self.times.append(now)
+        self._decisions.setdefault((export_id, key, number), []).append((self.moment, decision))
+
+    def decided(self, export_id: str, key: Key, number: int, moment: int) -> list[str]:
+        """What people had decided about it by a moment, in order."""
+        known = self._decisions.get((export_id, key, number), [])
+        return [decision for since, decision in known if since <= moment]
 
     def refer(self, kind: str, district: str, data: Mapping[str, Any], now: datetime) -> None:
         """Reference data was published and its message acknowledged."""
         self.times.append(now)
-        item = data.get("code") or data.get("bell_schedule_id") or ""
+        item = data.get("code") or data.get("bell_schedule_id") or data.get("date") or ""
         name = (kind, district, data.get("school_id") or "", item)
         self._references.setdefault(name, []).append((data["version"], self.moment, data))
 
@@ -129,3 +160,9 @@ class Record:
         saved = self._references.get((kind, district, school, item), [])
         known = [(version, data) for version, since, data in saved if since <= moment]
         return max(known, key=lambda one: one[0])[1] if known else None
+
+    def references(self, moment: int, kind: str, district: str, school: str | None = None) -> list[Any]:
+        """The documents of a kind in force at a moment, of one school or of all."""
+        places = [name for name in self._references if name[:2] == (kind, district)]
+        found = [self.reference(moment, *name) for name in places if school in (None, name[2])]
+        return [document for document in found if document is not None]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from tests.histories import choices
+from tests.histories import choices, documents
+from tests.histories.documents import EXPORTS, document
 from tests.histories.sis import Crashed
 from tests.histories.world import World
 
@@ -16,9 +17,9 @@ def begin(world: World, luck: Random) -> None:
     """No history begins with nothing."""
     if luck.random() < 0.5:
         world.refer("default", *choices.everything_mapped())
-    for export_id in choices.EXPORTS:
+    for export_id in EXPORTS:
         if export_id == "e0" or luck.random() < 0.6:
-            world.define(choices.document(luck, export_id))
+            world.define(document(luck, export_id))
     world.publish(choices.batch(luck))
 
 
@@ -39,30 +40,36 @@ def save(world: World, luck: Random) -> None:
     elif drawn < 0.55:
         world.say(choices.word(luck))
     else:
-        world.define(choices.document(luck), run_now=luck.random() < 0.5)
+        world.define(document(luck), run_now=luck.random() < 0.5)
 
 
 def ask(world: World, luck: Random) -> None:
     """What an administrator asks of one export."""
-    export_id, kind = choices.export_id(luck), luck.choice(choices.COMMANDS)
-    world.note(f"{kind} {export_id}")
+    asked, kind = documents.export_id(luck), luck.choice(choices.COMMANDS)
+    world.note(f"{kind} {asked}")
     match kind:
         case "save again":
-            world.define_again(export_id)
+            world.define_again(asked)
         case "delete":
-            world.delete(export_id)
+            world.delete(asked)
         case "pause" | "resume":
-            world.pause(export_id, paused=kind == "pause")
+            world.pause(asked, paused=kind == "pause")
         case "retry":
-            world.retry(export_id)
+            world.retry(asked)
         case "resend":
-            world.resend(export_id)
+            world.resend(asked)
         case "abandon" | "abandon unsent":
-            world.abandon(export_id, unsent=kind == "abandon unsent")
+            world.abandon(asked, unsent=kind == "abandon unsent")
+        case "approve":
+            world.approve(asked)
+        case "release" | "dismiss" | "undo":
+            world.decide(kind, luck)
 
 
 def work(world: World, luck: Random) -> None:
     """Runs are asked for and worked on until nothing is left to do, and the SIS may fail meanwhile."""
+    if luck.random() < 0.2:
+        world.ask_for_runs_of(luck.choice(choices.DISTRICTS), luck.choice(sorted(choices.SCHOOLS)))
     world.ask_for_runs(choices.some_exports(luck))
     if luck.random() < 0.6:
         world.fail(choices.faults(luck))

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
 from tests.builders import NOON, command, envelope, save, tardy_data
 from tests.histories import choices
 from tests.histories.choices import Change, Disturbance, Meanwhile
+from tests.histories.documents import EXPORTS
 from tests.histories.ending import Ending
 from tests.histories.installation import Installation
-from tests.histories.invariants import Facts, Invariants
+from tests.histories.invariants import Facts, Invariants, key_of
 from tests.histories.payload import Payloads
 from tests.histories.sis import Crashed, Fault
-from worker.errors import DeliveryError, RefusedError
 from worker.failpoints import Arrow
 from worker.store.audit.auditing import audit
 from worker.store.audit.findings import Scope
 from worker.store.database import instants, tables
-from worker.store.database.engine import own_catalogue
-from worker.store.runs import claims, receipts, run_rows, starting
+from worker.store.runs import run_rows
 
 
 class World:
@@ -66,6 +66,9 @@ class World:
         for message in messages * (1 + twice):
             self.program.post.put(message)
         self.program.take_in()
+        for message in messages:
+            data = message["data"]
+            self.record.hear((data["district_id"], data["tardy_id"]), data["version"], self.program.now)
 
     def redeliver(self, luck: Random) -> None:
         """The broker delivers some old messages, or all of them, once more, in another order."""
@@ -81,16 +84,28 @@ class World:
         if change.kind == "late":  # where there is none to come late, one is left out for that
             number = late if late is not None else highest + 2
         whole = [known[number].data for number in sorted(known) if known[number].data is not None]
-        before = whole[-1] if whole else tardy_data(change.tardy_id, school_id="A")
+        before = (
+            whole[-1] if whole else tardy_data(change.tardy_id, school_id="A", student=choices.STUDENTS[0])
+        )
         content = {**(before or {}), **change.changes, "version": number, "district_id": change.district}
-        return self._published(change, number, content)
+        given = {name: value for name, value in content.items() if value is not None}
+        return self._published(change, number, given)
 
     def _published(self, change: Change, number: int, content: dict[str, Any]) -> dict[str, Any]:
         is_void = change.kind.startswith("void")
         key = (change.district, change.tardy_id)
-        self.record.publish(key, number, None if is_void else content, self.program.time)
+        data = None if is_void else content
         if change.kind == "void":
             content = {name: content[name] for name in ("tardy_id", "version", "district_id", "school_id")}
+        told = content.get("occurred_at")
+        self.record.publish(
+            key,
+            number,
+            data,
+            self.program.time,
+            told_at=None if told is None else datetime.fromisoformat(told),
+            clock=self.program.now,
+        )
         kind = "voided" if is_void else "recorded" if change.kind == "again" else "amended"
         return envelope(f"tardy.{kind}", content)
 
@@ -169,6 +184,18 @@ class World:
         """Has the open run tried again, if there is one."""
         self.program.ask(command("export.retry", {"export_id": export_id}))
 
+    def ask_for_runs_of(self, district: str, school_id: str) -> None:
+        """Asks for a run of every export that names the school."""
+        exports = [one for one in self.record.exports.values() if one.active and one.district == district]
+        naming = [
+            one
+            for one in exports
+            if one.now.document["schools"] == "all" or school_id in one.now.document["schools"]
+        ]
+        place = {"district_id": district, "school_id": school_id}
+        refused = self.program.ask(command("export.run_now", place))
+        assert (refused is None) == any(not one.paused for one in naming), refused
+
     def ask_for_runs(self, export_ids: Iterable[str]) -> None:
         """Asks for runs now."""
         for export_id in sorted(export_ids):
@@ -179,38 +206,98 @@ class World:
 
     def resend(self, export_id: str) -> None:
         """A person has the bytes of the last file sent once more, where nothing speaks against it."""
-        with self.program.database.write() as connection:
-            own_catalogue(connection)
-            c = tables.runs.c
-            last = connection.execute(
-                select(tables.runs)
-                .where(c.export_id == export_id, c.state == "delivered", c.sha256.is_not(None))
-                .order_by(c.finished_at.desc())
-                .limit(1)
+        c = tables.runs.c
+        with self.program.database.read() as connection:
+            sent = select(c.run_id).where(
+                c.export_id == export_id, c.state == "delivered", c.sha256.is_not(None)
             )
-            run = last.mappings().one_or_none()
-            if run is not None and self.is_active(export_id) and not run_rows.open_run(connection, export_id):
-                starting.resend(connection, run, who="a person", reason="lost", now=self.program.clock())
+            run_id = connection.execute(sent.order_by(c.finished_at.desc()).limit(1)).scalar_one_or_none()
+            is_idle = self.is_active(export_id) and run_rows.open_run(connection, export_id) is None
+        if run_id is not None:
+            refused = self.program.ask(command("run.resend", {"run_id": run_id, "reason": "lost"}))
+            assert (refused is None) == is_idle, refused
+
+    def approve(self, export_id: str) -> None:
+        """A person lets the open run go, if it is larger than its guard."""
+        with self.program.database.read() as connection:
+            run = run_rows.open_run(connection, export_id)
+        if run is None:
+            return
+        is_guarded = run["state"] == "guarded"
+        if is_guarded:
+            self.record.approved.add(run["run_id"])
+        refused = self.program.ask(command("run.approve", {"run_id": run["run_id"], "reason": "so"}))
+        assert (refused is None) == is_guarded, refused
 
     def abandon(self, export_id: str, *, unsent: bool) -> None:
         """A person gives the open run up; `unsent`: and has seen that its file did not arrive."""
-        with self.program.database.write() as connection:
+        with self.program.database.read() as connection:
             run = run_rows.open_run(connection, export_id)
             now = instants.read_time(connection)
-            if run is None or (run["lease_until"] is not None and run["lease_until"] >= now):
-                return
-            claim = claims.take(connection, run, "a person")
+        if run is None:
+            return
+        is_busy = (
+            run["state"] == "delivering" and run["lease_until"] is not None and run["lease_until"] >= now
+        )
         self.note(f"the run is {run['state']}, attempt {run['departed_attempt']} has departed")
-        if unsent and run["departed_attempt"] is not None:
+        if unsent and run["departed_attempt"] is not None and not is_busy:
             self.claims.disowned.add(run["run_id"])
             self.payloads.disown(run["run_id"])
-        try:
-            self.program.flush.abandon(claim, who="a person", reason=None, unsent=unsent)
-        except RefusedError:
-            assert run["departed_attempt"] is not None
-        except DeliveryError as error:
-            with self.program.database.write() as connection:
-                receipts.settle_failed(connection, claim, str(error), self.program.clock())
+        asked = {"run_id": run["run_id"], "reason": "so", "not_sent": unsent}
+        refused = self.program.ask(command("run.abandon", asked))
+        assert (refused is not None) == is_busy, refused
+
+    def decide(self, decision: str, luck: Random) -> None:
+        """A person releases or dismisses one of the rows that wait, or takes a dismissal back."""
+        rows = self.decidable(decision)
+        if not rows:
+            return
+        drawn = luck.choice(rows)
+        named = [
+            row
+            for row in rows
+            if (row["export_id"], row["tardy_id"]) == (drawn["export_id"], drawn["tardy_id"])
+        ]
+        is_refused = not all(self._may_be(decision, row) for row in named)
+        self.note(f"{decision} {[dict(row) for row in named]}, to be refused: {is_refused}")
+        if not is_refused:
+            for row in named:
+                self._decided(decision, row)
+        asked = {"ids": [f"{drawn['export_id']}/{drawn['tardy_id']}"], "reason": "so"}
+        refused = self.program.ask(command(f"entry.{decision}", asked))
+        assert (refused is not None) == is_refused, refused
+
+    def decidable(self, decision: str) -> Sequence[RowMapping]:
+        """Entries about which it can be asked for: those held, or (undo) dismissed."""
+        state = "dismissed" if decision == "undo" else "held"
+        with self.program.database.read() as connection:
+            c = tables.entries.c
+            found = (
+                select(tables.entries).where(c.state == state).order_by(c.export_id, c.tardy_id, c.version)
+            )
+            return connection.execute(found).mappings().all()
+
+    def _may_be(self, decision: str, row: RowMapping) -> bool:
+        """Whether it can be done to the entry: what cannot be written is not released, an older version's dismissal
+        not taken back."""
+        if decision == "dismiss":
+            return True
+        if not self.is_active(row["export_id"]):
+            return False
+        if decision == "undo":
+            return bool(row["version"] == max(self.record.tardies[key_of(row)]))
+        tells = any(
+            column.get("field") == "action"
+            for column in self.record.exports[row["export_id"]].now.document["fields"]
+        )
+        by_policy = row["reason_code"] in ("correction", "closed", "too-old", "ahead")
+        return by_policy and (tells or row["action"] not in ("change", "void"))
+
+    def _decided(self, decision: str, row: RowMapping) -> None:
+        key = key_of(row)
+        self.record.decide(row["export_id"], key, row["version"], decision, self.program.time)
+        if row["action"] == "void" and decision != "release":
+            self.payloads.see_to(row["export_id"], key, row["version"] if decision == "dismiss" else None)
 
     # other workers, and fate
 
@@ -292,21 +379,28 @@ class World:
         sis.collect()
         for district in choices.DISTRICTS:
             self.refer(district, *choices.everything_mapped())
-        active = [export_id for export_id in choices.EXPORTS if self.is_active(export_id)]
+        active = [export_id for export_id in EXPORTS if self.is_active(export_id)]
         program.work()
-        for export_id in sorted(choices.EXPORTS.keys() - set(active)):
+        for export_id in sorted(EXPORTS.keys() - set(active)):
             self.abandon(export_id, unsent=True)  # nobody can have it tried again
         for export_id in active:
             self.pause(export_id, paused=False)
+            self.approve(export_id)
             self.retry(export_id)
         for _ in range(3):
-            program.pass_time(days=1)  # what has a schedule goes by itself
+            program.pass_time(days=8)  # what has a schedule goes by itself, whatever its weekday
             self.ask_for_runs(filter(self._is_manual, active))
-            program.work()
+            self._work_and_approve(active)
             facts = self.look()
         program.sweep_closed()  # as housekeeping does every hour
         Ending(self.record, self.payloads, facts).check()
         self._check_what_is_left(facts)
+
+    def _work_and_approve(self, export_ids: Iterable[str]) -> None:
+        self.program.work()
+        for export_id in export_ids:
+            self.approve(export_id)
+        self.program.work()
 
     def _is_manual(self, export_id: str) -> bool:
         return bool(self.record.exports[export_id].now.document["schedule"]["frequency"] == "manual")

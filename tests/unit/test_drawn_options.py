@@ -1,0 +1,98 @@
+"""The histories draw every option there is: whoever adds one is told here to have them draw it, and to say what it
+does in `tests/histories/expected.py`, `policies.py` or `invariants.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from schemas.definition.columns import FILE_FORMATS
+from schemas.definition.document import load
+from schemas.definition.export_fields import EXPORT_FIELDS
+from schemas.definition.schedule import FREQUENCIES
+from schemas.fields.objects import object_schema
+from schemas.messages.reference import SCHEMAS
+from schemas.publishing.published_files import definition_schema
+from tests.histories import choices
+from tests.histories.documents import document
+from worker.destinations.files.directory import DirectorySchema
+from worker.destinations.kinds import DESTINATIONS
+
+Path = tuple[str, ...]
+
+
+def options(schema: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every option that a JSON Schema allows with its place, and every value that it names."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from options(part, path)
+    elif isinstance(schema, dict):
+        for name, part in schema.get("properties", {}).items():
+            yield (*path, name), None
+            yield from options(part, (*path, name))
+        for value in schema.get("enum", ()):
+            if value is not None:
+                yield path, value
+        for word in ("anyOf", "oneOf", "items"):
+            yield from options(schema.get(word), path)
+
+
+def drawn(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every option that a document gives with its place, and every value."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield (*path, name), None
+            yield from drawn(part, (*path, name))
+    elif isinstance(value, list):
+        for part in value:
+            yield from drawn(part, path)
+    else:
+        yield path, value
+
+
+def missing(schemas: Iterable[Any], documents: Iterable[Any]) -> set[tuple[Path, Any]]:
+    """What is allowed and never drawn."""
+    wanted = {option for schema in schemas for option in options(schema)}
+    return wanted - {option for one in documents for option in drawn(one)}
+
+
+@pytest.fixture(scope="module")
+def definitions() -> list[dict[str, Any]]:
+    luck = Random(1)
+    return [document(luck) for _ in range(1500)]
+
+
+def test_every_option_of_a_definition_is_drawn(definitions: list[dict[str, Any]]) -> None:
+    assert missing([definition_schema()], definitions) == set()
+
+
+def test_every_option_of_the_destination_is_drawn(definitions: list[dict[str, Any]]) -> None:
+    known = {field.data_key or name for name, field in DirectorySchema().fields.items()}
+    assert known == {name for one in definitions for name in one["destination"]}
+
+
+def test_every_file_format_goes_with_every_frequency(definitions: list[dict[str, Any]]) -> None:
+    met = {(one["file"]["format"], one["schedule"]["frequency"]) for one in definitions}
+    assert met == {(format, frequency) for format in FILE_FORMATS for frequency in FREQUENCIES}
+
+
+def test_every_exportable_field_is_drawn(definitions: list[dict[str, Any]]) -> None:
+    fields = {column.get("field") for one in definitions for column in one["fields"]}
+    assert fields >= EXPORT_FIELDS.keys()
+    assert any(str(field).startswith("attributes.") for field in fields)
+
+
+def test_what_is_drawn_is_a_valid_definition(definitions: list[dict[str, Any]]) -> None:
+    for one in definitions[:200]:
+        load(one, {name: kind.schema for name, kind in DESTINATIONS.items()})
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_every_option_of_reference_data_is_drawn(kind: str) -> None:
+    luck = Random(1)
+    described = [choices.reference(luck) for _ in range(500)]
+    documents = [data | {"district_id": "default"} for drawn_kind, data in described if drawn_kind == kind]
+    assert missing([object_schema(SCHEMAS[kind])], documents) == set()
