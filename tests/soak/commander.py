@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import select
 
 from tests.acceptance.broken_messages import broken_commands
-from tests.acceptance.district import SCHOOLS
+from tests.acceptance.district import CODES, SCHOOLS, UNMAPPED, behavior_code
 from tests.builders import command, save
-from tests.soak.exports import Export, Revision, first_revision, folder_of, next_revision
+from tests.soak.exports import Export, Revision, churned, first_revision, folder_of, next_revision
 from tests.soak.journal import Journal
 from tests.soak.plan import Plan, Stage
 from tests.soak.publishing import GaveUpError, Insistent
@@ -26,7 +26,7 @@ _PAUSES = (0.5, 5.0)  # seconds from pausing or deleting an export to bringing i
 _UNSUITABLE = ("an event among the commands", "a version lower than the last", "no such school")
 
 # kind → weight
-_ACTIONS = {"run by id": 8, "run by school": 3, "save": 6, "pause": 2, "delete": 2, "broken": 2}
+_ACTIONS = {"run by id": 8, "run by school": 3, "save": 6, "pause": 2, "delete": 2, "map": 2, "broken": 2}
 
 
 class Commander:
@@ -124,12 +124,31 @@ class Commander:
             self._send("export.delete", {"export_id": export_id})
             self._ended.wait(self._rng.uniform(*_PAUSES))
             self._change(export_id)
+        elif kind == "map":
+            self._map()
         else:
             self._send_message(self._broken(), broken=True)
 
     def _change(self, export_id: str) -> None:
         self.revisions[export_id].append(next_revision(self.revisions[export_id][-1], self._rng))
         self._save(export_id, run_now=self._rng.random() < 0.3)
+
+    def _map(self) -> None:
+        """An administrator's word on a code of one school, and its end."""
+        school, code = self._rng.choice(SCHOOLS), self._rng.choice(CODES)
+        reference = behavior_code(school, code, all_mapped=True)
+        if reference is None or (school.district, code) == UNMAPPED:
+            return
+        place = {
+            "district_id": school.district,
+            "school_id": school.school_id,
+            "code": code,
+            "reason": "a soak",
+        }
+        said = churned(reference, self._rng.randrange(1_000_000))
+        self._send("code.map", {**place, "external_reference_code": said})
+        self._ended.wait(self._rng.uniform(*_PAUSES))
+        self._send("code.unmap", place)
 
     def _save(self, export_id: str, **data: Any) -> None:
         export, revision = self._exports[export_id], self.revisions[export_id][-1]

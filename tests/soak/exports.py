@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +37,8 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One definition. `needs`: columns without which a row is held; `versioned`: rows tell their version."""
+    """One definition. `needs`: columns without which a row is held; `versioned`: rows tell their version; `written`:
+    options of a csv file."""
 
     export_id: str
     district: str
@@ -48,6 +49,7 @@ class Export:
     needs: tuple[str, ...] = ()
     versioned: bool = True
     file_name: str = "{export}-{sequence:06d}.txt"
+    written: Mapping[str, str] = field(default_factory=dict)
 
     def document(self, revision: Revision, folder: Path) -> dict[str, Any]:
         """The definition as it is saved."""
@@ -59,7 +61,7 @@ class Export:
             "codes": list(revision.codes) if revision.codes else "all",
             "schedule": {**_SCHEDULES[self.run], "time_zone": "America/Denver"},
             "destination": {"type": "directory", "path": str(folder)},
-            "file": {"format": self.format, "name": self.file_name},
+            "file": {"format": self.format, "name": self.file_name, **self.written},
             "fields": [_column(title, revision) for title in self.titles(revision)],
             "corrections": self.policy,
             "backfill_from": _FIRST_DAY,
@@ -188,17 +190,21 @@ def _some(values: list[str] | tuple[str, ...], rng: random.Random) -> tuple[str,
     return None if rng.random() < 0.5 else tuple(sorted(rng.sample(values, rng.randint(1, len(values) - 1))))
 
 
+_SEMICOLONS = {"delimiter": ";", "quoting": "all", "line_ending": "lf", "encoding": "utf-8-sig"}
+_TABS = {"delimiter": "\t", "control_characters": "space"}
+
+
 def exports() -> list[Export]:
-    """Three districts; every policy, every kind of schedule, and every kind of folder."""
+    """Three districts; every policy, every kind of schedule, of folder, and of csv file."""
     return [
         Export("default-live", "default", "send", "live", "absolute"),
-        Export("north-live", "north", "send", "live", "absolute", needs=("Period",)),
+        Export("north-live", "north", "send", "live", "absolute", needs=("Period",), written=_SEMICOLONS),
         Export("south-live", "south", "send", "live", "home", "jsonl", ("Code",), versioned=False),
         Export("default-one-name", "default", "send", "live", "home", file_name="{export}.txt"),
         Export("south-disk", "south", "send", "live", "disk"),
         Export("north-minutely", "north", "hold", "minutely", "home"),
         Export("south-minutely", "south", "ignore", "minutely", "absolute", "jsonl", ("Code",)),
-        Export("default-by-hand", "default", "hold", "by hand", "home", versioned=False),
+        Export("default-by-hand", "default", "hold", "by hand", "home", versioned=False, written=_TABS),
         Export("north-by-hand", "north", "send", "by hand", "absolute", needs=("Code", "Period")),
     ]
 

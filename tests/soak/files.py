@@ -61,14 +61,15 @@ def collected(folder: Path) -> list[Collected]:
 
 def rows_of(export: Export, file: Collected) -> Iterator[Sent]:
     """The rows of a file."""
-    text = file.path.read_bytes().decode()
+    text = file.path.read_bytes().decode("utf-8-sig" if "encoding" in export.written else "utf-8")
     if export.format == "jsonl":
         for line in text.splitlines():
             row = json.loads(line)
             cells = tuple("" if cell is None else str(cell) for cell in row.values())
             yield Sent(tuple(row), cells, file.name)
         return
-    titles, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    delimiter = export.written.get("delimiter", ",")
+    titles, *rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     yield from (Sent(tuple(titles), tuple(row), file.name) for row in rows)
 
 
