@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,13 @@ from tests.builders import NOON, as_command, as_event, hidden_in, rows_in
 from worker import __version__
 from worker.actions.asked import Asked
 from worker.actions.carrying_out import Answer, carry_out
-from worker.delivery.attempt import Flush
-from worker.delivery.by_file import ByFile
-from worker.delivery.means import Means
-from worker.delivery.scheduler import Scheduler
-from worker.delivery.sweeping import Sweeping
+from worker.bootstrap import Program
 from worker.destinations.file_port import Installation
-from worker.destinations.opening import Opener
 from worker.destinations.places import Places
-from worker.instruments import Instruments
+from worker.settings import read_settings
 from worker.store.catalogue.catalogue import CatalogueCache
 from worker.store.database import migrate
-from worker.store.database.engine import Database, own_catalogue, share_catalogue
+from worker.store.database.engine import own_catalogue, share_catalogue
 from worker.store.database.tables import entries, outbox
 from worker.store.database.tables import runs as runs_table
 from worker.store.entries.buffering import buffer_tardies
@@ -35,7 +31,6 @@ from worker.store.entries.reference_saved import save_references
 from worker.store.outcome_rows import ReplyAddress
 from worker.store.runs import claims
 from worker.store.runs.claims import Claim
-from worker.store.runs.marked_places import StoredMarks
 
 
 class SteppedProgram:
@@ -47,29 +42,35 @@ class SteppedProgram:
         self.version = version
         self.now = now
         self.home = home
-        self.database = Database(database_url, self.database_clock)
-        migrate.upgrade(self.database)
         self.cache = CatalogueCache()
+        self._settings = {
+            "DATABASE_URL": database_url,
+            "WRITEBACK_LINGER_MS": "0",
+        }
         self.begin_process()
+        self.database = self.parts.database
+        migrate.upgrade(self.database)
 
-    def begin_process(self) -> None:
-        """What a process has in memory of its deliveries, new."""
-        self.instruments = Instruments()
-        self.means = Means(self.database, self.clock, self.instruments, self.version)
-        opener = Opener(self.installation, lambda name: name)
-        self.scheduler = Scheduler(self.means)
-        self.sweeping = Sweeping(self.means, opener)
-        self.flush = Flush(self.means, ByFile(self.database, opener, short_retries=1), self.sweeping)
+    def begin_process(self, **parts: Any) -> None:
+        """Has everything built as in production, as if a process had just begun; these parts are there already."""
+        settings = read_settings(self._settings | {"WRITEBACK_HOME": str(self.home)})
+        everywhere = replace(settings, destination_roots=(Path("/"),))  # no operator may say so
+        self.parts = Program(everywhere, self.clock, self.database_clock, self.version, short_retries=1)
+        for name, part in parts.items():
+            setattr(self.parts, name, part)
+        self.instruments, self.means = self.parts.instruments, self.parts.means
+        self.scheduler, self.flush = self.parts.scheduler, self.parts.flush
+        self.sweeping = self.parts.sweeping
 
     @property
     def places(self) -> Places:
-        """What this worker sees: its `home`, and every other folder of the machine."""
-        return Places(self.home, (Path("/"),))
+        """Where this worker may put files."""
+        return self.parts.places
 
     @property
     def installation(self) -> Installation:
         """What destinations are opened with."""
-        return Installation(self.places, StoredMarks(self.database, self.clock))
+        return self.parts.installation
 
     def clock(self) -> datetime:
         return self.now

@@ -13,11 +13,12 @@ from uuid import uuid4
 
 from sqlalchemy.engine import make_url
 
+from worker import __version__
 from worker.broker.by_url import open_broker
 from worker.broker.ports import Broker
 from worker.clock import Clock, system_clock
 from worker.delivery.attempt import Flush
-from worker.delivery.by_file import ByFile
+from worker.delivery.by_file import SHORT_RETRIES, ByFile
 from worker.delivery.flusher import Flusher
 from worker.delivery.housekeeping import Housekeeping
 from worker.delivery.means import Means
@@ -46,6 +47,8 @@ class Program:
     settings: Settings
     clock: Clock = system_clock
     database_clock: Clock | None = None  # stands in for the database's own; the demo's is a simulated one
+    version: str = __version__
+    short_retries: int = SHORT_RETRIES
 
     def __post_init__(self) -> None:
         load_plug_ins()
@@ -88,7 +91,7 @@ class Program:
 
     @cached_property
     def means(self) -> Means:
-        return Means(self.database, self.clock, self.instruments)
+        return Means(self.database, self.clock, self.instruments, self.version)
 
     @cached_property
     def sweeping(self) -> Sweeping:
@@ -96,7 +99,8 @@ class Program:
 
     @cached_property
     def flush(self) -> Flush:
-        return Flush(self.means, ByFile(self.database, self.opener), self.sweeping)
+        by_file = ByFile(self.database, self.opener, short_retries=self.short_retries)
+        return Flush(self.means, by_file, self.sweeping)
 
     @cached_property
     def scheduler(self) -> Scheduler:

@@ -73,8 +73,8 @@ PASSING: tuple[dict[str, float], ...] = (
 )
 COMMANDS = (
     *("save again", "save again", "delete", "pause", "resume", "resume", "resume"),
-    *("retry", "resend", "abandon", "abandon unsent", "approve", "approve"),
-    *("release", "release", "dismiss", "dismiss", "undo"),
+    *("retry", "resend", "abandon", "abandon unsent", "approve", "approve", "approve"),
+    *("release", "release", "release", "dismiss", "dismiss", "undo", "undo"),
 )
 
 _IN_TRANSACTION = {arrow for arrow in Arrow if arrow.value.endswith("before-commit")}

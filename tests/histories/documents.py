@@ -13,7 +13,7 @@ from tests.builders import definition
 from worker.destinations.kinds import DESTINATIONS
 
 EXPORTS = {"e0": "default", "e1": "default", "e2": "other"}
-_FIRST_DAYS = (None, "2026-10-04", "2026-10-05", "2026-10-05", "2026-10-06")
+_FIRST_DAYS = (None, "2026-10-04", "2026-10-04", "2026-10-05", "2026-10-06")
 _LAYOUTS: tuple[tuple[str, ...], ...] = (
     ("tardy_id", "comment", "action"),
     ("tardy_id", "comment"),
@@ -93,7 +93,7 @@ def _policies(luck: Random) -> dict[str, Any]:
         "gap": _rarely(luck, "hold", "next", "previous", one_in=2),
         "max_age_days": _rarely(luck, 0, 1, 5),
         "closes_at": _rarely(luck, "09:00", "15:30", "23:59"),
-        "guard": _rarely(luck, {"max_rows": 1}, {"max_rows": 2}, {"max_rows": 50}, one_in=4),
+        "guard": _rarely(luck, {"max_rows": 1}, {"max_rows": 2}, {"max_rows": 50}, one_in=3),
         "blackout": _rarely(
             luck,
             ["2026-10-06"],

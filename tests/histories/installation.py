@@ -22,8 +22,6 @@ from tests.program import SteppedProgram
 from worker import failpoints
 from worker.failpoints import Arrow, reached
 from worker.instruments import Instruments
-from worker.intake.consumer import Intake
-from worker.outbox.telling import Outbox
 from worker.store.database import tables
 from worker.store.runs import run_rows
 from worker.store.runs.claims import LEASE, Claim
@@ -78,6 +76,7 @@ class Installation(SteppedProgram):
             event.listen(self.database.engine, "connect", _sync_nothing)
         self.database.engine.dispose()
         self.redelivered = 0
+        self.asked: set[str] = set()  # types of commands
         self.fired: Counter[Arrow] = Counter()
 
     def begin(self, home: Path, now: datetime) -> None:
@@ -144,18 +143,8 @@ class Installation(SteppedProgram):
     def restart(self) -> None:
         """The process is gone with all it had in memory; another one starts. Its leases are still there."""
         self._count_redelivered()
-        self.begin_process()
-        self.intake = Intake(
-            self.database,
-            self.post,
-            self.clock,
-            self.instruments,
-            places=self.places,
-            worker="w",
-            batch_size=50,
-            linger=0,
-        )
-        self.outbox = Outbox(self.database, self.post, self.clock, self.instruments)
+        self.begin_process(database=self.database, broker=self.post, worker="w")
+        self.intake, self.outbox = self.parts.intake(), self.parts.outbox
         unacknowledged = (self.post.events, self.post.commands)
         self.post.events, self.post.commands = (
             [replace(delivery, delivery_count=delivery.delivery_count + 1) for delivery in queue]
@@ -218,6 +207,7 @@ class Installation(SteppedProgram):
 
     def ask(self, message: Mapping[str, Any]) -> str | None:
         """Sends a command; why it was refused, or None."""
+        self.asked.add(message["type"])
         self.post.put(message)
         self.take_in()
         c = tables.outbox.c

@@ -123,7 +123,7 @@ def go_on(world: World, luck: Random) -> None:
 STEPS: dict[Step, int] = {
     publish: 8,
     save: 3,
-    ask: 3,
+    ask: 6,
     work: 4,
     work_disturbed: 4,
     disturb: 2,

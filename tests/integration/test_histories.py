@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from schemas.topology import COMMANDS
 from tests.histories.installation import Installation
 from tests.histories.machine import Histories
 
@@ -43,3 +44,4 @@ def test_whatever_happens_nothing_is_lost_and_nothing_goes_twice(
         ),
     )
     assert program.redelivered > 0, "nothing was delivered to us twice: this tested nothing"
+    assert program.asked == {command.name for command in COMMANDS}, "what nobody asks for is not tested"

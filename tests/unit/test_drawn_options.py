@@ -14,8 +14,8 @@ from schemas.definition.document import load
 from schemas.definition.export_fields import EXPORT_FIELDS
 from schemas.definition.schedule import FREQUENCIES
 from schemas.fields.objects import object_schema
-from schemas.messages.reference import SCHEMAS
 from schemas.publishing.published_files import definition_schema
+from schemas.topology import EVENTS, EventType
 from tests.histories import choices
 from tests.histories.documents import document
 from worker.destinations.files.directory import DirectorySchema
@@ -90,9 +90,9 @@ def test_what_is_drawn_is_a_valid_definition(definitions: list[dict[str, Any]]) 
         load(one, {name: kind.schema for name, kind in DESTINATIONS.items()})
 
 
-@pytest.mark.parametrize("kind", SCHEMAS)
-def test_every_option_of_reference_data_is_drawn(kind: str) -> None:
+@pytest.mark.parametrize("type", [one for one in EVENTS if one.reference], ids=lambda one: one.name)
+def test_every_option_of_reference_data_is_drawn(type: EventType) -> None:
     luck = Random(1)
     described = [choices.reference(luck) for _ in range(500)]
-    documents = [data | {"district_id": "default"} for drawn_kind, data in described if drawn_kind == kind]
-    assert missing([object_schema(SCHEMAS[kind])], documents) == set()
+    documents = [data | {"district_id": "default"} for kind, data in described if kind == type.reference]
+    assert missing([object_schema(type.schema)], documents) == set()

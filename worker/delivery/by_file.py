@@ -23,6 +23,8 @@ from worker.store.runs import claims, numbering, run_rows
 from worker.store.runs.claims import Claim, FileFacts
 from worker.store.runs.marked_places import has_sent
 
+SHORT_RETRIES = 3
+
 log = structlog.get_logger("flush")
 
 
@@ -51,7 +53,7 @@ class ByFile:
     `short_retries`: how often an upload is tried within one attempt, a second or so apart.
     """
 
-    def __init__(self, database: Database, opener: Opener, *, short_retries: int = 3) -> None:
+    def __init__(self, database: Database, opener: Opener, *, short_retries: int = SHORT_RETRIES) -> None:
         self._database = database
         self._opener = opener
         self._short_retries = short_retries
