@@ -18,8 +18,7 @@ from worker.demo.expected import MOMENTS
 from worker.demo.messages import REPLY_QUEUE, Post
 from worker.errors import WritebackError
 from worker.settings import read_settings
-from worker.store.database.tables import consumers
-from worker.store.runs import barriers, claims, requests
+from worker.store.runs import barriers, claims
 
 _PATIENCE = 100  # looks at a queue that stays empty (about 0.1 s each) before the demo gives up
 
@@ -64,7 +63,7 @@ class Morning:
                 self._take_in(sent, consumer, publisher)
                 self._send()
                 self._tell(publisher)
-        self._leave()
+        self._intake.leave()  # a worker that is started here later must not wait for it
 
     def replies(self) -> list[dict[str, Any]]:
         """The outcomes that came to the reply queue since this was asked last."""
@@ -93,10 +92,7 @@ class Morning:
     def _run_waits_for_consumers(self) -> bool:
         """Whether a run-now still waits for what was published before it."""
         with self.program.database.read() as connection:
-            barrier = barriers.pending_barrier(connection)
-            export_ids = requests.sealable(connection, 10)
-            ready = [requests.next_request(connection, one) for one in export_ids]
-        return barrier is not None and not any(ready)
+            return barriers.any_waits(connection)
 
     def _send(self) -> None:
         """Everything that is due: sealed, delivered, settled."""
@@ -112,8 +108,3 @@ class Morning:
     def _tell(self, publisher: Publisher) -> None:
         while self.program.outbox.publish_some(publisher) or self.program.answering.send_some(publisher):
             pass
-
-    def _leave(self) -> None:
-        """The demo's consumer is gone: a worker that is started here later must not wait for it."""
-        with self.program.database.write() as connection:
-            connection.execute(consumers.delete())

@@ -70,6 +70,10 @@ class Intake:
         Raises ConfigurationError where waiting would not help.
         """
         self._loop.run(lambda: self._session(stop), stop)
+        self.leave()
+
+    def leave(self) -> None:
+        """The consumer ends in order: no run waits for it any longer."""
         self._enlisted.end()
 
     def _session(self, stop: threading.Event) -> float:

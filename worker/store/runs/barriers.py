@@ -29,6 +29,12 @@ def pending_barrier(connection: Connection) -> int | None:
     return value
 
 
+def any_waits(connection: Connection) -> bool:
+    """Whether a run waits for consumers still."""
+    waits = exists().where(run_requests.c.state == "pending", ~has_passed(connection))
+    return bool(connection.execute(select(waits)).scalar_one())
+
+
 def has_passed(connection: Connection) -> ColumnElement[bool]:
     """Of a request: it need not wait for consumers any longer. (Where none lives it waits until patience ends: one may
     be about to begin.)"""
