@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from worker.broker.ports import REJECTED_QUEUE, Broker, Operator, QueueDepth
+from schemas.topology import REJECTED_QUEUE
+from worker.broker.ports import Broker, Operator, QueueDepth
 from worker.errors import UnavailableError, WritebackError
 from worker.store.asides import Aside
 from worker.store.database.engine import Database
