@@ -12,7 +12,8 @@ from uuid import uuid4
 from schemas.messages.commands import Command
 from schemas.messages.envelope import read_envelope
 from schemas.messages.events import ReferenceItem, TardyVersion, load_event
-from worker.broker.ports import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Outgoing
+from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
+from worker.broker.ports import Outgoing
 from worker.destinations.files.marks import MARK
 from worker.destinations.files.numbers import PREFIX
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 from sqlalchemy import func, select
 
+from schemas.topology import QUEUE_NAMES
 from tests.acceptance.arrows import EXPORTS, Sis, Site, expected_rows
 from tests.acceptance.exports import apply_actions
 from tests.processes import wait_for
-from worker.broker.ports import QUEUES
 from worker.store.database.tables import (
     entries,
     outbox,
@@ -98,7 +98,7 @@ def check_commands(site: Site) -> None:
 
 def check_queues(site: Site) -> None:
     """Nothing is left in the queues but the broken message, which is parked with its reason."""
-    events, commands, _rejected = QUEUES
+    events, commands, _rejected = QUEUE_NAMES
     wait_for(lambda: site.waiting(events) == 0 == site.waiting(commands), "the queues to be empty")
     assert set(parked(site)) == {("invalid", "t-broken")}
 

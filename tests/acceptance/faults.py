@@ -13,11 +13,11 @@ from typing import Any
 
 import pika.exceptions
 
+from schemas.topology import QUEUE_NAMES
 from tests.acceptance.amqp import Client
 from tests.acceptance.load import Messages, wait_for_files
 from tests.acceptance.sis import Collector
 from tests.processes import Processes, Worker, wait_for
-from worker.broker.ports import QUEUES
 from worker.store.database.engine import Database
 
 MOST_CPU = 0.5  # processor seconds a worker may use in a second of an outage: it goes on with what it can do
@@ -39,7 +39,7 @@ class Stubborn:
     def depths(self) -> dict[str, int]:
         """How many messages are ready in each queue."""
         self._client = self._client or Client(self._url)
-        return {queue: self._client.depth(queue) for queue in QUEUES}
+        return {queue: self._client.depth(queue) for queue in QUEUE_NAMES}
 
     def delete(self, queue: str) -> None:
         """Deletes the queue, with all that is in it."""

@@ -11,6 +11,14 @@ from typing import Any
 import pika
 
 from schemas.rejections import REJECTION_CODES
+from schemas.topology import (
+    COMMANDS_EXCHANGE,
+    COMMANDS_QUEUE,
+    EVENTS_EXCHANGE,
+    EVENTS_QUEUE,
+    REJECTED_EXCHANGE,
+    REJECTED_QUEUE,
+)
 from tests.acceptance.amqp import Client
 from tests.acceptance.broken_messages import (
     ORIGINAL,
@@ -22,14 +30,6 @@ from tests.acceptance.broken_messages import (
 )
 from tests.builders import command, definition, rows_in, save, tardy
 from tests.processes import Processes, wait_for
-from worker.broker.ports import (
-    COMMANDS_EXCHANGE,
-    COMMANDS_QUEUE,
-    EVENTS_EXCHANGE,
-    EVENTS_QUEUE,
-    REJECTED_EXCHANGE,
-    REJECTED_QUEUE,
-)
 
 MOST_MEMORY = 200_000_000
 MOST_CPU = (

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import ColumnElement, func, select
 
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE, QUEUE_NAMES
 from tests.acceptance.faults import UNDER_LOAD, Stubborn, account, end, measured, start, wait_until_back
 from tests.acceptance.load import Load, continuous_exports, wait_for_files
 from tests.acceptance.sis import Collector
 from tests.builders import save, tardy
 from tests.processes import Processes, wait_for
 from tests.servers import RabbitMQ
-from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, QUEUES
 from worker.store.database.engine import Database
 from worker.store.database.tables import outbox
 
@@ -59,7 +59,7 @@ def test_under_a_memory_alarm_files_go_on_and_a_worker_can_be_stopped_and_starte
     with capsys.disabled():
         print(account(load.published, sis, report))
     assert sis.rows == Counter(load.published)
-    assert publisher.depths() == dict.fromkeys(QUEUES, 0)
+    assert publisher.depths() == dict.fromkeys(QUEUE_NAMES, 0)
     publisher.close()
 
 
@@ -98,7 +98,7 @@ def test_a_queue_deleted_under_the_workers_is_declared_again_and_consumed(
         print(account([name for name in [*load.published, "late"] if name not in gone], sis, report))
     assert sis.rows == Counter([*load.published, "late"]) - gone
     assert all(worker.logged("not consuming; trying again") <= FEW for worker in workers)
-    assert publisher.depths() == dict.fromkeys(QUEUES, 0)
+    assert publisher.depths() == dict.fromkeys(QUEUE_NAMES, 0)
     publisher.close()
     operator.close()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.topology import EVENTS_QUEUE, QUEUE_NAMES, REJECTED_QUEUE
 from tests.acceptance.amqp import Client
 from tests.acceptance.faults import Stubborn, measured
 from tests.acceptance.load import Load, continuous_exports, wait_for_files
@@ -18,7 +19,6 @@ from tests.processes import Processes, Worker, processes, wait_for
 from tests.servers import ServerError
 from tests.servers.cluster import Cluster, start_cluster
 from tests.servers.janitor import Janitor
-from worker.broker.ports import EVENTS_QUEUE, QUEUES, REJECTED_QUEUE
 from worker.store.database.engine import Database
 
 EXPORTS = 12
@@ -85,7 +85,7 @@ def test_every_tardy_is_collected_once_though_two_nodes_of_the_cluster_are_kille
             f" {duplicates:.0f} of them buffered before; " + "; ".join(report)
         )
     assert sis.rows == Counter(load.published)
-    assert publisher.depths() == dict.fromkeys(QUEUES, 0)
+    assert publisher.depths() == dict.fromkeys(QUEUE_NAMES, 0)
     publisher.close()
     client = Client(cluster.url(leader))
     # A depth may be told as 0 by a queue whose leader is slow; an empty get is true.
@@ -101,7 +101,7 @@ def lose(
     node: str, cluster: Cluster, workers: list[Worker], load: Load, sis: Collector, report: list[str]
 ) -> None:
     """Kills the node; returns once the SIS has a tardy that was published after that."""
-    queues = [queue for queue in QUEUES if cluster.leader(queue) == node]
+    queues = [queue for queue in QUEUE_NAMES if cluster.leader(queue) == node]
     before = [worker.logged("not consuming; trying again") for worker in workers]
     cluster.kill(node)
     began = time.monotonic()

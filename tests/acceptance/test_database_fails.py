@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Executable, Select, select, text
 
+from schemas.topology import QUEUE_NAMES
 from tests.acceptance.arrows import claims_end
 from tests.acceptance.faults import (
     UNDER_LOAD,
@@ -35,7 +36,6 @@ from tests.builders import command, definition, save, tardy
 from tests.processes import Processes, Worker, processes, wait_for
 from tests.servers import PostgreSQL
 from tests.servers.janitor import Janitor
-from worker.broker.ports import QUEUES
 from worker.store.database.engine import Database, own_catalogue
 from worker.store.database.tables import entries, tardies
 
@@ -83,7 +83,7 @@ def test_every_tardy_is_collected_once_though_connections_are_cut_in_the_middle_
     with capsys.disabled():
         print(account(load.published, sis, report))
     assert sis.rows == Counter(load.published)
-    assert publisher.depths() == dict.fromkeys(QUEUES, 0)
+    assert publisher.depths() == dict.fromkeys(QUEUE_NAMES, 0)
     publisher.close()
 
 
@@ -147,7 +147,7 @@ def test_a_transaction_that_loses_a_deadlock_is_done_again(
     with capsys.disabled():
         print(account([*load.published, *more], sis, report))
     assert sis.rows == Counter([*load.published, *more])
-    assert publisher.depths() == dict.fromkeys(QUEUES, 0)
+    assert publisher.depths() == dict.fromkeys(QUEUE_NAMES, 0)
     [deadlocks] = rows_of(database, _DEADLOCKS)
     assert deadlocks >= DEADLOCKS, "the victims were the program's: another's would have ended this test"
     publisher.close()

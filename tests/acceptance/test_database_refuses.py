@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.engine import URL, make_url
 
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
 from tests.acceptance.amqp import Client
 from tests.builders import command, definition, rows_in, save, tardy
 from tests.mounts import MountError, mount, own_mounts
 from tests.processes import Processes, Worker, processes, wait_for
 from tests.servers.janitor import Janitor
-from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
 from worker.store.database.engine import Database
 from worker.store.database.tables import tardies
 

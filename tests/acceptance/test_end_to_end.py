@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from schemas.topology import QUEUE_NAMES
 from tests.acceptance import district
 from tests.acceptance.amqp import CClient, Client
 from tests.acceptance.exports import Export, Wanted, apply_actions, multiset, twenty_exports
@@ -18,7 +19,6 @@ from tests.acceptance.layouts import Row
 from tests.acceptance.tardies import in_disorder, make_versions, newest
 from tests.builders import command, hidden_in, save
 from tests.processes import Processes, wait_for
-from worker.broker.ports import QUEUES
 from worker.store.database.engine import Database
 
 TARDIES = 20_000
@@ -69,7 +69,7 @@ def test_20000_tardies_over_20_definitions_are_in_the_files_exactly(
     audit = writeback.run("audit")
     assert audit.returncode == 0, audit.stdout + audit.stderr
     assert [worker.stop() for worker in workers] == [0, 0]
-    assert {queue: client.depth(queue) for queue in QUEUES} == dict.fromkeys(QUEUES, 0)
+    assert {queue: client.depth(queue) for queue in QUEUE_NAMES} == dict.fromkeys(QUEUE_NAMES, 0)
 
 
 class Commands:

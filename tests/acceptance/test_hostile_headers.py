@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from schemas.topology import EVENTS_EXCHANGE, EVENTS_QUEUE, REJECTED_QUEUE
 from tests.acceptance.amqp import Client
 from tests.acceptance.hostile import Hostile, hostile_messages
 from tests.builders import tardy
 from tests.processes import Processes, wait_for
 from worker.broker.by_url import open_broker
-from worker.broker.ports import EVENTS_EXCHANGE, EVENTS_QUEUE, REJECTED_QUEUE
 from worker.store.database.engine import Database
 from worker.store.database.tables import tardies
 

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from schemas.topology import EVENTS_QUEUE, QUEUE_NAMES
 from tests.acceptance.amqp import Client
 from tests.acceptance.load import Load, continuous_exports, wait_for_files
 from tests.acceptance.sis import Collector
 from tests.processes import Processes, Worker, wait_for
 from tests.servers import RabbitMQ
-from worker.broker.ports import EVENTS_QUEUE, QUEUES
 
 KILLS = 10
 SEED = 1848
@@ -51,7 +51,7 @@ def test_every_tardy_is_collected_once_though_one_of_two_workers_is_killed_ten_t
         wait_for(lambda: not list((home / "outbox").glob("[!.]*")), "the SIS to collect what is left")
     publisher.close()
     assert sis.rows == Counter(load.published)
-    assert {queue: client.depth(queue) for queue in QUEUES} == dict.fromkeys(QUEUES, 0)
+    assert {queue: client.depth(queue) for queue in QUEUE_NAMES} == dict.fromkeys(QUEUE_NAMES, 0)
     audit = writeback.run("audit")
     assert audit.returncode == 0, audit.stdout + audit.stderr
     redelivered = redeliveries(rabbitmq, amqp_url)

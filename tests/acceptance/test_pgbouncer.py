@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.topology import QUEUE_NAMES
 from tests.acceptance.faults import Stubborn, end, start
 from tests.acceptance.load import Load, continuous_exports, wait_for_files
 from tests.acceptance.sis import Collector
@@ -17,7 +18,6 @@ from tests.processes import processes, wait_for
 from tests.servers import PostgreSQL, ServerError
 from tests.servers.janitor import Janitor
 from tests.servers.pgbouncer import PgBouncer, start_pgbouncer
-from worker.broker.ports import QUEUES
 
 EXPORTS = 8
 CONNECTIONS = 3
@@ -67,7 +67,7 @@ def test_every_tardy_goes_once_behind_pgbouncer_and_among_hostile_defaults(
         for line in (["status"], ["audit"], ["check"], ["trace", "by-hand"], ["runs", "list"]):
             asked = writeback.run(*line)
             assert asked.returncode == 0, (line, asked.stderr)
-        assert publisher.depths() == dict.fromkeys(QUEUES, 0)
+        assert publisher.depths() == dict.fromkeys(QUEUE_NAMES, 0)
         end(workers, sis, home / "outbox")
     publisher.close()
     assert sis.rows == Counter([*load.published, "by-hand"])

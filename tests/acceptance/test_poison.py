@@ -6,10 +6,11 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from schemas.topology import REJECTED_QUEUE
 from tests.builders import outgoing, tardy
 from tests.processes import Processes, wait_for
 from worker.broker.by_url import open_broker
-from worker.broker.ports import REJECTED_QUEUE, Broker
+from worker.broker.ports import Broker
 from worker.failpoints import VARIABLE, Step
 from worker.store.database.engine import Database
 from worker.store.database.tables import tardies

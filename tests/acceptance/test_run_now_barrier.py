@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from schemas.topology import EVENTS_QUEUE
 from tests.acceptance.amqp import Client
 from tests.builders import command, definition, rows_in, save, tardy
 from tests.processes import Processes
 from tests.servers import RabbitMQ
-from worker.broker.ports import EVENTS_QUEUE
 
 ROUNDS = 20
 MOST = 400

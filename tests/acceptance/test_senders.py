@@ -14,11 +14,11 @@ import pika.exceptions
 import pytest
 from sqlalchemy import select
 
+from schemas.topology import EVENTS_EXCHANGE, REJECTED_QUEUE
 from tests.acceptance.amqp import Client
 from tests.builders import code, command, definition, envelope, save, tardy_data
 from tests.processes import Processes, wait_for
 from tests.servers import RabbitMQ as Server
-from worker.broker.ports import EVENTS_EXCHANGE, REJECTED_QUEUE
 from worker.store.database.engine import Database
 from worker.store.database.tables import definitions, tardies
 

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import text
 
+from schemas.topology import QUEUE_NAMES
 from tests.acceptance.faults import Stubborn, measured
 from tests.acceptance.load import Load, continuous_exports, wait_for_files
 from tests.acceptance.sis import Collector
 from tests.processes import Processes, Worker, wait_for
 from tests.servers import PostgreSQL, RabbitMQ
-from worker.broker.ports import QUEUES
 from worker.store.database.engine import Database
 
 EXPORTS = 48
@@ -61,7 +61,7 @@ def test_every_tardy_is_collected_once_though_both_servers_fail_and_connections_
     with capsys.disabled():
         print(f"\n{len(load.published)} tardies in {sis.files} files; " + "; ".join(report))
     assert sis.rows == Counter(load.published)
-    assert publisher.depths() == dict.fromkeys(QUEUES, 0)
+    assert publisher.depths() == dict.fromkeys(QUEUE_NAMES, 0)
     publisher.close()
 
 

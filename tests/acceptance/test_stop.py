@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from schemas.topology import EVENTS_QUEUE, QUEUE_NAMES
 from tests.acceptance.amqp import Client
 from tests.acceptance.load import Load, continuous_exports, wait_for_files
 from tests.acceptance.sis import Collector
@@ -21,7 +22,6 @@ from tests.builders import command, definition, rows_in, save, tardy
 from tests.processes import ROOT, Processes, Worker, page, processes, wait_for
 from tests.servers.boot import free_ports
 from tests.servers.janitor import Janitor
-from worker.broker.ports import EVENTS_QUEUE, QUEUES
 
 EXPORTS = 24
 STOPS = 3
@@ -47,7 +47,7 @@ def test_sigterm_under_load_ends_a_worker_in_order_and_loses_nothing(
         assert worker.stop() == 0
     publisher.close()
     assert sis.rows == Counter(load.published)
-    assert {queue: client.depth(queue) for queue in QUEUES} == dict.fromkeys(QUEUES, 0)
+    assert {queue: client.depth(queue) for queue in QUEUE_NAMES} == dict.fromkeys(QUEUE_NAMES, 0)
 
 
 def test_a_signal_that_the_kernel_gives_to_any_thread_ends_a_worker(embedded: Processes) -> None:

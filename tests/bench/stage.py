@@ -15,11 +15,11 @@ from tempfile import TemporaryDirectory
 import psycopg
 from sqlalchemy.engine import make_url
 
+from schemas.topology import EVENTS_QUEUE
 from tests.bench.load import references, the_definition
 from tests.builders import save
 from tests.program import SteppedProgram
 from tests.servers import Servers
-from worker.broker.ports import EVENTS_QUEUE
 from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import monotonic
 
-from worker.broker.ports import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Consumer, Delivery, Outgoing
+from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
+from worker.broker.ports import Consumer, Delivery, Outgoing
 
 PATIENCE = 120.0
 

@@ -10,18 +10,9 @@ from time import monotonic
 
 import pytest
 
+from schemas.topology import COMMANDS_QUEUE, EVENTS_EXCHANGE, EVENTS_QUEUE, OUTCOMES_EXCHANGE, REJECTED_QUEUE
 from tests.contract.brokers import PATIENCE, bodies, command, event, numbered, receive, receive_command
-from worker.broker.ports import (
-    COMMANDS_QUEUE,
-    EVENTS_EXCHANGE,
-    EVENTS_QUEUE,
-    OUTCOMES_EXCHANGE,
-    REJECTED_QUEUE,
-    Broker,
-    Consumer,
-    Outgoing,
-    Publisher,
-)
+from worker.broker.ports import Broker, Consumer, Outgoing, Publisher
 from worker.errors import UnavailableError
 
 _RECEIVE_AND_WAIT = """

@@ -6,17 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from schemas.topology import EVENTS_EXCHANGE, EVENTS_QUEUE, REJECTED_QUEUE
 from tests.contract.brokers import bodies, command, event, numbered, receive, receive_command
-from worker.broker.ports import (
-    EVENTS_EXCHANGE,
-    EVENTS_QUEUE,
-    REJECTED_QUEUE,
-    Broker,
-    Consumer,
-    Outgoing,
-    Publisher,
-    Rejection,
-)
+from worker.broker.ports import Broker, Consumer, Outgoing, Publisher, Rejection
 from worker.errors import RefusedError
 
 REASON = Rejection("invalid", "minutes_late: a whole number is needed")

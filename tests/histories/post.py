@@ -6,16 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from worker.broker.ports import (
-    COMMANDS_QUEUE,
-    EVENTS_QUEUE,
-    Consumer,
-    Delivery,
-    Operator,
-    Outgoing,
-    Publisher,
-    Rejection,
-)
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE
+from worker.broker.ports import Consumer, Delivery, Operator, Outgoing, Publisher, Rejection
 
 
 class Post:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import structlog
 
+from schemas.topology import COMMANDS_QUEUE
 from tests.builders import command, definition, outgoing, save
 from tests.program import SteppedProgram
 from worker.broker.by_url import open_broker
-from worker.broker.ports import COMMANDS_QUEUE, Delivery
+from worker.broker.ports import Delivery
 from worker.intake.consumer import Intake
 
 

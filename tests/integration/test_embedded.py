@@ -13,17 +13,15 @@ from time import monotonic, process_time
 
 import pytest
 
-from worker.broker.embedded.inbox_broker import EmbeddedBroker
-from worker.broker.ports import (
+from schemas.topology import (
     COMMANDS_EXCHANGE,
     EVENTS_EXCHANGE,
     EVENTS_QUEUE,
     OUTCOMES_EXCHANGE,
     REJECTED_QUEUE,
-    Consumer,
-    Delivery,
-    Outgoing,
 )
+from worker.broker.embedded.inbox_broker import EmbeddedBroker
+from worker.broker.ports import Consumer, Delivery, Outgoing
 from worker.errors import ConfigurationError, UnavailableError
 
 PATIENCE = 120.0
@@ -39,7 +37,8 @@ _PUBLISH = """
 import sys
 from pathlib import Path
 from worker.broker.embedded.inbox_broker import EmbeddedBroker
-from worker.broker.ports import EVENTS_EXCHANGE, Outgoing
+from schemas.topology import EVENTS_EXCHANGE
+from worker.broker.ports import Outgoing
 publisher = EmbeddedBroker(Path(sys.argv[1])).publisher()
 for number in range(10**9):
     publisher.publish(Outgoing(EVENTS_EXCHANGE, "tardy.recorded", b"%d" % number))

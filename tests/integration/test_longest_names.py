@@ -11,11 +11,12 @@ import pytest
 from schemas.messages.commands import COMMAND_TYPES
 from schemas.messages.envelope import MAX_NAME
 from schemas.messages.events import EVENT_TYPES
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE
 from tests.builders import command, definition, envelope, outgoing, save
 from tests.program import SteppedProgram
 from tests.recorder import Recorder
 from worker.broker.by_url import open_broker
-from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
+from worker.broker.ports import Delivery
 from worker.intake.consumer import Intake
 
 

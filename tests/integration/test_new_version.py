@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from schemas.topology import EVENTS_QUEUE
 from tests.builders import outgoing, tardy
 from tests.program import SteppedProgram
 from worker.actions.parked import replay_for_new_version
 from worker.broker.by_url import open_broker
 from worker.broker.embedded.inbox_broker import EmbeddedBroker
-from worker.broker.ports import EVENTS_QUEUE, Broker, Rejection
+from worker.broker.ports import Broker, Rejection
 from worker.errors import UnavailableError
 
 

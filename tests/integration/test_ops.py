@@ -13,13 +13,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from schemas.topology import EVENTS_QUEUE
 from tests.builders import NOON, code, command, definition, outgoing, save, school, tardy
 from tests.processes import wait_for
 from tests.program import SteppedProgram
 from tests.servers import PostgreSQL, RabbitMQ
 from tests.unit.ops.scraping import fetch, scrape
 from worker.broker.by_url import open_broker
-from worker.broker.ports import EVENTS_QUEUE, Broker
+from worker.broker.ports import Broker
 from worker.errors import UnavailableError
 from worker.ops.metrics import StateCollector
 from worker.ops.server import READY_PATIENCE, OpsServer

@@ -11,12 +11,13 @@ import pytest
 import structlog
 from sqlalchemy import select, text
 
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE
 from tests.builders import bell_schedule, command, definition, outgoing, save, tardy
 from tests.program import SteppedProgram
 from tests.recorder import Recorder
 from worker import failpoints
 from worker.broker.by_url import open_broker
-from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery
+from worker.broker.ports import Delivery
 from worker.errors import UnavailableError
 from worker.failpoints import Arrow
 from worker.intake.consumer import Intake

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from schemas.topology import EVENTS_EXCHANGE
 from tests.builders import code, command, definition, envelope, save, school, tardy, void
 from tests.conftest import SERVERS
 from tests.integration.damages import run_now
@@ -19,7 +20,7 @@ from tests.program import SteppedProgram
 from tests.servers.boot import free_ports
 from tests.unit.cli.workplace import Ended, Workplace
 from worker.broker.by_url import open_broker
-from worker.broker.ports import EVENTS_EXCHANGE, Outgoing
+from worker.broker.ports import Outgoing
 from worker.store.database import migrate
 from worker.store.database.engine import Database
 from worker.store.database.tables import actions, metadata

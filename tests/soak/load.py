@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from schemas.topology import EVENTS_QUEUE
 from tests.acceptance import district
 from tests.acceptance.broken_messages import ORIGINAL, Broken, broken_messages
 from tests.acceptance.district import School
@@ -21,7 +22,6 @@ from tests.soak.history import History, Stream
 from tests.soak.journal import Journal
 from tests.soak.plan import Plan, Stage
 from tests.soak.publishing import GaveUpError, Insistent
-from worker.broker.ports import EVENTS_QUEUE
 
 CONFLICT_DISTRICT = "elsewhere"  # no export is there
 _PUBLISHERS = 2

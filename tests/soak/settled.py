@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
 from tests.acceptance.amqp import Client
 from tests.processes import ROOT, command_line
 from tests.soak.exports import Export
@@ -19,7 +20,6 @@ from tests.soak.files import collected
 from tests.soak.journal import Journal
 from tests.soak.load import Sent, fingerprint
 from tests.soak.plan import Stage
-from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
 from worker.store.database.engine import Database
 from worker.store.database.tables import entries, runs
 

@@ -7,12 +7,12 @@ import http.client
 import threading
 from urllib.parse import urlsplit
 
+from schemas.topology import EVENTS_QUEUE
 from tests.processes import Worker
 from tests.servers import ServerError
 from tests.soak.crew import Crew
 from tests.soak.journal import Journal
 from tests.soak.plan import Stage
-from worker.broker.ports import EVENTS_QUEUE
 
 _EVERY = 3.0  # seconds between two looks
 

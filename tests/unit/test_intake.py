@@ -8,11 +8,12 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
+from schemas.topology import EVENTS_QUEUE
 from tests.builders import bell_schedule, outgoing, tardy
 from tests.integration.setting_aside import broken, fails
 from tests.program import SteppedProgram
 from worker.broker.by_url import open_broker
-from worker.broker.ports import EVENTS_QUEUE, Delivery, Rejection
+from worker.broker.ports import Delivery, Rejection
 from worker.failpoints import Step
 from worker.intake.consumer import Intake
 from worker.intake.storing import DELIVERY_LIMIT

@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 import structlog
 
-from worker.broker.ports import EVENTS_QUEUE, Delivery
+from schemas.topology import EVENTS_QUEUE
+from worker.broker.ports import Delivery
 from worker.errors import RowError, UnavailableError
 from worker.intake.setbacks import (
     DEFECT,

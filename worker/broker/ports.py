@@ -7,17 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from schemas.topology import COMMANDS_EXCHANGE as COMMANDS_EXCHANGE
-from schemas.topology import COMMANDS_QUEUE as COMMANDS_QUEUE
-from schemas.topology import EVENTS_EXCHANGE as EVENTS_EXCHANGE
-from schemas.topology import EVENTS_QUEUE as EVENTS_QUEUE
-from schemas.topology import OUTCOMES_EXCHANGE as OUTCOMES_EXCHANGE
-from schemas.topology import QUEUE_NAMES
-from schemas.topology import REJECTED_EXCHANGE as REJECTED_EXCHANGE
-from schemas.topology import REJECTED_QUEUE as REJECTED_QUEUE
-
-QUEUES = QUEUE_NAMES
-
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

@@ -8,13 +8,8 @@ from urllib.parse import quote, urlsplit
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from worker.broker.ports import (
-    EVENTS_EXCHANGE,
-    EVENTS_QUEUE,
-    Consumer,
-    Delivery,
-    Outgoing,
-)
+from schemas.topology import EVENTS_EXCHANGE, EVENTS_QUEUE
+from worker.broker.ports import Consumer, Delivery, Outgoing
 
 PATIENCE = 120.0
 

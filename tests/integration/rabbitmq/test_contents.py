@@ -12,12 +12,9 @@ from urllib.parse import urlsplit
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
+from schemas.topology import EVENTS_QUEUE, REJECTED_QUEUE
 from tests.integration.rabbitmq.helpers import PATIENCE, put, receive
-from worker.broker.ports import (
-    EVENTS_QUEUE,
-    REJECTED_QUEUE,
-    Rejection,
-)
+from worker.broker.ports import Rejection
 from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 from worker.broker.rabbitmq.amqp_consumer import RabbitMQConsumer
 

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from worker.broker.ports import EVENTS_EXCHANGE, Outgoing
+from schemas.topology import EVENTS_EXCHANGE
+from worker.broker.ports import Outgoing
 from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 from worker.errors import ConfigurationError
 

@@ -11,14 +11,10 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
 from tests.integration.rabbitmq.helpers import PATIENCE, event, put, receive, vhost_of
 from tests.servers import RabbitMQ as Server
-from worker.broker.ports import (
-    COMMANDS_QUEUE,
-    EVENTS_QUEUE,
-    REJECTED_QUEUE,
-    Outgoing,
-)
+from worker.broker.ports import Outgoing
 from worker.broker.rabbitmq.address import USUAL
 from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 from worker.broker.rabbitmq.amqp_consumer import RabbitMQConsumer

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.topology import EVENTS_QUEUE
 from tests.unit.broker.test_properties import on_the_wire, properties
 from worker.broker.bounds import DEEPEST, MOST_BYTES, MOST_ENTRIES, excess, excess_of
-from worker.broker.ports import EVENTS_QUEUE
 from worker.broker.properties import decode, respell, split
 from worker.broker.rabbitmq.amqp_consumer import delivery_of
 from worker.broker.rabbitmq.vouching import Vouching

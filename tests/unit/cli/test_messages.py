@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE
 from tests.builders import definition, save, tardy
 from tests.unit.cli.workplace import Workplace
 from worker.broker.embedded.inbox_broker import EmbeddedBroker
-from worker.broker.ports import COMMANDS_QUEUE, EVENTS_QUEUE, Delivery, Rejection
+from worker.broker.ports import Delivery, Rejection
 
 WRONG_LINES = [
     (b"nonsense", "it is not JSON"),

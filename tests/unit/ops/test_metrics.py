@@ -10,16 +10,11 @@ from math import isnan
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
 from tests.builders import command, definition, outgoing, save, tardy
 from tests.program import SteppedProgram
 from tests.unit.ops.scraping import Samples, parse
-from worker.broker.ports import (
-    COMMANDS_QUEUE,
-    EVENTS_QUEUE,
-    REJECTED_QUEUE,
-    Broker,
-    Rejection,
-)
+from worker.broker.ports import Broker, Rejection
 from worker.ops.metrics import StateCollector
 
 WEEKLY = {"frequency": "weekly", "on": ["fri"], "at": ["15:10"], "time_zone": "America/Chicago"}
