@@ -12,9 +12,7 @@ import structlog
 from schemas.topology import COMMANDS_QUEUE
 from tests.builders import command, definition, outgoing, save
 from tests.program import SteppedProgram
-from worker.broker.by_url import open_broker
 from worker.broker.ports import Delivery
-from worker.intake.consumer import Intake
 
 
 class Acknowledged(list[str]):
@@ -31,17 +29,8 @@ def program(database_url: str, tmp_path: Path) -> Iterator[SteppedProgram]:
     program.database.close()
 
 
-def handle(program: SteppedProgram, home: Path, message: dict[str, Any], **properties: str) -> None:
-    intake = Intake(
-        program.database,
-        open_broker(None, home),
-        program.clock,
-        program.instruments,
-        places=program.places,
-        worker="w",
-        batch_size=500,
-        linger=0,
-    )
+def handle(program: SteppedProgram, message: dict[str, Any], **properties: str) -> None:
+    intake = program.parts.intake()
     told = Acknowledged()
     delivery = Delivery(COMMANDS_QUEUE, outgoing(message).body, "tag", **properties)  # type: ignore[arg-type]
     intake.handle_command(delivery, told, told)  # type: ignore[arg-type]  # all that is asked of either
@@ -57,18 +46,18 @@ def handle(program: SteppedProgram, home: Path, message: dict[str, Any], **prope
     ],
 )
 def test_a_command_is_carried_out_whatever_bytes_stand_where_its_answer_is_to_go(
-    program: SteppedProgram, tmp_path: Path, properties: dict[str, str]
+    program: SteppedProgram, properties: dict[str, str]
 ) -> None:
-    handle(program, tmp_path, save(definition()), **properties)
+    handle(program, save(definition()), **properties)
     assert [told["export_ids"] for told in program.outcomes("command.accepted")] == [["daily"]]
 
 
-def test_the_log_says_which_command_was_refused_and_why(program: SteppedProgram, tmp_path: Path) -> None:
+def test_the_log_says_which_command_was_refused_and_why(program: SteppedProgram) -> None:
     refused = command("export.retry", {"export_id": "nowhere"})
     unreadable = command("export.pause", {"export_id": "NOWHERE"})
     with structlog.testing.capture_logs() as logged:
-        handle(program, tmp_path, refused)
-        handle(program, tmp_path, unreadable)
+        handle(program, refused)
+        handle(program, unreadable)
     told = [line for line in logged if line["event"] == "command"]
     assert [line["id"] for line in told] == [refused["id"], unreadable["id"]]
     assert "no export 'nowhere'" in told[0]["reason"] and "export_id" in told[1]["reason"]
@@ -78,7 +67,7 @@ def test_the_log_says_which_command_was_refused_and_why(program: SteppedProgram,
     ("kind", "told"), [("export.nudge", "export.nudge"), ("export.Ada Byron\x1b[31m", "unknown")]
 )
 def test_an_outcome_repeats_a_type_only_where_it_has_the_form_of_one(
-    program: SteppedProgram, tmp_path: Path, kind: str, told: str
+    program: SteppedProgram, kind: str, told: str
 ) -> None:
-    handle(program, tmp_path, {**command("export.retry", {}), "type": kind})
+    handle(program, {**command("export.retry", {}), "type": kind})
     assert [outcome["command_type"] for outcome in program.outcomes("command.refused")] == [told]

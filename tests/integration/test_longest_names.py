@@ -15,9 +15,7 @@ from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE
 from tests.builders import command, definition, envelope, outgoing, save
 from tests.program import SteppedProgram
 from tests.recorder import Recorder
-from worker.broker.by_url import open_broker
 from worker.broker.ports import Delivery
-from worker.intake.consumer import Intake
 
 
 def wide(length: int) -> str:
@@ -118,17 +116,7 @@ class Hearing:
 
     def __init__(self, url: str, home: Path) -> None:
         self.program, self.heard = SteppedProgram(url, home), Recorder()
-        broker = open_broker(None, home)
-        self.intake = Intake(
-            self.program.database,
-            broker,
-            self.program.clock,
-            self.program.instruments,
-            places=self.program.places,
-            worker="w",
-            batch_size=500,
-            linger=0,
-        )
+        self.intake = self.program.parts.intake()
 
     def event(self, message: dict[str, Any]) -> None:
         delivery = Delivery(EVENTS_QUEUE, outgoing(message).body, message["type"])

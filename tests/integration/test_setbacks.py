@@ -16,11 +16,9 @@ from tests.builders import bell_schedule, command, definition, outgoing, save, t
 from tests.program import SteppedProgram
 from tests.recorder import Recorder
 from worker import failpoints
-from worker.broker.by_url import open_broker
 from worker.broker.ports import Delivery
 from worker.errors import UnavailableError
 from worker.failpoints import Arrow
-from worker.intake.consumer import Intake
 from worker.ops.logs import configure_logs
 from worker.store.database.tables import tardies
 
@@ -38,18 +36,9 @@ CREATE TRIGGER fail BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION fail(
 class Consumer:
     """A consumer of a database, stepped by hand."""
 
-    def __init__(self, program: SteppedProgram, home: Path) -> None:
+    def __init__(self, program: SteppedProgram) -> None:
         self.program, self.heard = program, Recorder()
-        self.intake = Intake(
-            program.database,
-            open_broker(None, home),
-            program.clock,
-            program.instruments,
-            places=program.places,
-            worker="w",
-            batch_size=500,
-            linger=0,
-        )
+        self.intake = program.parts.intake()
 
     def events(self, *messages: dict[str, Any], handed_out: int = 0) -> None:
         deliveries = [
@@ -93,7 +82,7 @@ def plain_log() -> Iterator[None]:
 
 @pytest.fixture
 def consumer(postgres_url: str, tmp_path: Path) -> Consumer:
-    return Consumer(SteppedProgram(postgres_url, tmp_path), tmp_path)
+    return Consumer(SteppedProgram(postgres_url, tmp_path))
 
 
 @pytest.fixture

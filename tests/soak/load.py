@@ -43,7 +43,7 @@ def conflict_original() -> dict[str, Any]:
 
 
 @dataclass
-class Sent:
+class Certain:
     """What has been published for certain, besides tardies: broken messages by body, with the code expected."""
 
     broken: Counter[str] = field(default_factory=Counter)
@@ -73,7 +73,7 @@ class Load:
         self._broken = _usable_broken()
         self.history = History(plan.seed)
         self.stream = Stream(self.history, plan.dice("disorder"))
-        self.sent = Sent()
+        self.sent = Certain()
         self._publications = self._all()
         self._threads = [
             threading.Thread(target=self._run, args=(stage.amqp_url,), name=f"load-{number}", daemon=True)

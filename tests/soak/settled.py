@@ -18,7 +18,7 @@ from tests.processes import ROOT, command_line
 from tests.soak.exports import Export
 from tests.soak.files import collected
 from tests.soak.journal import Journal
-from tests.soak.load import Sent, fingerprint
+from tests.soak.load import Certain, fingerprint
 from tests.soak.plan import Stage
 from worker.store.database.engine import Database
 from worker.store.database.tables import entries, runs
@@ -36,7 +36,7 @@ class SettledCheck:
         self._exports = exports
         self._database = Database(stage.database_url)
 
-    def check(self, client: Client, sent: Sent, commands: Mapping[str, bool]) -> None:
+    def check(self, client: Client, sent: Certain, commands: Mapping[str, bool]) -> None:
         """Everything but the rows themselves. `client` has heard every outcome."""
         self._check_queues(client)
         self._check_parked(client, sent)
@@ -73,7 +73,7 @@ class SettledCheck:
             if depth := client.depth(queue):
                 self._journal.violation("left in a queue", f"{queue}: {depth}")
 
-    def _check_parked(self, client: Client, sent: Sent) -> None:
+    def _check_parked(self, client: Client, sent: Certain) -> None:
         """What was broken is parked, once or more often; nothing else is."""
         found: Counter[str] = Counter()
         for properties, body in client.take(REJECTED_QUEUE):

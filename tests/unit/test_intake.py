@@ -12,15 +12,13 @@ from schemas.topology import EVENTS_QUEUE
 from tests.builders import bell_schedule, outgoing, tardy
 from tests.integration.setting_aside import broken, fails
 from tests.program import SteppedProgram
-from worker.broker.by_url import open_broker
 from worker.broker.ports import Delivery, Rejection
 from worker.failpoints import Step
-from worker.intake.consumer import Intake
 from worker.intake.storing import DELIVERY_LIMIT
 
 
-class Recorder:
-    """A consumer and a publisher that write down what they are told."""
+class Batches:
+    """A consumer and a publisher that write down what they are told, batch by batch."""
 
     def __init__(self) -> None:
         self.acknowledged: list[list[str]] = []
@@ -40,19 +38,9 @@ def delivered(name: str, count: int = 0, **about: Any) -> Delivery:
     return Delivery(EVENTS_QUEUE, outgoing(tardy(name)).body, name, delivery_count=count, **about)
 
 
-def handled(program: SteppedProgram, home: Path, *deliveries: Delivery) -> Recorder:
-    recorder = Recorder()
-    broker = open_broker(None, home)
-    intake = Intake(
-        program.database,
-        broker,
-        program.clock,
-        program.instruments,
-        places=program.places,
-        worker="w",
-        batch_size=500,
-        linger=0,
-    )
+def handled(program: SteppedProgram, *deliveries: Delivery) -> Batches:
+    recorder = Batches()
+    intake = program.parts.intake()
     intake.handle_events(deliveries, recorder, recorder)  # type: ignore[arg-type]  # all that is asked of either
     return recorder
 
@@ -61,7 +49,6 @@ def test_what_was_handed_out_several_times_is_handled_last_and_alone(sqlite_url:
     program = SteppedProgram(sqlite_url, tmp_path)
     found = handled(
         program,
-        tmp_path,
         delivered("a", 3),
         delivered("b"),
         delivered("c", 2),
@@ -75,7 +62,7 @@ def test_what_was_handed_out_several_times_is_handled_last_and_alone(sqlite_url:
 def test_what_was_handed_out_too_often_is_parked_unread(sqlite_url: str, tmp_path: Path) -> None:
     """RabbitMQ's queues see to that themselves; the embedded inbox has no limit of its own."""
     program = SteppedProgram(sqlite_url, tmp_path)
-    found = handled(program, tmp_path, delivered("a", DELIVERY_LIMIT + 1), delivered("b", DELIVERY_LIMIT))
+    found = handled(program, delivered("a", DELIVERY_LIMIT + 1), delivered("b", DELIVERY_LIMIT))
     assert found.parked == [("a", "delivery-limit")]
     assert sorted(tag for group in found.acknowledged for tag in group) == ["a", "b"]
 
@@ -87,7 +74,7 @@ def test_a_bell_schedule_with_a_period_of_more_than_six_hours_is_taken_and_asked
     odd = bell_schedule(periods=[{"name": "1", "start": "08:00", "end": "20:50"}])
     with capture_logs() as logs:
         for name in ("first", "again"):
-            handled(program, tmp_path, Delivery(EVENTS_QUEUE, outgoing(odd).body, name))
+            handled(program, Delivery(EVENTS_QUEUE, outgoing(odd).body, name))
     assert [entry["odd"] for entry in logs if "odd" in entry] == [
         "period 1 lasts 12 h 50 min, from 08:00 to 20:50; is 08:50 meant?"
     ]
@@ -98,6 +85,6 @@ def test_a_bell_schedule_that_is_stored_is_acknowledged_though_nothing_could_be_
 ) -> None:
     program = SteppedProgram(sqlite_url, tmp_path)
     with broken(fails(Step.ODDITIES)), capture_logs() as logs:
-        found = handled(program, tmp_path, Delivery(EVENTS_QUEUE, outgoing(bell_schedule()).body, "bells"))
+        found = handled(program, Delivery(EVENTS_QUEUE, outgoing(bell_schedule()).body, "bells"))
     assert found.acknowledged == [["bells"]]
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["an error of the program"]
