@@ -28,6 +28,7 @@ from worker.store.retention.erasing import (
     versions_about,
 )
 from worker.views.student_parked import About, parked_about
+from worker.views.tardy_traces import taken_back_shape
 from worker.views.words import counted, instant
 
 OUT_OF_REACH = (
@@ -137,6 +138,9 @@ def _version(version: NamingVersion) -> dict[str, Any]:
         "message_id": version.message_id,
         "source": version.source,
         "document": version.document,
+        "taken_back": taken_back_shape(
+            version.taken_back_at, version.taken_back_by, version.take_back_reason
+        ),
     }
 
 

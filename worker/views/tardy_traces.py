@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -77,9 +78,13 @@ def trace_shape(found: Trace) -> dict[str, Any]:
 
 def _version_shape(version: RowMapping) -> dict[str, Any]:
     names = ("version", "type", "received_at", "message_id", "source")
-    at, who, reason = (version[name] for name in ("taken_back_at", "taken_back_by", "take_back_reason"))
-    taken_back = None if at is None else {"at": instant(at), "who": who, "reason": reason}
-    return {name: version[name] for name in names} | {"taken_back": taken_back}
+    taken_back = (version[name] for name in ("taken_back_at", "taken_back_by", "take_back_reason"))
+    return {name: version[name] for name in names} | {"taken_back": taken_back_shape(*taken_back)}
+
+
+def taken_back_shape(at: datetime | None, who: str | None, reason: str | None) -> dict[str, Any] | None:
+    """By whom, when and why a version was taken back, as JSON; None: it was not."""
+    return None if at is None else {"at": instant(at), "who": who, "reason": reason}
 
 
 def _export_shape(one: ExportTrace) -> dict[str, Any]:

@@ -104,10 +104,10 @@ def _what_frees(one: ExportTrace, entry: RowMapping) -> str:
     return f"it goes by itself once that is put right{mapped}"
 
 
-def overtaken(newest: int, versions: Sequence[RowMapping]) -> list[int]:
+def overtaken(newest: int | None, versions: Sequence[RowMapping]) -> list[int]:
     """The versions that came when a higher one was there already: they had no effect, and none like them will."""
     came = {version["version"]: version["received_at"] for version in versions}
-    if newest not in came:
+    if newest is None or newest not in came:
         return []
     return sorted(version for version, at in came.items() if version < newest and at > came[newest])
 
@@ -132,10 +132,11 @@ def taken_back(version: RowMapping, zone: str) -> str:
 def facts(found: Trace) -> list[tuple[str, object]]:
     """What the tardy is: name and value."""
     head = found.head
+    version = f"version {head['version']}" if head["version"] is not None else "no version counts"
     voided = ", voided" if head["voided"] else ""
     unknown = "" if found.zone is not None else " (not known: no school.saved has arrived)"
     return [
-        ("tardy", f"{head['tardy_id']}, version {head['version']}{voided}"),
+        ("tardy", f"{head['tardy_id']}, {version}{voided}"),
         ("district", head["district_id"]),
         ("school", f"{head['school_id']}{unknown}"),
         ("code", head["behavior_code"]),
@@ -158,12 +159,14 @@ def _school_zone(found: Trace) -> str:
     return found.zone.key if found.zone is not None else "UTC"
 
 
-def outside(exports: Sequence[ExportTrace]) -> Iterator[str]:
+def outside(found: Trace) -> Iterator[str]:
     """The exports that have nothing of it, those that leave it out for the same reason together."""
-    if not exports:
+    if found.head["version"] is None:
+        yield "no version of it counts: the next that comes is its first"
+    elif not found.exports:
         yield "its district has no export at all"
     reasons: dict[str, list[str]] = {}
-    for one in exports:
+    for one in found.exports:
         if not one.entries:
             reasons.setdefault(excluded(one), []).append(one.export.row["export_id"])
     for reason, names in reasons.items():

@@ -48,6 +48,34 @@ def test_what_was_done_is_told_as_json(place: Workplace) -> None:
     assert line.endswith(": a slip; the next that comes is its first")
 
 
+def test_all_that_is_held_about_a_student_says_which_versions_were_taken_back(place: Workplace) -> None:
+    place.apply(definition())
+    place.receive(tardy("t-1", FAR), tardy("t-1", 2))
+    place.ok(*TAKE_BACK)
+    [held] = place.ok("student", "export", "s-t-1").json["tardies"]
+    back = {one["version"]: one["taken_back"] for one in held["versions"]}
+    assert back[2] is None
+    assert back[FAR].keys() == {"at", "who", "reason"}
+    assert back[FAR]["reason"] == "a slip" and "@" in back[FAR]["who"] and back[FAR]["at"].endswith("Z")
+
+
+def test_a_student_s_tardy_of_which_no_version_counts_is_traced_with_what_was_taken_back(
+    place: Workplace,
+) -> None:
+    place.apply(definition())
+    place.receive(tardy("t-1", FAR))
+    place.ok(*TAKE_BACK)
+    [traced] = place.ok("trace", "--student", "L-t-1", "--json").json
+    assert (traced["tardy_id"], traced["version"], traced["exports"]) == ("t-1", None, [])
+    assert (traced["school_id"], traced["behavior_code"]) == ("0012", "TARDY")
+    [version] = traced["versions"]
+    assert (version["version"], version["taken_back"]["reason"]) == (FAR, "a slip")
+    told = one_line(place.ok("trace", "--student", "L-t-1").out)
+    assert "tardy t-1, no version counts" in told
+    assert f"version {FAR}: tardy.amended, received" in told and ": a slip" in told
+    assert told.endswith("no version of it counts: the next that comes is its first")
+
+
 def test_a_refusal_is_one_line_and_status_1(place: Workplace) -> None:
     place.apply(definition())
     place.receive(tardy("t-1", FAR))

@@ -43,9 +43,9 @@ def export(program: Program, wanted: str, local: bool, district: str | None) -> 
     It is student data: where the output goes is your decision. Files that the SIS has collected are named, not read.
 
     JSON: student_id, district_id, tardies (tardy_id, versions (version, type, received_at, message_id, source,
-    document), entries (export_id, version, state, reason, action, run_id, line, file, sha256, delivered_at, row
-    (column, value)), decisions (at, who, decision, reason, export_id, version)), parked (parked_id, code, queue,
-    reason, body).
+    document, taken_back: at, who, reason, or null), entries (export_id, version, state, reason, action, run_id,
+    line, file, sha256, delivered_at, row (column, value)), decisions (at, who, decision, reason, export_id,
+    version)), parked (parked_id, code, queue, reason, body).
     """
     from worker.views.student_data import student_data
 

@@ -42,10 +42,11 @@ def trace(
 
     JSON: tardy_id, district_id, school_id, behavior_code, occurred_at, version, voided; versions (version, type,
     received_at, message_id, source, taken_back: at, who, reason, or null); overtaken (versions without effect);
-    exports (export_id, state, excluded_by, summary, collapsed_behind,
-    next_run_at, entries (version, ordinal, state, reason_code, reason, action, released, run_id, run_state, line,
-    file, sha256, resent_by, buffered_at, settled_at, delivered_at), decisions (version, ordinal, decision, who,
-    at, reason, was)). With --student: an array of these. No student's name or number is shown.
+    exports (export_id, state, excluded_by, summary, collapsed_behind, next_run_at, entries (version, ordinal, state,
+    reason_code, reason, action, released, run_id, run_state, line, file, sha256, resent_by, buffered_at, settled_at,
+    delivered_at), decisions (version, ordinal, decision, who, at, reason, was)). With --student: an array of these,
+    also of tardies of which every version was taken back (version null, no exports). No student's name or number is
+    shown.
     """
     from worker.cli.tardies.trace_shown import show_student, show_tardy
 

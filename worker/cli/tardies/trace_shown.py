@@ -44,7 +44,7 @@ def _print(found: Trace) -> None:
                 emit_wrapped(step, indent=2)
                 for line in below:
                     emit_wrapped(line, indent=4)
-    for number, line in enumerate(outside(found.exports)):
+    for number, line in enumerate(outside(found)):
         if number == 0:
             emit("")
         emit_wrapped(line)

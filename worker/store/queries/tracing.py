@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, RowMapping, and_, select
 
+from schemas.fields.times import stored_instant
 from schemas.fields.zones import Zone
 from worker.core.collapse import goes_before
 from worker.core.routing import mismatch
@@ -56,10 +58,13 @@ class ExportTrace:
 class Trace:
     """A tardy's newest version, every version as it arrived, and each definition of its district.
 
+    Where every version was taken back, `head` tells of the newest of them, its `version` is None, and no definition
+    has anything of it.
+
     `zone` is its school's, None where the school is not known.
     """
 
-    head: RowMapping
+    head: Mapping[Any, Any]
     zone: Zone | None
     versions: Sequence[RowMapping]
     exports: Sequence[ExportTrace]
@@ -81,7 +86,7 @@ def tardies_of(connection: Connection, local_id: str, district_id: str | None) -
     written = f'"local_id":{orjson.dumps(local_id).decode()}'  # as in the document: canonical JSON, no blanks
     statement = (
         select(v.district_id, v.tardy_id, v.document, t.occurred_at)
-        .join(tardies, and_(t.district_id == v.district_id, t.tardy_id == v.tardy_id))
+        .outerjoin(tardies, and_(t.district_id == v.district_id, t.tardy_id == v.tardy_id))
         .where(v.document.contains(written, autoescape=True))
     )
     if district_id is not None:
@@ -125,6 +130,7 @@ class _Tracer:
         exports = [
             self._in_export(export_id, found.get(export_id, []), head, zone, decided)
             for export_id in sorted({*self._active_in(district_id), *found})
+            if head["version"] is not None
         ]
         return Trace(head, zone, _versions(self._connection, district_id, tardy_id), exports)
 
@@ -146,7 +152,7 @@ class _Tracer:
         self,
         export_id: str,
         found: Sequence[RowMapping],
-        head: RowMapping,
+        head: Mapping[Any, Any],
         zone: Zone | None,
         decided: Sequence[RowMapping],
     ) -> ExportTrace:
@@ -172,12 +178,31 @@ class _Tracer:
         return first.tardy_id if first is not None else None
 
 
-def _head(connection: Connection, district_id: str, tardy_id: str) -> RowMapping:
+def _head(connection: Connection, district_id: str, tardy_id: str) -> Mapping[Any, Any]:
     c = tardies.c
     statement = select(
         c.district_id, c.tardy_id, c.version, c.voided, c.school_id, c.behavior_code, c.occurred_at
     ).where(c.district_id == district_id, c.tardy_id == tardy_id)
-    return connection.execute(statement).mappings().one()
+    found = connection.execute(statement).mappings().one_or_none()
+    return found if found is not None else _taken_back_head(connection, district_id, tardy_id)
+
+
+def _taken_back_head(connection: Connection, district_id: str, tardy_id: str) -> Mapping[str, Any]:
+    """The same of a tardy of which no version counts, as its newest that has not been purged says."""
+    c = tardy_versions.c
+    of_tardy = (c.district_id == district_id, c.tardy_id == tardy_id, c.document.is_not(None))
+    newest = select(c.document).where(*of_tardy).order_by(c.version.desc()).limit(1)
+    told = orjson.loads(connection.execute(newest).scalar_one())
+    occurred_at = told.get("occurred_at")
+    return {
+        "district_id": district_id,
+        "tardy_id": tardy_id,
+        "version": None,
+        "voided": False,
+        "school_id": told["school_id"],
+        "behavior_code": told.get("behavior_code"),
+        "occurred_at": None if occurred_at is None else stored_instant(occurred_at),
+    }
 
 
 def _versions(connection: Connection, district_id: str, tardy_id: str) -> list[RowMapping]:
@@ -205,7 +230,7 @@ def _entries(connection: Connection, district_id: str, tardy_id: str) -> Mapping
     return found
 
 
-def _excluded_by(export: Export, head: RowMapping, zone: Zone | None) -> str | None:
+def _excluded_by(export: Export, head: Mapping[Any, Any], zone: Zone | None) -> str | None:
     if not export.active:
         return "retired"
     clause = mismatch(export.route, head["school_id"], head["behavior_code"], head["occurred_at"], zone)

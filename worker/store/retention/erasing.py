@@ -60,6 +60,9 @@ class NamingVersion:
     message_id: str | None
     source: str | None
     document: Mapping[str, Any]
+    taken_back_at: datetime | None
+    taken_back_by: str | None
+    take_back_reason: str | None
 
     @property
     def tardy(self) -> Tardy:
@@ -108,9 +111,9 @@ def _naming(
 
 def _version(row: Row[Any]) -> NamingVersion:
     key = (row.district_id, row.tardy_id, row.version)
-    return NamingVersion(
-        key, row.type, row.received_at, row.message_id, row.source, orjson.loads(row.document)
-    )
+    taken_back = (row.taken_back_at, row.taken_back_by, row.take_back_reason)
+    came = (row.type, row.received_at, row.message_id, row.source)
+    return NamingVersion(key, *came, orjson.loads(row.document), *taken_back)
 
 
 def known_ids(versions: Collection[NamingVersion]) -> frozenset[str]:
