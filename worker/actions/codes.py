@@ -6,15 +6,32 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from worker.actions.acting import Act
 from worker.errors import RefusedError
 from worker.store import trail
 from worker.store.catalogue.catalogue import active_routes, next_generation
 from worker.store.catalogue.mappings import end_mapping, mapping_in_force, put_mapping
-from worker.store.database.engine import own_catalogue
+from worker.store.database.engine import Database, own_catalogue
 from worker.store.entries.rejudging import rejudge_codes, rejudge_held
+from worker.store.queries.known_reference import districts
 from worker.views.spoken_codes import CodePlace, CodeSpoken
 
 
+def place_meant(database: Database, code: str, school_id: str | None, district_id: str | None) -> CodePlace:
+    """Which code is spoken of where no district need be named: the only one there is, else `default`.
+
+    Raises RefusedError where there are several, UnavailableError.
+    """
+    if district_id is not None:
+        return CodePlace(district_id, code, school_id)
+    with database.read() as connection:
+        known = districts(connection)
+    if len(known) > 1:
+        raise RefusedError(f"there are several districts ({', '.join(known)}); name one with --district")
+    return CodePlace(known[0] if known else "default", code, school_id)
+
+
+@Act
 def map_code(
     connection: Connection, place: CodePlace, reference: str | None, *, who: str, reason: str, now: datetime
 ) -> CodeSpoken:
@@ -35,6 +52,7 @@ def map_code(
     return _spoken(connection, place, reference, mapped=True, judged_again=_judge_again(connection, place))
 
 
+@Act
 def unmap_code(
     connection: Connection, place: CodePlace, *, who: str, reason: str, now: datetime
 ) -> CodeSpoken:

@@ -65,11 +65,11 @@ def _decide(decision: Decision, connection: Connection, asked: Asked) -> Collect
 
 def _map(connection: Connection, asked: Asked) -> Collection[str]:
     reference = None if asked.data.get("never_send") else asked.data["external_reference_code"]
-    return map_code(connection, _code(asked.data), reference, **asked.signed).export_ids
+    return map_code.within(connection, _code(asked.data), reference, **asked.signed).export_ids
 
 
 def _unmap(connection: Connection, asked: Asked) -> Collection[str]:
-    return unmap_code(connection, _code(asked.data), **asked.signed).export_ids
+    return unmap_code.within(connection, _code(asked.data), **asked.signed).export_ids
 
 
 def _code(data: Mapping[str, Any]) -> CodePlace:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.core.references import EVERY_SCHOOL
+from worker.views.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +42,33 @@ class CodeSpoken:
     judged_again: int
     export_ids: tuple[str, ...]
 
+    @property
+    def shape(self) -> dict[str, Any]:
+        return {
+            "district_id": self.place.district_id,
+            "code": self.place.code,
+            "school_id": self.place.school_id,
+            "external_reference_code": self.external_reference_code,
+            "never_send": self.mapped and self.external_reference_code is None,
+            "mapped": self.mapped,
+            "changed": self.changed,
+            "judged_again": self.judged_again,
+            "exports": list(self.export_ids),
+        }
 
-def spoken_shape(spoken: CodeSpoken) -> dict[str, Any]:
-    """What an act on a code did, as JSON."""
-    return {
-        "district_id": spoken.place.district_id,
-        "code": spoken.place.code,
-        "school_id": spoken.place.school_id,
-        "external_reference_code": spoken.external_reference_code,
-        "never_send": spoken.mapped and spoken.external_reference_code is None,
-        "mapped": spoken.mapped,
-        "changed": spoken.changed,
-        "judged_again": spoken.judged_again,
-        "exports": list(spoken.export_ids),
-    }
+    @property
+    def said(self) -> list[str]:
+        return [f"{self.place} {self._meaning}"]
+
+    @property
+    def _meaning(self) -> str:
+        if not self.changed:
+            return "is mapped so already; nothing was changed"
+        entries = counted(self.judged_again, "entry", "entries")
+        if not self.mapped:
+            return f"is what the behavior system says again; {entries} judged again"
+        if self.external_reference_code is None:
+            return f"is never sent from now on; {entries} judged again"
+        return (
+            f"is {self.external_reference_code} in the SIS; {entries} judged again, to go with the next run"
+        )

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.printing.output import json_option, yes_option
-from worker.cli.session import WORD, ruled, with_database, with_new_database
+from worker.cli.acts import reason_option, tell
+from worker.cli.printing.output import confirm, json_option, yes_option
+from worker.cli.session import WORD, ruled, who, with_database, with_new_database
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
+    from worker.views.spoken_codes import CodePlace
 
 _code = click.argument("code", type=WORD, metavar="CODE")
 _school = click.option(
@@ -18,9 +20,6 @@ _school = click.option(
 )
 _district = click.option(
     "--district", "district_id", type=WORD, metavar="ID", help="Needed where there are several."
-)
-_reason = click.option(
-    "--reason", required=True, type=WORD, help="Why; it is kept with who said so and when."
 )
 
 
@@ -76,7 +75,7 @@ def _one_meaning(*, reference: str | None, never_send: bool, **_: object) -> str
 @click.option("--never-send", is_flag=True, help="Tardies with this code are not sent at all.")
 @_school
 @_district
-@_reason
+@reason_option(required=True)
 @yes_option
 @json_option
 @ruled(_one_meaning)
@@ -100,16 +99,21 @@ def map_one(
 
     JSON: district_id, code, school_id, external_reference_code, never_send, mapped, changed, judged_again, exports.
     """
-    from worker.cli.known.mapping_codes import map_code_here
+    from worker.actions.codes import map_code
 
-    map_code_here(program, code, reference, school_id, district_id, reason, yes=yes, as_json=as_json)
+    meaning = {"never_send": True} if reference is None else {"external_reference_code": reference}
+    place = _place(program, "code.map", code, school_id, district_id, reason=reason, **meaning)
+    what = "never sent" if reference is None else f"{reference} in the SIS"
+    confirm(f"{place} is {what} from now on, whatever the behavior system says?", yes=yes)
+    now = program.clock()
+    tell(map_code(program.database, place, reference, who=who(), reason=reason, now=now), as_json=as_json)
 
 
 @codes.command("unmap")
 @_code
 @_school
 @_district
-@_reason
+@reason_option(required=True)
 @yes_option
 @json_option
 @with_database
@@ -129,6 +133,22 @@ def unmap_one(
 
     JSON: district_id, code, school_id, external_reference_code, never_send, mapped, changed, judged_again, exports.
     """
-    from worker.cli.known.mapping_codes import unmap_code_here
+    from worker.actions.codes import unmap_code
 
-    unmap_code_here(program, code, school_id, district_id, reason, yes=yes, as_json=as_json)
+    place = _place(program, "code.unmap", code, school_id, district_id, reason=reason)
+    confirm(f"{place} is what the behavior system says from now on?", yes=yes)
+    now = program.clock()
+    tell(unmap_code(program.database, place, who=who(), reason=reason, now=now), as_json=as_json)
+
+
+def _place(
+    program: Program, kind: str, code: str, school_id: str | None, district_id: str | None, **more: object
+) -> CodePlace:
+    """The place, with everything checked as the command's own schema checks it. Raises RefusedError."""
+    from worker.actions.codes import place_meant
+    from worker.cli.asking import command_of
+
+    place = place_meant(program.database, code, school_id, district_id)
+    data = {"district_id": place.district_id, "code": code, "school_id": school_id}
+    command_of(kind, data | more)
+    return place
