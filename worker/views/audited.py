@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from worker.store.audit.findings import Day, Example, Finding, Report
+from worker.destinations.places import Places
+from worker.destinations.placing import place_name
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Day as Day
+from worker.store.audit.findings import Example, Finding
+from worker.store.audit.findings import Report as Report
+from worker.store.audit.findings import Scope as Scope
+from worker.store.database.engine import Database
+from worker.store.database.tables import ENTRY_STATES
 from worker.views.words import counted
+
+
+def audited(
+    database: Database, scope: Scope, now: datetime, places: Places, tell: Callable[[str, int], None]
+) -> Report:
+    """Looks at everything in scope; `tell` hears what is looked at and how far it has come. Raises as `audit`."""
+    return audit(database, scope, now, tell, place_name=lambda destination: place_name(destination, places))
+
+
+def states_seen(accounts: Sequence[Day]) -> list[str]:
+    """The states in which anything is."""
+    return [state for state in ENTRY_STATES if any(one.states[state] for one in accounts)]
+
+
+def failures_told(report: Report, *, strict: bool) -> str | None:
+    """What does not add up, in a line; None: nothing fails."""
+    failed = report.failed(strict=strict)
+    names = ", ".join(f"{one.check.name} ({one.count})" for one in failed)
+    return f"{counted(len(failed), 'check')} of {len(report.results)} failed: {names}" if failed else None
 
 
 def audit_shape(report: Report, *, ok: bool) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from worker.errors import RefusedError
 from worker.store.catalogue.exports_in_force import load_export
 from worker.store.database.engine import Database, own_catalogue
 from worker.store.definitions import definitions
-from worker.store.definitions.revising import Saved, save
+from worker.store.definitions.revising import Saved as Saved
+from worker.store.definitions.revising import save
 from worker.store.runs import sealing
 from worker.views.words import counted
 
@@ -50,6 +51,10 @@ class WouldChange:
     adds: int
     goes: int
     held: int
+
+
+NEW = WouldChange(Saved("created", 1), (), 0, 0, 0, 0)
+"""What the first save of all would do, where there is no database yet."""
 
 
 class _Undone(Exception):

@@ -14,7 +14,8 @@ from worker.store.audit.auditing import snapshot
 from worker.store.catalogue.schools import every_zone
 from worker.store.database.engine import Database
 from worker.store.database.tables import ENTRY_STATES
-from worker.store.queries.day import Account, Take, exports_to_report, report_day
+from worker.store.queries.day import Account as Account
+from worker.store.queries.day import Take, exports_to_report, report_day
 from worker.views.known_runs import require_export
 from worker.views.words import counted, instant, when
 

@@ -2,56 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from schemas.messages.events import TardyVersion
-from worker.store.queries.explaining import Explained
+from worker.core.cases import ColumnValue
+from worker.core.clauses import Clause
+from worker.store.database.engine import Database
+from worker.store.queries.explaining import Explained, explain
 from worker.views.leaving import leaves
 from worker.views.words import instant
 
 
-def leaving(found: Explained) -> str | None:
-    """When it would leave; None: it would not go."""
-    if found.answer.state != "goes":
-        return None
-    return leaves(found.export, found.open_run, run_asked_for=found.run_asked_for)
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a definition makes of an event."""
+
+    found: Explained
+    event: TardyVersion
+
+    @property
+    def title(self) -> str:
+        row = self.found.export.row
+        version = f"{self.event.tardy_id}, version {self.event.version}"
+        return f"{version}, by {row['export_id']} (revision {row['revision']}):"
+
+    @property
+    def clauses(self) -> Sequence[Clause]:
+        return self.found.clauses
+
+    @property
+    def columns(self) -> Sequence[ColumnValue]:
+        return self.found.columns
+
+    @property
+    def leaves(self) -> str | None:
+        """When it would leave; None: it would not go."""
+        if self.found.answer.state != "goes":
+            return None
+        return leaves(self.found.export, self.found.open_run, run_asked_for=self.found.run_asked_for)
+
+    @property
+    def answer(self) -> str:
+        """As a sentence."""
+        answer = self.found.answer
+        if answer.state == "goes":
+            return f"it would go, as {'an' if answer.action == 'add' else 'a'} {answer.action}"
+        if answer.state == "unmatched":
+            return f"it would not go, the export has nothing to do with it: {answer.reason}"
+        if answer.state == "parked":
+            return f"it would be parked in writeback.rejected: {answer.reason}"
+        if answer.state in ("sealed", "delivered"):
+            return str(answer.reason)
+        return f"it would not go now, it is {answer.state}: {answer.reason}"
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        row, event, answer = self.found.export.row, self.event, self.found.answer
+        return {
+            "export_id": row["export_id"],
+            "revision": row["revision"],
+            "district_id": event.district_id,
+            "tardy_id": event.tardy_id,
+            "version": event.version,
+            "goes": answer.state == "goes",
+            "state": answer.state,
+            "action": answer.action,
+            "reason_code": answer.code,
+            "reason": answer.reason,
+            "leaves": self.leaves,
+            "next_run_at": instant(row["next_due_at"]),
+            "clauses": [{"clause": it.name, "passes": it.passes, "detail": it.detail} for it in self.clauses],
+            "columns": [
+                {"header": it.header, "field": it.field, "value": it.value, "problem": it.problem}
+                for it in self.columns
+            ],
+        }
 
 
-def answer_told(found: Explained) -> str:
-    """The answer as a sentence."""
-    answer = found.answer
-    if answer.state == "goes":
-        return f"it would go, as {'an' if answer.action == 'add' else 'a'} {answer.action}"
-    if answer.state == "unmatched":
-        return f"it would not go, the export has nothing to do with it: {answer.reason}"
-    if answer.state == "parked":
-        return f"it would be parked in writeback.rejected: {answer.reason}"
-    if answer.state in ("sealed", "delivered"):
-        return str(answer.reason)
-    return f"it would not go now, it is {answer.state}: {answer.reason}"
-
-
-def explained_shape(found: Explained, event: TardyVersion) -> dict[str, Any]:
-    """What the definition makes of the event, as JSON."""
-    answer = found.answer
-    return {
-        "export_id": found.export.row["export_id"],
-        "revision": found.export.row["revision"],
-        "district_id": event.district_id,
-        "tardy_id": event.tardy_id,
-        "version": event.version,
-        "goes": answer.state == "goes",
-        "state": answer.state,
-        "action": answer.action,
-        "reason_code": answer.code,
-        "reason": answer.reason,
-        "leaves": leaving(found),
-        "next_run_at": instant(found.export.row["next_due_at"]),
-        "clauses": [
-            {"clause": one.name, "passes": one.passes, "detail": one.detail} for one in found.clauses
-        ],
-        "columns": [
-            {"header": one.header, "field": one.field, "value": one.value, "problem": one.problem}
-            for one in found.columns
-        ],
-    }
+def explanation(database: Database, export_id: str, event: TardyVersion, now: datetime) -> Explanation:
+    """Judges the event as if it arrived now. Raises RefusedError: no such active export; UnavailableError."""
+    with database.read() as connection:
+        return Explanation(explain(connection, export_id, event, now), event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from worker.store.queries.known_reference import (
     not_required,
     published,
 )
+from worker.views.words import counted, minute, named_by
 
 CodeKey = tuple[str, str, str]
 """District, school or EVERY_SCHOOL, code."""
@@ -159,6 +160,63 @@ def _known(
         count.tardies,
         tuple(sorted(count.exports)),
     )
+
+
+def said_mappings(connection: Connection, district_id: str | None) -> list[RowMapping]:
+    """Every word of an administrator, in force or not, of all districts or of one."""
+    said = mappings_said(connection, ended=True)
+    return [row for row in said if district_id in (None, row["district_id"])]
+
+
+def who_says(one: KnownCode) -> str:
+    """Whose word a code's meaning is, and who else names it."""
+    parts = [part for part in (_mapped(one), _published(one), _named(one)) if part]
+    if one.not_required:
+        parts.append(f"{counted(one.not_required, 'entry', 'entries')} not required")
+    return "; ".join(parts)
+
+
+def _mapped(one: KnownCode) -> str | None:
+    if one.mapping is not None:
+        return f"{one.mapping['mapped_by']}, {minute(one.mapping['mapped_at'])}: {one.mapping['reason']}"
+    return "mapped for every school" if one.source == "administrator" else None
+
+
+def _published(one: KnownCode) -> str | None:
+    if one.published is None:
+        return None
+    said = one.published.document.get("external_reference_code")
+    other = f" as {said}" if one.source == "administrator" and said else ""
+    at = minute(one.published.received_at)
+    return f"published{other}, version {one.published.version}, {at}"
+
+
+def _named(one: KnownCode) -> str | None:
+    """Who names a code that the behavior system has not described."""
+    if one.published is not None:
+        return None
+    return f"not published{'; ' + named_by(one.tardies, one.exports) if one.tardies or one.exports else ''}"
+
+
+def missing_told(codes: Iterable[KnownCode]) -> str | None:
+    """How many lack an External Reference Code and what to do; None: none does."""
+    lacking = [one for one in codes if one.lacks_reference]
+    if not lacking:
+        return None
+    waiting = sum(one.waiting for one in lacking)
+    return (
+        f"{counted(len(lacking), 'code')} without an External Reference Code,"
+        f" {counted(waiting, 'entry', 'entries')} waiting: set it in the behavior system, or say it here:"
+        " `writeback codes map CODE SIS_CODE --reason WHY`"
+    )
+
+
+def mapping_told(row: RowMapping) -> tuple[str, str | None]:
+    """When, by whom and why a word was said, and (None: it is in force) ended."""
+    said = f"{minute(row['mapped_at'])} by {row['mapped_by']}: {row['reason']}"
+    if row["ended_at"] is None:
+        return said, None
+    return said, f"{minute(row['ended_at'])} by {row['ended_by']}: {row['end_reason']}"
 
 
 def code_shape(one: KnownCode) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from worker.store.queries.known_reference import (
     named_by_tardies,
     published,
 )
+from worker.views.words import counted, minute, named_by
 
 SchoolKey = tuple[str, str]
 """District and school."""
@@ -112,6 +113,48 @@ def _bells(one: Published, held: Sequence[WaitingEntries]) -> KnownBells:
     named = bells_named(one.item_id, one.school_id)
     waiting = sum(entry.count for entry in held if named in entry.reason)
     return KnownBells(one.district_id, one.school_id, one, waiting, by_period)
+
+
+def known_days(
+    connection: Connection, school_id: str | None, first: str | None, last: str | None
+) -> list[Published]:
+    """What has been said of the days between two dates `YYYY-MM-DD`, both included (None: no bound)."""
+    found = published(connection, "school_day", school_id=school_id)
+    return [one for one in found if (first or "") <= one.item_id <= (last or "9999")]
+
+
+def origin(one: Published) -> str:
+    """Who says so: which version, received when."""
+    return f"published, version {one.version}, {minute(one.received_at)}"
+
+
+def school_origin(one: KnownSchool) -> str:
+    """Who says so, or who names a school that nobody has described."""
+    if one.published is not None:
+        return origin(one.published)
+    return f"not published; {named_by(one.tardies, sorted(one.exports))}"
+
+
+def bells_facts(one: KnownBells) -> Iterator[tuple[str, object]]:
+    """What a published bell schedule says of itself, but for its periods, by name."""
+    if one.published is None:
+        return
+    document = one.published.document
+    yield "from", origin(one.published)
+    yield "days", _days(document)
+    if document.get("grades"):
+        yield "grades", ", ".join(document["grades"])
+    if document.get("effective_from") or document.get("effective_until"):
+        begins, ends = document.get("effective_from"), document.get("effective_until")
+        yield "in force", f"from {begins or 'ever'} until {ends or 'further notice'}"
+    if one.waiting:
+        yield "waiting", counted(one.waiting, "entry", "entries")
+
+
+def _days(document: Mapping[str, Any]) -> str:
+    named = [" ".join(document.get("weekdays") or ()), ", ".join(document.get("dates") or ())]
+    named.append("the default" if document.get("default") else "")
+    return "; ".join(filter(None, named)) or "none"
 
 
 def school_shape(one: KnownSchool) -> dict[str, Any]:

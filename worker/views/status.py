@@ -17,7 +17,8 @@ from worker.store.asides import Aside
 from worker.store.database.engine import Database
 from worker.store.database.tables import run_requests
 from worker.store.entries.quiet import quiet_since
-from worker.store.queries.standing import ExportStatus, OpenRun, Status, take_status
+from worker.store.queries.standing import ExportStatus as ExportStatus
+from worker.store.queries.standing import OpenRun, Status, take_status
 from worker.store.runs.barriers import BARRIER_PATIENCE
 from worker.store.workers import AtWork, at_work
 from worker.views.leaving import run_stands

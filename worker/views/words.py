@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from schemas.fields.zones import zone_of
@@ -42,3 +43,14 @@ def lasting(span: timedelta) -> str:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """`1 row`, `2 rows`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def minute(moment: datetime) -> str | None:
+    """A moment in UTC for a person, to the minute."""
+    return when(moment.replace(second=0, microsecond=0))
+
+
+def named_by(tardies: int, exports: Iterable[str]) -> str:
+    """Who names a thing that the behavior system has not described."""
+    named = [counted(tardies, "tardy", "tardies")] if tardies else []
+    return f"named by {', '.join([*named, *(f'export {export_id}' for export_id in exports)])}"

@@ -15,8 +15,15 @@ from worker.cli.installation import missing_file
 from worker.cli.printing.output import asks, confirm, emit, emit_line, emit_list, note
 from worker.cli.session import prepare_database
 from worker.errors import RefusedError, WritebackError
-from worker.store.definitions.revising import Saved
-from worker.views.changes import WouldChange, change_lines, change_shape, saved_shape, would_change
+from worker.views.changes import (
+    NEW,
+    Saved,
+    WouldChange,
+    change_lines,
+    change_shape,
+    saved_shape,
+    would_change,
+)
 from worker.views.doubts import advice_on
 from worker.views.words import counted
 
@@ -73,7 +80,7 @@ def tell_changes(program: Program, valid: Sequence[Valid], *, as_json: bool) -> 
 
 def _changes(program: Program, valid: Sequence[Valid]) -> list[tuple[str, WouldChange]]:
     if missing_file(program.settings) is not None:
-        return [(one.export_id, WouldChange(Saved("created", 1), (), 0, 0, 0, 0)) for one in valid]
+        return [(one.export_id, NEW) for one in valid]
     found = []
     for one in valid:
         try:

@@ -16,26 +16,22 @@ from worker.cli.printing.output import (
     emit_table,
     emit_wrapped,
 )
-from worker.core.cases import ColumnValue
-from worker.core.clauses import Clause
 from worker.errors import RefusedError
-from worker.store.queries.explaining import Explained, explain
-from worker.views.explanation import answer_told, explained_shape, leaving
+from worker.views.explanation import Explanation, explanation
 
 _STANDARD_INPUT = "-"
 _BOM = b"\xef\xbb\xbf"
+_COLUMNS = [Column("COLUMN"), Column("FIELD"), Column("VALUE", prose=True)]
 _SAID = {True: "ok", False: "no", None: "-"}
 
 
 def explain_event(program: Program, export_id: str, file: str, *, as_json: bool) -> None:
     """Prints what the definition makes of the event. Raises RefusedError: no such export, or no event of a tardy."""
-    event = _event(file)
-    with program.database.read() as connection:
-        found = explain(connection, export_id, event, program.clock())
+    found = explanation(program.database, export_id, _event(file), program.clock())
     if as_json:
-        emit_object(explained_shape(found, event))
+        emit_object(found.shape)
     else:
-        _print(found, event)
+        _print(found)
 
 
 def _event(file: str) -> TardyVersion:
@@ -60,29 +56,24 @@ def _body(file: str) -> bytes:
         return stream.read(MAX_BODY + len(_BOM) + 1)
 
 
-def _print(found: Explained, event: TardyVersion) -> None:
-    row = found.export.row
-    emit_wrapped(
-        f"{event.tardy_id}, version {event.version}, by {row['export_id']} (revision {row['revision']}):"
-    )
-    emit_wrapped(answer_told(found))
-    if (leaves := leaving(found)) is not None:
-        emit_wrapped(leaves)
+def _print(found: Explanation) -> None:
+    emit_wrapped(found.title)
+    emit_wrapped(found.answer)
+    if found.leaves is not None:
+        emit_wrapped(found.leaves)
     emit("")
     width = max(len(clause.name) for clause in found.clauses)
     for clause in found.clauses:
-        _print_clause(clause, width)
+        lead = f"{_SAID[clause.passes]:<4}{clause.name:<{width}}  "
+        emit_wrapped(f"{lead}{clause.detail}", hanging=len(lead))
     if found.columns:
         emit("")
-        columns = [Column("COLUMN"), Column("FIELD"), Column("VALUE", prose=True)]
-        emit_table(columns, [_line(one) for one in found.columns], empty="")
-
-
-def _print_clause(clause: Clause, width: int) -> None:
-    lead = f"{_SAID[clause.passes]:<4}{clause.name:<{width}}  "
-    emit_wrapped(f"{lead}{clause.detail}", hanging=len(lead))
-
-
-def _line(one: ColumnValue) -> tuple[object, ...]:
-    value = f"(cannot be written: {one.problem})" if one.problem is not None else one.value
-    return (one.header, one.field or "constant", value)
+        rows = [
+            (
+                it.header,
+                it.field or "constant",
+                f"(cannot be written: {it.problem})" if it.problem is not None else it.value,
+            )
+            for it in found.columns
+        ]
+        emit_table(_COLUMNS, rows, empty="")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from worker.bootstrap import Program
@@ -15,16 +15,18 @@ from worker.cli.printing.output import (
     emit_wrapped,
     note,
     spinning,
-    when,
 )
-from worker.store.queries.known_reference import Published, published
 from worker.views.known_schools import (
     KnownBells,
     KnownSchool,
+    bells_facts,
     bells_shape,
     day_shape,
     known_bells,
+    known_days,
     known_schools,
+    origin,
+    school_origin,
     school_shape,
 )
 
@@ -73,18 +75,8 @@ def _school_line(one: KnownSchool, *, several: bool) -> tuple[object, ...]:
         document.get("time_zone") or "-",
         one.waiting or None,
         document.get("name") or "-",
-        _origin(one.published) if one.published is not None else _only_named(one),
+        school_origin(one),
     )
-
-
-def _only_named(one: KnownSchool) -> str:
-    named = [counted(one.tardies, "tardy", "tardies")] if one.tardies else []
-    named += [f"export {export_id}" for export_id in sorted(one.exports)]
-    return f"not published; named by {', '.join(named)}"
-
-
-def _origin(one: Published) -> str:
-    return f"published, version {one.version}, {when(one.received_at.replace(second=0, microsecond=0))}"
 
 
 def show_bells(program: Program, school_id: str | None, *, missing: bool, as_json: bool) -> None:
@@ -117,7 +109,7 @@ def _print_bells(one: KnownBells, school: str) -> None:
         return
     document = one.published.document
     emit_wrapped(f"school {school}, bell schedule {one.published.item_id}: {document['name']}")
-    for name, value in _facts(one, document):
+    for name, value in bells_facts(one):
         emit_wrapped(f"  {name.ljust(8)}  {value}", hanging=12)
     names = [period["name"] for period in one.periods]
     width = max(map(len, names), default=0)
@@ -128,32 +120,12 @@ def _print_bells(one: KnownBells, school: str) -> None:
         emit(f"  {period['name'].ljust(width)}  {period['start']}-{period['end']}  {reference}{waiting}")
 
 
-def _facts(one: KnownBells, document: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    assert one.published is not None
-    yield "from", _origin(one.published)
-    yield "days", _days(document)
-    if document.get("grades"):
-        yield "grades", ", ".join(document["grades"])
-    if document.get("effective_from") or document.get("effective_until"):
-        begins, ends = document.get("effective_from"), document.get("effective_until")
-        yield "in force", f"from {begins or 'ever'} until {ends or 'further notice'}"
-    if one.waiting:
-        yield "waiting", counted(one.waiting, "entry", "entries")
-
-
-def _days(document: Mapping[str, Any]) -> str:
-    named = [" ".join(document.get("weekdays") or ()), ", ".join(document.get("dates") or ())]
-    named.append("the default" if document.get("default") else "")
-    return "; ".join(filter(None, named)) or "none"
-
-
 def show_days(
     program: Program, school_id: str | None, first: str | None, last: str | None, *, as_json: bool
 ) -> None:
     """Prints the days between two dates `YYYY-MM-DD`, both included (None: no bound)."""
     with program.database.read() as connection:
-        found = published(connection, "school_day", school_id=school_id)
-    found = [one for one in found if (first or "") <= one.item_id <= (last or "9999")]
+        found = known_days(connection, school_id, first, last)
     if as_json:
         emit_list(map(day_shape, found))
         return
@@ -163,7 +135,7 @@ def show_days(
             _named(one.district_id, one.school_id, several=several),
             one.item_id,
             "yes" if one.document["in_session"] else "no",
-            _origin(one),
+            origin(one),
         )
         for one in found
     ]

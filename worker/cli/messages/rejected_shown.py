@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from typing import Any
 
 from worker.bootstrap import Program
-from worker.broker.ports import Parked
 from worker.cli.printing.output import (
     Column,
     emit,
@@ -18,6 +15,7 @@ from worker.cli.printing.output import (
     emit_table,
 )
 from worker.errors import RefusedError
+from worker.views.parked_messages import parked_shape, whole_parked_shape
 
 _ALL = 1_000_000
 
@@ -26,7 +24,7 @@ def list_parked(program: Program, codes: Sequence[str], limit: int, *, as_json: 
     """Prints the oldest parked messages."""
     found = [one for one in program.broker.operator().rejected(limit) if not codes or one.code in codes]
     if as_json:
-        emit_list(_shape(one) for one in found)
+        emit_list(map(parked_shape, found))
         return
     columns = [
         Column("ID"),
@@ -37,18 +35,6 @@ def list_parked(program: Program, codes: Sequence[str], limit: int, *, as_json: 
     ]
     rows = [(one.parked_id, one.code, one.queue, len(one.body), one.reason) for one in found]
     emit_table(columns, rows, empty="no message is parked")
-
-
-def _shape(one: Parked) -> dict[str, Any]:
-    return {
-        "parked_id": one.parked_id,
-        "code": one.code,
-        "queue": one.queue,
-        "reason": one.reason,
-        "bytes": len(one.body),
-        "content_type": one.content_type,
-        "sender": one.sender,
-    }
 
 
 def show_parked(program: Program, parked_id: str, *, body_alone: bool, as_json: bool) -> None:
@@ -62,18 +48,10 @@ def show_parked(program: Program, parked_id: str, *, body_alone: bool, as_json: 
         emit_raw(one.body)
         return
     if as_json:
-        body = {"body": _text(one.body), "body_base64": base64.b64encode(one.body).decode()}
-        emit_object(_shape(one) | {"headers": dict(one.headers)} | body)
+        emit_object(whole_parked_shape(one))
         return
-    facts = _shape(one) | {f"header {name}": value for name, value in sorted(one.headers.items())}
+    facts = parked_shape(one) | {f"header {name}": value for name, value in sorted(one.headers.items())}
     emit_facts(list(facts.items()))
     emit("")
     for line in one.body.decode("utf-8", "backslashreplace").split("\n"):
         emit(line)
-
-
-def _text(body: bytes) -> str | None:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return None

@@ -6,33 +6,38 @@ from collections.abc import Iterable, Sequence
 
 from worker.bootstrap import Program
 from worker.cli.printing.output import Column, emit, emit_facts, emit_object, emit_table, spinning
-from worker.destinations.placing import place_name
 from worker.errors import WritebackError
-from worker.store.audit.auditing import audit
-from worker.store.audit.findings import Day, Report, Scope
-from worker.store.database.tables import ENTRY_STATES
-from worker.views.audited import audit_facts, audit_shape, export_sums, finding_lines
-from worker.views.words import counted
+from worker.views.audited import (
+    Day,
+    Report,
+    Scope,
+    audit_facts,
+    audit_shape,
+    audited,
+    export_sums,
+    failures_told,
+    finding_lines,
+    states_seen,
+)
 
 
 def show_audit(program: Program, scope: Scope, *, by_day: bool, strict: bool, as_json: bool) -> None:
     """Prints the report. Raises WritebackError once all is printed, where anything does not add up."""
     with spinning("audit") as say:
-        report = audit(
+        report = audited(
             program.database,
             scope,
             program.clock(),
+            program.places,
             lambda what, done: say(f"audit: {what} {done:,}"),
-            place_name=lambda destination: place_name(destination, program.places),
         )
-    failed = report.failed(strict=strict)
+    failures = failures_told(report, strict=strict)
     if as_json:
-        emit_object(audit_shape(report, ok=not failed))
+        emit_object(audit_shape(report, ok=failures is None))
     else:
         _print(report, by_day=by_day)
-    if failed:
-        names = ", ".join(f"{one.check.name} ({one.count})" for one in failed)
-        raise WritebackError(f"{counted(len(failed), 'check')} of {len(report.results)} failed: {names}")
+    if failures is not None:
+        raise WritebackError(failures)
 
 
 def _print(report: Report, *, by_day: bool) -> None:
@@ -51,7 +56,7 @@ def _print(report: Report, *, by_day: bool) -> None:
 
 def _print_accounts(accounts: Sequence[Day], *, by_day: bool) -> None:
     """A line an export, or a day; states in which nothing is are left out."""
-    states = [state for state in ENTRY_STATES if any(one.states[state] for one in accounts)]
+    states = states_seen(accounts)
     columns = [
         Column("EXPORT"),
         *([Column("DAY")] if by_day else []),

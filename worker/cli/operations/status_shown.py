@@ -9,8 +9,7 @@ from worker.broker.ports import QueueDepth
 from worker.cli.installation import installation
 from worker.cli.printing.output import Column, emit, emit_facts, emit_line, emit_object, emit_table
 from worker.errors import WritebackError
-from worker.store.queries.standing import ExportStatus
-from worker.views.status import Standing, export_state, how_it_stands, status_shape
+from worker.views.status import ExportStatus, Standing, export_state, how_it_stands, status_shape
 from worker.views.status_told import alarms, status_facts, to_see_to
 from worker.views.words import counted, when
 

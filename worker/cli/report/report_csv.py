@@ -1,42 +1,20 @@
-"""The report's spreadsheet: one line an entry, safe to open."""
+"""The report's spreadsheet, written to a file or to standard output."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from schemas.shown import plain
 from worker.cli.printing.output import emit_raw
 from worker.errors import WritebackError
-from worker.store.queries.day import Line, Take
+from worker.views.spreadsheet import COLUMNS, Take, cells
 
-COLUMNS = (
-    "export",
-    "tardy_id",
-    "version",
-    "student_local_id",
-    "school",
-    "time",
-    "code",
-    "action",
-    "state",
-    "reason",
-    "run",
-    "file",
-    "line",
-    "delivered_at",
-)
-# A sheet may take any of these for the end of a cell, whatever the file is separated by; in a cell, blanks and quotes
-# do not keep what follows from being a formula. Wide forms count as the plain ones.
-_FORMULA = re.compile("(^|[,;|:\t\r\n])([\\s\"']*)([=+\\-@\uff1d\uff0b\uff0d\uff20])")
 _CHUNK = 64 * 1024
 
 
@@ -52,7 +30,7 @@ def spreadsheet(name: str) -> Iterator[Take]:
             text = io.TextIOWrapper(out, encoding="utf-8" if name == "-" else "utf-8-sig", newline="")
             writer = csv.writer(text)
             writer.writerow(COLUMNS)
-            yield lambda line: writer.writerow(_cells(line))
+            yield lambda line: writer.writerow(cells(line))
             text.flush()
             text.detach()
     except OSError as error:
@@ -81,35 +59,3 @@ def _replaced(file: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(FileNotFoundError):
             Path(part).unlink()
-
-
-def _cells(line: Line) -> list[str]:
-    return [
-        _safe(value)
-        for value in (
-            line.export_id,
-            line.tardy_id,
-            str(line.version),
-            line.local_id,
-            line.school_id,
-            _local(line.occurred_at),
-            line.code,
-            line.action,
-            line.state,
-            line.reason,
-            line.run_id,
-            line.file_name,
-            None if line.line is None else str(line.line),
-            _local(line.delivered_at),
-        )
-    ]
-
-
-def _safe(value: str | None) -> str:
-    """What a spreadsheet would take for a formula, were it opened with another separator, gets an apostrophe before
-    it: then it is text. Nothing that cannot be seen is in it."""
-    return _FORMULA.sub(r"\1'\2\3", plain(value or ""))
-
-
-def _local(moment: datetime | None) -> str | None:
-    return None if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"

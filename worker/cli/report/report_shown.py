@@ -16,8 +16,8 @@ from worker.cli.printing.output import (
     spinning,
 )
 from worker.cli.report.report_csv import spreadsheet
-from worker.store.queries.day import Account
 from worker.views.day_report import (
+    Account,
     account_facts,
     account_shape,
     account_title,
