@@ -127,7 +127,8 @@ class Pattern(Strict):
         return {"type": "string", "pattern": whole(self.pattern)}
 
 
-def _whole_of(value: Any) -> int | None:
+def whole_of(value: Any) -> int | None:
+    """The whole number that JSON wrote with a fraction of nothing (`3.0`, `3e0`); None: it is none."""
     return int(value) if type(value) is float and value.is_integer() else None
 
 
@@ -156,7 +157,7 @@ class Whole(Strict):
 
     def check(self, value: Any) -> int:
         if type(value) is not int:
-            value = _whole_of(value)
+            value = whole_of(value)
         if value is None or not self.minimum <= value <= self.maximum:
             raise ValidationError(f"must be a whole number from {self.minimum} to {self.maximum}")
         number: int = value

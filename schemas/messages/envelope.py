@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from schemas.fields.scalars import is_storable
+from schemas.fields.scalars import is_storable, whole_of
 from schemas.fields.times import instant
 from schemas.rejections import RejectedError, counted, one_line
 
@@ -198,9 +198,7 @@ def _extension_problems(document: dict[str, Any]) -> list[str]:
     """What is wrong with extension attributes: counted, not named, since a name could be a student's."""
     extensions = document.keys() - _CORE
     misnamed = sum(_is_attribute(key) is None for key in extensions)
-    mistyped = sum(
-        document[key] is not None and type(document[key]) not in (str, int, bool) for key in extensions
-    )
+    mistyped = sum(document[key] is not None and _attribute(document[key]) is None for key in extensions)
     problems = []
     if misnamed:
         problems.append(f"{counted(misnamed, 'attribute')}: an attribute's name is made of a-z and 0-9")
@@ -213,7 +211,13 @@ def _extension_problems(document: dict[str, Any]) -> list[str]:
 def _extensions(document: dict[str, Any]) -> Mapping[str, str | int | bool]:
     if document.keys() <= _CORE:
         return _NOTHING
-    return {key: value for key, value in document.items() if key not in _CORE and value is not None}
+    attributes = {key: _attribute(value) for key, value in document.items() if key not in _CORE}
+    return {key: value for key, value in attributes.items() if value is not None}
+
+
+def _attribute(value: object) -> str | int | bool | None:
+    """What an extension attribute holds, a whole number however JSON writes it; None: no value of one."""
+    return value if isinstance(value, (str, int)) else whole_of(value)
 
 
 def _check_text(document: dict[str, Any], extensions: Mapping[str, object]) -> None:

@@ -36,6 +36,7 @@ def test_an_envelope_is_read_whole_with_its_extension_attributes() -> None:
         "subject": "s",
         "traceparent": "00-ab-cd-01",
         "sequence": 7,
+        "part": 5.0,
         "sampled": True,
         "gone": None,
     }
@@ -44,7 +45,13 @@ def test_an_envelope_is_read_whole_with_its_extension_attributes() -> None:
     assert envelope.time == datetime(2026, 11, 23, 14, 6, 13, tzinfo=UTC)
     assert envelope.subject == "s"
     assert envelope.data == {"tardy_id": "t"}
-    assert dict(envelope.extensions) == {"traceparent": "00-ab-cd-01", "sequence": 7, "sampled": True}
+    assert dict(envelope.extensions) == {
+        "traceparent": "00-ab-cd-01",
+        "sequence": 7,
+        "part": 5,
+        "sampled": True,
+    }
+    assert type(envelope.extensions["part"]) is int
 
 
 @pytest.mark.parametrize("name", ["time", "subject", "datacontenttype", "dataschema"])
