@@ -18,8 +18,8 @@ from worker.store.catalogue.schools import zones_of
 from worker.store.database.statements import insert_new
 from worker.store.database.tables import entries, tardies
 from worker.store.entries.entering import new_entry
-from worker.store.entries.matching import may_match
-from worker.store.entries.rejudging import JUDGED_AGAIN, has_data
+from worker.store.entries.matching import carries_newest, has_data, may_match, same_version
+from worker.store.entries.rejudging import JUDGED_AGAIN
 
 _PAGE = 1000
 _MARGIN = timedelta(days=2)  # a local date is within a day of the UTC date; one more for good measure
@@ -56,10 +56,7 @@ def _new_entries(
 
 def _rejudge_near(connection: Connection, route: Route, school_id: str, edge: datetime) -> None:
     """Has what is cancelled near the first day judged again: it may have been left out by its date alone."""
-    near = exists().where(
-        tardies.c.district_id == entries.c.district_id,
-        tardies.c.tardy_id == entries.c.tardy_id,
-        tardies.c.version == entries.c.version,
+    near = carries_newest(
         tardies.c.school_id == school_id,
         tardies.c.voided.is_(False),
         tardies.c.occurred_at.between(edge - _MARGIN, edge + _MARGIN),
@@ -76,12 +73,7 @@ def _candidates(
 ) -> Iterator[Sequence[Row[Any]]]:
     """Pages of known tardies without an entry in the definition; the exact local date is left to the caller."""
     edge = datetime.combine(route.backfill_from, time(), tzinfo=UTC) - _MARGIN
-    has_entry = exists().where(
-        entries.c.export_id == route.export_id,
-        entries.c.district_id == tardies.c.district_id,
-        entries.c.tardy_id == tardies.c.tardy_id,
-        entries.c.version == tardies.c.version,
-    )
+    has_entry = exists().where(entries.c.export_id == route.export_id, same_version(entries.c, tardies.c))
     wanted = [*may_match(route), tardies.c.occurred_at >= edge, ~has_entry]
     if school_id is not None:
         wanted.append(tardies.c.school_id == school_id)

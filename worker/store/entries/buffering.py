@@ -19,6 +19,7 @@ from worker.store.database.recordset import as_parameter, recordset
 from worker.store.database.statements import columns_of, insert_given
 from worker.store.database.tables import tardy_versions
 from worker.store.entries.entering import move_heads
+from worker.store.entries.matching import same_version
 
 Key = tuple[str, str, int]
 
@@ -104,9 +105,7 @@ def _other_content(connection: Connection, batch: Sequence[TardyVersion]) -> dic
     statement = select(c.district_id, c.tardy_id, c.version, *stored).join(
         given,
         and_(
-            c.district_id == given.c.district_id,
-            c.tardy_id == given.c.tardy_id,
-            c.version == given.c.version,
+            same_version(c, given.c),
             c.content_hash != given.c.content_hash,
         ),
     )

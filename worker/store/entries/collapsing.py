@@ -15,7 +15,8 @@ from worker.store.database.tables import (
     tardies,
     tardy_versions,
 )
-from worker.store.entries.rejudging import JUDGED_AGAIN, has_data
+from worker.store.entries.matching import active_in, carries_newest, has_data, same_version
+from worker.store.entries.rejudging import JUDGED_AGAIN
 
 _COMPETES = entries.c.state.in_(("delivered", "sealed", "buffered", "collapsed"))
 
@@ -134,17 +135,11 @@ def wake_schools(connection: Connection, district_id: str, school_ids: Collectio
     same, or not required judged again."""
     if not school_ids:
         return
-    there: Any = exists().where(
-        and_(
-            tardies.c.district_id == entries.c.district_id,
-            tardies.c.tardy_id == entries.c.tardy_id,
-            tardies.c.version == entries.c.version,
-            tardies.c.school_id.in_(sorted(set(school_ids))),
-        )
+    there = carries_newest(tardies.c.school_id.in_(sorted(set(school_ids))))
+    asleep = (
+        entries.c.export_id.in_(active_in(district_id)),
+        entries.c.state.in_(("collapsed", "ignored", "not_required")),
     )
-    d = definitions.c
-    exports = select(d.export_id).where(d.district_id == district_id, d.state == "active")
-    asleep = (entries.c.export_id.in_(exports), entries.c.state.in_(("collapsed", "ignored", "not_required")))
     connection.execute(update(entries).where(*asleep, there, has_data()).values(**JUDGED_AGAIN))
 
 
@@ -153,14 +148,9 @@ def delivered_page(
 ) -> list[tuple[Place, str | None]]:
     """Delivered adds and changes with their versions' documents (None: purged), by key, from behind `after` on."""
     c = entries.c
-    of_version = and_(
-        tardy_versions.c.district_id == c.district_id,
-        tardy_versions.c.tardy_id == c.tardy_id,
-        tardy_versions.c.version == c.version,
-    )
     statement = (
         select(c.tardy_id, c.version, c.ordinal, tardy_versions.c.document)
-        .join(tardy_versions, of_version)
+        .join(tardy_versions, same_version(tardy_versions.c, c))
         .where(of_export(export_id), c.state == "delivered", c.action != "void", *conditions)
         .order_by(c.tardy_id, c.version, c.ordinal)
         .limit(limit)

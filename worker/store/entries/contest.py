@@ -22,7 +22,7 @@ from worker.errors import UnreadableError
 from worker.store.catalogue.exports_in_force import view_export
 from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.statements import update_given
-from worker.store.database.tables import definitions, entries, tardies
+from worker.store.database.tables import entries, tardies
 from worker.store.entries.collapsing import (
     Place,
     delivered_page,
@@ -30,6 +30,7 @@ from worker.store.entries.collapsing import (
     rivals_of,
 )
 from worker.store.entries.evidence import Unsealed, broken
+from worker.store.entries.matching import active_in
 
 _RECENT = timedelta(
     days=14
@@ -166,12 +167,11 @@ def rekey_schools(
     connection: Connection, district_id: str, school_ids: Collection[str], now: datetime
 ) -> None:
     """A school's days or periods are others now: what was delivered of the last days competes by them."""
-    t, d = tardies.c, definitions.c
+    t = tardies.c
     recent = select(t.tardy_id).where(
         t.district_id == district_id, t.school_id.in_(sorted(school_ids)), t.occurred_at >= now - _RECENT
     )
-    active = select(d.export_id).where(d.district_id == district_id, d.state == "active")
-    for export_id in connection.execute(active).scalars().all() if school_ids else ():
+    for export_id in connection.execute(active_in(district_id)).scalars().all() if school_ids else ():
         # What this version cannot read it cannot place either: the worker that can read it judges by the old places.
         export = view_export(connection, export_id)
         if export is not None and export.definition.collapse != "none":

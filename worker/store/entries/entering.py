@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from schemas.messages.events import TardyVersion
 from worker.store.catalogue.catalogue import CatalogueCache
@@ -15,6 +15,7 @@ from worker.store.database.database_errors import own_rows
 from worker.store.database.recordset import as_parameter
 from worker.store.database.statements import columns_of, insert_given, insert_new, one_of
 from worker.store.database.tables import UNSEALED, entries, tardies
+from worker.store.entries.matching import same_tardy
 
 RETIRED = "the definition is retired"
 """Why an entry of a deleted definition is cancelled."""
@@ -173,5 +174,4 @@ def _supersede_older(connection: Connection, corrected: Sequence[TardyVersion], 
 
 
 def _head_version() -> Any:
-    same = and_(tardies.c.district_id == entries.c.district_id, tardies.c.tardy_id == entries.c.tardy_id)
-    return select(tardies.c.version).where(same).scalar_subquery()
+    return select(tardies.c.version).where(same_tardy(tardies.c, entries.c)).scalar_subquery()

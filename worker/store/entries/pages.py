@@ -12,6 +12,7 @@ from worker.core.definition import Definition
 from worker.store.database.portions import portions, size
 from worker.store.database.tables import IS_UNSEALED, entries, tardy_versions
 from worker.store.entries.evidence import Layouts, Unsealed, with_tardies
+from worker.store.entries.matching import same_tardy
 
 PAGE = 1000
 _FEW = 16  # of the longest tardies there may be: 4 MB
@@ -69,8 +70,7 @@ def in_open_run() -> Any:
     sealed = entries.alias("sealed_sibling")
     return exists().where(
         sealed.c.export_id == entries.c.export_id,
-        sealed.c.district_id == entries.c.district_id,
-        sealed.c.tardy_id == entries.c.tardy_id,
+        same_tardy(sealed.c, entries.c),
         sealed.c.state == "sealed",
     )
 

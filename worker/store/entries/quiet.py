@@ -18,6 +18,7 @@ from worker.store.database.tables import (
     quiet_days,
     tardies,
 )
+from worker.store.entries.matching import same_tardy
 
 _DAY = timedelta(days=1)
 _LOOK_BACK = 3  # days: a worker that was down tells of them late
@@ -106,9 +107,7 @@ def _anything(connection: Connection, export: Export, day: date) -> bool:
     district_id = export.definition.district_id
     schools = export.definition.schools or zones_of(connection, district_id).keys()
     t, e = tardies.c, entries.c
-    entered = exists().where(
-        e.export_id == export.row["export_id"], e.district_id == t.district_id, e.tardy_id == t.tardy_id
-    )
+    entered = exists().where(e.export_id == export.row["export_id"], same_tardy(e, t))
     there = exists().where(
         t.district_id == district_id,
         t.school_id.in_(sorted(schools)),

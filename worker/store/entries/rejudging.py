@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, or_, select, update
+from sqlalchemy import Connection, and_, or_, select, update
 
 from worker.core.references import EVERY_SCHOOL
-from worker.store.database.tables import UNSEALED, definitions, entries, tardies, tardy_versions
+from worker.store.database.tables import UNSEALED, definitions, entries, tardies
+from worker.store.entries.matching import active_in, carries_newest, has_data
 
 JUDGED_AGAIN = {"state": "buffered", "judged": False, "reason": None, "reason_code": None, "settled_at": None}
-"""What an entry is set to that goes back into the buffer. It must have its data: see `has_data`."""
+"""What an entry is set to that goes back into the buffer. It must have its data: see `matching.has_data`."""
 
 _LOOKED_AT_ANEW = ("cancelled", "ignored", "collapsed", "not_required")
 """States that a saved definition may change, beside those that wait."""
@@ -60,18 +61,13 @@ def _wake(connection: Connection, district_id: str, codes: Collection[Code], sta
 
 def rejudge_definition(connection: Connection, export_id: str) -> None:
     """Has everything of the definition judged again that is not final and carries its tardy's newest version."""
-    newest = exists().where(
-        tardies.c.district_id == entries.c.district_id,
-        tardies.c.tardy_id == entries.c.tardy_id,
-        tardies.c.version == entries.c.version,
-    )
     connection.execute(
         update(entries)
         .where(
             entries.c.export_id == export_id,
             or_(
                 entries.c.state.in_(UNSEALED),
-                and_(entries.c.state.in_(_LOOKED_AT_ANEW), newest, has_data()),
+                and_(entries.c.state.in_(_LOOKED_AT_ANEW), carries_newest(), has_data()),
             ),
         )
         .values(**JUDGED_AGAIN)
@@ -79,29 +75,11 @@ def rejudge_definition(connection: Connection, export_id: str) -> None:
 
 
 def _of_active(district_id: str) -> tuple[Any, ...]:
-    exports = select(definitions.c.export_id).where(
-        definitions.c.district_id == district_id, definitions.c.state == "active"
-    )
-    return (entries.c.district_id == district_id, entries.c.export_id.in_(exports))
+    return (entries.c.district_id == district_id, entries.c.export_id.in_(active_in(district_id)))
 
 
 def _bears(code: Code) -> Any:
     """SQL: the entry carries its tardy's newest version, which bears the code (at that school, if it names one)."""
     school_id, name = code
-    same = (
-        tardies.c.district_id == entries.c.district_id,
-        tardies.c.tardy_id == entries.c.tardy_id,
-        tardies.c.version == entries.c.version,
-    )
     of_school = () if school_id == EVERY_SCHOOL else (tardies.c.school_id == school_id,)
-    return exists().where(*same, tardies.c.behavior_code == name, *of_school)
-
-
-def has_data() -> Any:
-    """SQL: the entry's version has not been purged: of one that was, nothing can be judged any more."""
-    return exists().where(
-        tardy_versions.c.district_id == entries.c.district_id,
-        tardy_versions.c.tardy_id == entries.c.tardy_id,
-        tardy_versions.c.version == entries.c.version,
-        tardy_versions.c.document.is_not(None),
-    )
+    return carries_newest(tardies.c.behavior_code == name, *of_school)

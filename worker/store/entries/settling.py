@@ -17,6 +17,7 @@ from worker.store.database.tables import (
 )
 from worker.store.entries.collapsing import wake_behind_run
 from worker.store.entries.entering import RETIRED
+from worker.store.entries.matching import same_version
 from worker.store.entries.rejudging import JUDGED_AGAIN
 
 _KEY = ("export_id", "district_id", "tardy_id", "version", "ordinal")
@@ -71,7 +72,7 @@ def enter_taken_back(connection: Connection, now: datetime, *conditions: Any) ->
             literal(False),
             literal(now, entries.c.buffered_at.type),
         )
-        .join(tardies, and_(t.district_id == e.district_id, t.tardy_id == e.tardy_id, t.version == e.version))
+        .join(tardies, same_version(t, e))
         .where(*conditions, e.action == "void", t.voided.is_(False))
     )
     names = [*_KEY, "state", "sort_at", "judged", "buffered_at"]

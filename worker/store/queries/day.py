@@ -26,7 +26,7 @@ from worker.store.database.tables import (
     tardies,
     tardy_versions,
 )
-from worker.store.entries.matching import may_match
+from worker.store.entries.matching import may_match, same_tardy, same_version
 from worker.store.entries.quiet import quiet_since
 from worker.store.runs.run_rows import open_run
 
@@ -127,13 +127,13 @@ def _statement(export: Export, *, documents: bool) -> Any:
     t, e, v, r = tardies.c, entries.c, tardy_versions.c, runs.c
     of_tardy = (t.tardy_id, t.version.label("head"), t.voided, t.school_id, t.behavior_code, t.occurred_at)
     of_entry = (e.version, e.ordinal, e.state, e.reason_code, e.reason, e.sort_at, e.action, e.run_id)
-    same = and_(e.district_id == t.district_id, e.tardy_id == t.tardy_id)
-    here = and_(same, e.export_id == export.route.export_id)
+    here = and_(same_tardy(e, t), e.export_id == export.route.export_id)
     statement = select(*of_tardy, *of_entry).outerjoin(entries, here)
     if documents:
-        same_version = and_(v.district_id == e.district_id, v.tardy_id == e.tardy_id, v.version == e.version)
         statement = statement.add_columns(v.document, e.line, e.settled_at, r.file_name)
-        statement = statement.outerjoin(tardy_versions, same_version).outerjoin(runs, r.run_id == e.run_id)
+        statement = statement.outerjoin(tardy_versions, same_version(v, e)).outerjoin(
+            runs, r.run_id == e.run_id
+        )
     return statement.where(t.district_id == export.route.district_id)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, union
+from sqlalchemy import ColumnElement, Connection, func, select, union
 
 from worker.store.database.tables import (
     code_mappings,
@@ -17,6 +17,7 @@ from worker.store.database.tables import (
     reference_versions,
     tardies,
 )
+from worker.store.entries.matching import same_tardy
 
 SchoolCode = tuple[str, str, str | None]
 """District, school and behavior code, as a tardy names them (a void names no code)."""
@@ -118,4 +119,4 @@ def _in_state(state: str) -> list[ColumnElement[bool]]:
 
 
 def _of_tardy() -> ColumnElement[bool]:
-    return and_(tardies.c.district_id == entries.c.district_id, tardies.c.tardy_id == entries.c.tardy_id)
+    return same_tardy(tardies.c, entries.c)

@@ -18,6 +18,7 @@ from worker.store.database.tables import (
     tardies,
 )
 from worker.store.entries.decisions import WAITS
+from worker.store.entries.matching import same_tardy
 
 _PAGE = 2000
 
@@ -137,7 +138,7 @@ def held_page(
     export and tardy; a page of them."""
     c = entries.c
     key = (c.export_id, c.district_id, c.tardy_id, c.version, c.ordinal)
-    same = and_(tardies.c.district_id == c.district_id, tardies.c.tardy_id == c.tardy_id)
+    same = same_tardy(tardies.c, c)
     statement = (
         select(entries, tardies.c.school_id, tardies.c.behavior_code)
         .join(tardies, same)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, and_, select
+from sqlalchemy import Connection, RowMapping, select
 
 from schemas.fields.times import stored_instant
 from schemas.fields.zones import Zone
@@ -16,7 +16,6 @@ from worker.core.routing import mismatch
 from worker.store.catalogue.exports_in_force import Export, view_export
 from worker.store.catalogue.schools import zones_of
 from worker.store.database.tables import (
-    definitions,
     entries,
     reference_versions,
     runs,
@@ -25,6 +24,7 @@ from worker.store.database.tables import (
 )
 from worker.store.entries import decisions
 from worker.store.entries.collapsing import rivals_of
+from worker.store.entries.matching import active_in, same_tardy
 from worker.store.queries.listing import open_runs, resends_of
 from worker.store.runs.requests import requests_of
 
@@ -86,7 +86,7 @@ def tardies_of(connection: Connection, local_id: str, district_id: str | None) -
     written = f'"local_id":{orjson.dumps(local_id).decode()}'  # as in the document: canonical JSON, no blanks
     statement = (
         select(v.district_id, v.tardy_id, v.document, t.occurred_at)
-        .outerjoin(tardies, and_(t.district_id == v.district_id, t.tardy_id == v.tardy_id))
+        .outerjoin(tardies, same_tardy(t, v))
         .where(v.document.contains(written, autoescape=True))
     )
     if district_id is not None:
@@ -136,9 +136,7 @@ class _Tracer:
 
     def _active_in(self, district_id: str) -> list[str]:
         if district_id not in self._active:
-            c = definitions.c
-            statement = select(c.export_id).where(c.district_id == district_id, c.state == "active")
-            self._active[district_id] = list(self._connection.execute(statement).scalars())
+            self._active[district_id] = list(self._connection.execute(active_in(district_id)).scalars())
         return self._active[district_id]
 
     def _export(self, export_id: str) -> Export:

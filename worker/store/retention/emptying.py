@@ -21,6 +21,7 @@ from sqlalchemy import (
 from worker.core.collapse import NO_KEY
 from worker.store.database.statements import one_of
 from worker.store.database.tables import entries, tardies, tardy_versions
+from worker.store.entries.matching import same_version
 
 Tardy = tuple[str, str]
 """District and tardy."""
@@ -111,7 +112,7 @@ def _forget_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> Non
         other.c.collapse_key == e.collapse_key,
         other.c.state == "collapsed",
     )
-    same = and_(v.district_id == e.district_id, v.tardy_id == e.tardy_id, v.version == e.version)
+    same = same_version(v, e)
     is_empty = exists().where(same, v.document.is_(None))
     for chunk in chunks(keys):
         competing = one_of(e.export_id, e.collapse_key, chunk)

@@ -21,6 +21,7 @@ from worker.store.database.tables import (
     tardies,
     tardy_versions,
 )
+from worker.store.entries.matching import same_tardy
 from worker.store.retention.emptying import (
     Emptied,
     Tardy,
@@ -138,7 +139,7 @@ def _without_head(connection: Connection, found: Sequence[Row[Any]]) -> list[Ver
     """Those of a tardy of which every version has been taken back: nothing is made of them any more."""
     t, v = tardies.c, tardy_versions.c
     named = sorted({(row.district_id, row.tardy_id, row.version) for row in found})
-    head = exists().where(t.district_id == v.district_id, t.tardy_id == v.tardy_id)
+    head = exists().where(same_tardy(t, v))
     statement = select(v.district_id, v.tardy_id, v.version).where(
         among(tardy_versions, named), v.taken_back_at.is_not(None), ~head
     )
