@@ -16,9 +16,9 @@ from worker.delivery.sweeping import Sweeping
 from worker.errors import RefusedError
 from worker.failpoints import Arrow, reached
 from worker.store.database.engine import share_catalogue
+from worker.store.entries.matching import EntryKey
 from worker.store.runs import claims, receipts, run_rows, starting
 from worker.store.runs.claims import Claim
-from worker.store.runs.sealing import Place
 
 
 class Flush:
@@ -105,7 +105,7 @@ class Flush:
             return claims.is_outdated(connection, claim, run)
 
     def _resealed(
-        self, claim: Claim, run: RowMapping, held: Mapping[Place, Waits] | None = None
+        self, claim: Claim, run: RowMapping, held: Mapping[EntryKey, Waits] | None = None
     ) -> RowMapping | None:
         """The run sealed anew, without what is to be held; None: it is closed, nothing is left to send."""
         for attempt in self._database.retrying():
@@ -134,7 +134,7 @@ class Flush:
             return rest
         return run
 
-    def _held_rows(self, claim: Claim, found: UnrenderedError) -> Mapping[Place, Waits]:
+    def _held_rows(self, claim: Claim, found: UnrenderedError) -> Mapping[EntryKey, Waits]:
         reference = defects.noted("render", found.error, run=claim.run_id, lines=list(found.lines)[:20])
         waits = Waits("defect", f"its row could not be written: {defects.told(reference)}")
         with self._database.read() as connection:

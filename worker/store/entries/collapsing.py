@@ -15,7 +15,7 @@ from worker.store.database.tables import (
     tardies,
     tardy_versions,
 )
-from worker.store.entries.matching import active_in, carries_newest, has_data, same_version
+from worker.store.entries.matching import EntryKey, active_in, carries_newest, has_data, same_version
 from worker.store.entries.rejudging import JUDGED_AGAIN
 
 _COMPETES = entries.c.state.in_(("delivered", "sealed", "buffered", "collapsed"))
@@ -28,12 +28,8 @@ def of_export(export_id: str) -> Any:
     return and_(entries.c.export_id == export_id, entries.c.district_id == district)
 
 
-Place = tuple[str, int, int]
-"""An entry of an export: tardy, version, ordinal."""
-
-
 def rivals_of(
-    connection: Connection, export_id: str, keys: Iterable[str], besides: set[Place]
+    connection: Connection, export_id: str, keys: Iterable[str], besides: set[EntryKey]
 ) -> dict[str, list[Rival]]:
     """{key: what competes under it}, apart from the entries `besides` that are being judged just now."""
     c = entries.c
@@ -55,7 +51,7 @@ def rivals_of(
     return found
 
 
-def _in_sis(connection: Connection, export_id: str, tardy_ids: set[str]) -> dict[str, Place]:
+def _in_sis(connection: Connection, export_id: str, tardy_ids: set[str]) -> dict[str, EntryKey]:
     """Each tardy's entry that the SIS has: the last delivered, if it is no void and no person has seen to one."""
     c = entries.c
     rows = connection.execute(
@@ -67,7 +63,7 @@ def _in_sis(connection: Connection, export_id: str, tardy_ids: set[str]) -> dict
         )
         .order_by(c.version, c.ordinal)
     )
-    found: dict[str, Place] = {}
+    found: dict[str, EntryKey] = {}
     for row in rows:
         if row.action == "void":
             found.pop(row.tardy_id, None)
@@ -144,8 +140,8 @@ def wake_schools(connection: Connection, district_id: str, school_ids: Collectio
 
 
 def delivered_page(
-    connection: Connection, export_id: str, after: Place | None, limit: int, *conditions: Any
-) -> list[tuple[Place, str | None]]:
+    connection: Connection, export_id: str, after: EntryKey | None, limit: int, *conditions: Any
+) -> list[tuple[EntryKey, str | None]]:
     """Delivered adds and changes with their versions' documents (None: purged), by key, from behind `after` on."""
     c = entries.c
     statement = (

@@ -23,14 +23,9 @@ from worker.store.catalogue.exports_in_force import view_export
 from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.statements import update_given
 from worker.store.database.tables import entries, tardies
-from worker.store.entries.collapsing import (
-    Place,
-    delivered_page,
-    known_keys,
-    rivals_of,
-)
+from worker.store.entries.collapsing import delivered_page, known_keys, rivals_of
 from worker.store.entries.evidence import Unsealed, broken
-from worker.store.entries.matching import active_in
+from worker.store.entries.matching import EntryKey, active_in
 
 _RECENT = timedelta(
     days=14
@@ -69,10 +64,10 @@ class Contest:
         self._definition = definition
         self._stored = stored
         self._goes = goes
-        self._standings: dict[Place, Standing] = {}
+        self._standings: dict[EntryKey, Standing] = {}
         self._rivals: dict[str, list[Rival]] = {}
         self._judged: dict[str, list[Rival]] = defaultdict(list)
-        self._passed: set[Place] = set()
+        self._passed: set[EntryKey] = set()
 
     def take(self, page: Sequence[Unsealed], references: References) -> None:
         """The next page: what its entries compete for, and with whom."""
@@ -147,7 +142,7 @@ def rekey_delivered(connection: Connection, definition: Definition, *conditions:
     they are now. The caller owns the catalogue."""
     loader = ReferenceLoader(connection, definition.district_id)
     key = ("district_id", "tardy_id", "version", "ordinal")
-    after: Place | None = None
+    after: EntryKey | None = None
     while page := delivered_page(connection, definition.export_id, after, _CHUNK, *conditions):
         documents = {place: orjson.loads(text) for place, text in page if text is not None}
         references = loader.cover({document["school_id"] for document in documents.values()})
@@ -183,7 +178,7 @@ def rekey_schools(
 
 
 def _key_of(
-    definition: Definition, place: Place, document: Mapping[str, Any] | None, references: References
+    definition: Definition, place: EntryKey, document: Mapping[str, Any] | None, references: References
 ) -> str:
     if document is None:
         return NO_KEY
@@ -195,5 +190,5 @@ def _key_of(
         return NO_KEY
 
 
-def _place(one: Unsealed) -> Place:
+def _place(one: Unsealed) -> EntryKey:
     return (one.entry["tardy_id"], one.entry["version"], one.entry["ordinal"])

@@ -9,6 +9,9 @@ from sqlalchemy import ColumnElement, Select, and_, exists, select
 from worker.core.routing import Route
 from worker.store.database.tables import definitions, entries, tardies, tardy_versions
 
+EntryKey = tuple[str, int, int]
+"""An entry within its export: tardy, version, ordinal."""
+
 
 def may_match(route: Route) -> list[Any]:
     """Conditions on `tardies`: of the route's district, schools and codes, and not void. The exact local day is left

@@ -14,8 +14,8 @@ from worker.store.catalogue.exports_in_force import load_definition
 from worker.store.database.instants import database_time
 from worker.store.database.portions import portions, size
 from worker.store.database.tables import entries, runs
+from worker.store.entries.matching import EntryKey
 from worker.store.entries.settling import release_entries
-from worker.store.runs.sealing import Place
 
 
 def open_run(connection: Connection, export_id: str) -> RowMapping | None:
@@ -58,7 +58,7 @@ def lines(connection: Connection, run: RowMapping, page: int = 2000) -> Iterator
         last = found[-1].line
 
 
-def places_of(connection: Connection, run_id: str, lines: Sequence[int]) -> list[Place]:
+def places_of(connection: Connection, run_id: str, lines: Sequence[int]) -> list[EntryKey]:
     """The entries that are these lines of the run."""
     c, found = entries.c, []
     for start in range(0, len(lines), 500):

@@ -24,13 +24,11 @@ from worker.store.database.tables import definitions, entries
 from worker.store.entries.collapsing import wake
 from worker.store.entries.contest import Contest, freed_keys
 from worker.store.entries.evidence import Unsealed, broken
+from worker.store.entries.matching import EntryKey
 from worker.store.entries.pages import in_open_run, pages
 
-Place = tuple[str, int, int]
-"""An entry of an export: tardy, version, ordinal."""
-
 _ENTRY_KEY = ("district_id", "tardy_id", "version", "ordinal")
-_NOTHING_HELD: Mapping[Place, Waits] = {}
+_NOTHING_HELD: Mapping[EntryKey, Waits] = {}
 _VERDICT = ("state", "reason_code", "reason", "action", "run_id", "line", "row_values", "settled_at")
 
 
@@ -57,7 +55,7 @@ def fill_run(
     route: Route,
     run_id: str,
     now: datetime,
-    held: Mapping[Place, Waits] = _NOTHING_HELD,
+    held: Mapping[EntryKey, Waits] = _NOTHING_HELD,
 ) -> Filling:
     """Judges everything unsealed, in file order, and seals what is ready as the run's lines 1, 2, 3 …
 
@@ -128,7 +126,7 @@ def _judged_pages(
     *,
     lock: bool,
     unjudged: bool = False,
-    held: Mapping[Place, Waits] = _NOTHING_HELD,
+    held: Mapping[EntryKey, Waits] = _NOTHING_HELD,
 ) -> Iterator[list[Judged]]:
     loader = ReferenceLoader(connection, definition.district_id)
     contest = Contest(connection, definition, stored=lock, goes=not unjudged)
@@ -189,7 +187,7 @@ def _verdict(
         return broken(error, one.entry), NO_KEY
 
 
-def _place(one: Unsealed) -> Place:
+def _place(one: Unsealed) -> EntryKey:
     return (one.entry["tardy_id"], one.entry["version"], one.entry["ordinal"])
 
 

@@ -14,13 +14,14 @@ from worker.store import trail
 from worker.store.catalogue.exports_in_force import Export, hold_definition, load_export
 from worker.store.database.instants import database_time
 from worker.store.database.tables import attempts, runs
+from worker.store.entries.matching import EntryKey
 from worker.store.entries.settling import cancel_if_retired, release_entries
 from worker.store.runs.claims import Claim, fenced, lease_end
 from worker.store.runs.numbering import give_number_back, name_file
 from worker.store.runs.requests import close_request, next_request
 from worker.store.runs.run_outcomes import tell_of_run
 from worker.store.runs.run_rows import close, get, open_run
-from worker.store.runs.sealing import Place, fill_run
+from worker.store.runs.sealing import fill_run
 
 
 def seal_next(connection: Connection, export_id: str, now: datetime) -> str | None:
@@ -43,7 +44,7 @@ def seal_next(connection: Connection, export_id: str, now: datetime) -> str | No
 
 
 def reseal(
-    connection: Connection, claim: Claim, now: datetime, held: Mapping[Place, Waits] | None = None
+    connection: Connection, claim: Claim, now: datetime, held: Mapping[EntryKey, Waits] | None = None
 ) -> bool:
     """Seals a run of which nothing can have left once more: current revision, current versions, what came since;
     without the entries that are to be `held`.
@@ -86,7 +87,7 @@ def _fill(
     export: Export,
     run_id: str,
     now: datetime,
-    held: Mapping[Place, Waits] | None = None,
+    held: Mapping[EntryKey, Waits] | None = None,
 ) -> bool:
     """Seals the buffer into the run; False: there was nothing to send and the run is closed."""
     filling = fill_run(connection, export.definition, export.route, run_id, now, held or {})
