@@ -73,7 +73,7 @@ class Contest:
         """The next page: what its entries compete for, and with whom."""
         if self._definition.collapse == "none":
             return
-        self._standings = {_place(one): self._standing(one, references) for one in page}
+        self._standings = {one.entry_key: self._standing(one, references) for one in page}
         keys = {standing.key for standing in self._standings.values() if standing.key is not None}
         if self._stored:
             self._judged.clear()
@@ -96,7 +96,7 @@ class Contest:
 
     def place(self, one: Unsealed) -> Standing:
         """Where an entry of the page stands. Ask in file order: what goes before it has then been noted."""
-        standing = self._standings.get(_place(one), Standing())
+        standing = self._standings.get(one.entry_key, Standing())
         occurred_at = one.candidate.occurred_at
         if standing.key in (None, NO_KEY) or occurred_at is None:
             return standing
@@ -188,7 +188,3 @@ def _key_of(
         return collapse_key(definition, tardy)
     except Unwritable:
         return NO_KEY
-
-
-def _place(one: Unsealed) -> EntryKey:
-    return (one.entry["tardy_id"], one.entry["version"], one.entry["ordinal"])

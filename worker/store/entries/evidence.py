@@ -26,6 +26,7 @@ from worker.errors import UnreadableError
 from worker.failpoints import Step, reached
 from worker.store.catalogue.exports_in_force import load_definition
 from worker.store.database.tables import entries, runs, tardies, tardy_versions
+from worker.store.entries.matching import EntryKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class Unsealed:
     candidate: Candidate
     delivered: Delivered | None
     problem: Waits | None = None
+
+    @property
+    def entry_key(self) -> EntryKey:
+        return (self.entry["tardy_id"], self.entry["version"], self.entry["ordinal"])
 
 
 @dataclass(frozen=True)

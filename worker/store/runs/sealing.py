@@ -143,7 +143,7 @@ def _judged_pages(
             if weight > BYTES:
                 yield judged
                 judged, weight = [], 0
-            known = one.problem or held.get(_place(one))
+            known = one.problem or held.get(one.entry_key)
             verdict, key = (
                 (known, NO_KEY)
                 if known is not None
@@ -185,10 +185,6 @@ def _verdict(
         return verdict, contest.note(one, place, verdict)
     except Exception as error:  # noqa: BLE001 - the other entries are judged
         return broken(error, one.entry), NO_KEY
-
-
-def _place(one: Unsealed) -> EntryKey:
-    return (one.entry["tardy_id"], one.entry["version"], one.entry["ordinal"])
 
 
 def _schools(page: Sequence[Unsealed]) -> set[str]:
