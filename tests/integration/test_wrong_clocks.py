@@ -9,6 +9,8 @@ import pytest
 
 from tests.builders import command, definition, save, school, tardy, void
 from tests.program import SteppedProgram
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Scope
 from worker.store.database.engine import own_catalogue
 from worker.store.entries import decisions
 
@@ -107,3 +109,31 @@ def test_what_is_held_for_its_time_holds_no_other_tardy_of_the_day_back(program:
     program.pass_time(hours=2)
     program.receive(tardy("b", occurred_at="2026-10-06T18:30:00Z", student=student))
     assert sent(program)["daily"] == ["b,1,"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "occurred_at", "day"),
+    [  # in UTC it is 1969; in UTC, and by its leap second, it is 2200
+        ("Etc/GMT-14", "1970-01-01T00:30:00+14:00", "1970-01-01"),
+        ("Etc/GMT+12", "2199-12-31T23:59:60-12:00", "2200-01-01"),
+    ],
+)
+def test_a_time_that_in_utc_lies_outside_the_years_that_are_taken_goes_like_any_other(
+    program: SteppedProgram, zone: str, occurred_at: str, day: str
+) -> None:
+    """The year that counts is the one written; whatever is computed with the moment later stays in the calendar."""
+    program.receive(school(version=2, zone=zone))
+    fields = [{"field": name} for name in ("tardy_id", "date", "recorded_at", "school_year")]
+    program.command(save(definition("edge", fields=fields, backfill_from="1970-01-01")))
+    edge = tardy("edge", occurred_at=occurred_at, recorded_at=occurred_at)
+    assert program.receive(edge) == ["new"]
+    assert program.receive(edge) == ["duplicate"]
+    program.tick()
+    if held(program, "edge") == ["ahead"]:
+        release(program, "edge/edge")
+    program.command(command("export.run_now", {"export_id": "edge"}))
+    program.work()
+    [[line]] = [lines for name, lines in program.files().items() if name.startswith("edge")]
+    assert line.split(",")[:2] == ["edge", day]
+    report = audit(program.database, Scope(), program.now, lambda _what, _done: None)
+    assert report.failed(strict=False) == []
