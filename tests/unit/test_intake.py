@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from structlog.testing import capture_logs
 
-from schemas.topology import EVENTS_QUEUE
-from tests.builders import bell_schedule, outgoing, tardy
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE
+from tests.builders import bell_schedule, code, definition, outgoing, save, school, tardy
 from tests.integration.setting_aside import broken, fails
 from tests.program import SteppedProgram
 from worker.broker.ports import Delivery, Rejection
@@ -42,6 +42,15 @@ def handled(program: SteppedProgram, *deliveries: Delivery) -> Batches:
     recorder = Batches()
     intake = program.parts.intake()
     intake.handle_events(deliveries, recorder, recorder)  # type: ignore[arg-type]  # all that is asked of either
+    return recorder
+
+
+def commanded(program: SteppedProgram, *messages: Mapping[str, Any]) -> Batches:
+    recorder = Batches()
+    intake = program.parts.intake()
+    for number, message in enumerate(messages):
+        delivery = Delivery(COMMANDS_QUEUE, outgoing(message).body, str(number))
+        intake.handle_command(delivery, recorder, recorder)  # type: ignore[arg-type]  # all that is asked of either
     return recorder
 
 
@@ -87,4 +96,33 @@ def test_a_bell_schedule_that_is_stored_is_acknowledged_though_nothing_could_be_
     with broken(fails(Step.ODDITIES)), capture_logs() as logs:
         found = handled(program, Delivery(EVENTS_QUEUE, outgoing(bell_schedule()).body, "bells"))
     assert found.acknowledged == [["bells"]]
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["an error of the program"]
+
+
+def test_what_of_a_definition_saved_by_message_is_most_likely_not_meant_goes_to_the_log_once(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """As `exports apply` tells it; neither a duplicate nor a refusal tells anything."""
+    program = SteppedProgram(sqlite_url, tmp_path)
+    program.receive(school(), code())
+    odd = save(definition(codes=["TARDI"], schools=["0012", "0021"]))
+    wrong = save(definition("other", codes=["TARDI"], fields=[]))
+    with capture_logs() as logs:
+        found = commanded(program, odd, odd, wrong)
+    assert [(entry["log_level"], entry["export"], entry["odd"]) for entry in logs if "odd" in entry] == [
+        ("warning", "daily", "schools: no message has named the school 0021 yet; nearest: 0012"),
+        ("warning", "daily", "codes: no message has named the behavior code TARDI yet; nearest: TARDY"),
+    ]
+    assert [entry["result"] for entry in logs if "result" in entry] == ["accepted", "duplicate", "refused"]
+    assert len(found.acknowledged) == 3
+    assert program.outcomes("command.accepted")[0].keys() == {"command_id", "command_type", "export_ids"}
+
+
+def test_a_definition_that_is_saved_is_acknowledged_though_nothing_could_be_told_of_it(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    program = SteppedProgram(sqlite_url, tmp_path)
+    with broken(fails(Step.ODDITIES)), capture_logs() as logs:
+        found = commanded(program, save(definition()))
+    assert found.acknowledged == [["0"]]
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["an error of the program"]

@@ -3,7 +3,7 @@ one that meets a defect is kept for another try, in its place before all others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -23,7 +23,7 @@ from worker.broker.ports import Delivery, Rejection
 from worker.clock import Clock
 from worker.destinations.places import Places
 from worker.errors import UnavailableError
-from worker.failpoints import Arrow, reached
+from worker.failpoints import Arrow, Step, reached
 from worker.instruments import Instruments
 from worker.intake.admission import envelope_in
 from worker.intake.finishing import Link
@@ -31,6 +31,7 @@ from worker.intake.setbacks import Postponed, Untaken
 from worker.senders import Senders
 from worker.store.database.engine import Database
 from worker.store.outcome_rows import ReplyAddress
+from worker.views.doubts import advice_in_force
 
 log = structlog.get_logger("intake")
 
@@ -169,7 +170,22 @@ class Hearing:
         reached(Arrow.COMMAND_COMMITTED)
         if answer is None:
             return Became("duplicate")
+        if answer.refused is None and asked.command.type == "export.save":
+            self._tell_doubts(answer.export_ids)
         return Became("accepted" if answer.refused is None else "refused", answer.refused)
+
+    def _tell_doubts(self, export_ids: Sequence[str]) -> None:
+        """What of a definition is most likely not meant goes to the log: an outcome has no room for it. It is saved by
+        now, so whatever prevents telling is nobody's setback."""
+        for export_id in export_ids:
+            try:
+                reached(Step.ODDITIES, export_id)
+                for odd in advice_in_force(self._database, export_id):
+                    log.warning("a definition is most likely not as it is meant", export=export_id, odd=odd)
+            except UnavailableError:
+                return
+            except Exception as error:  # noqa: BLE001 - it is noted, and the command acknowledged
+                defects.noted("command", error)
 
     def _refuse(self, how: Callable[[Connection, Asked, str], None], asked: Asked, reason: str) -> Became:
         self._committed(lambda connection: how(connection, replace(asked, now=self._clock()), reason))

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, and_, select
 
 from schemas.definition.advice import advice, strangers
+from worker.store.database.engine import Database
 from worker.store.database.tables import reference_versions, tardies
+from worker.store.definitions import definitions
 
 
 def advice_on(connection: Connection, document: Mapping[str, Any]) -> list[str]:
@@ -23,6 +25,13 @@ def advice_on(connection: Connection, document: Mapping[str, Any]) -> list[str]:
         *_unknown_schools(connection, district, schools),
         *_unknown_codes(connection, district, codes),
     ]
+
+
+def advice_in_force(database: Database, export_id: str) -> list[str]:
+    """The same of an export's definition as it is saved now. Raises UnavailableError."""
+    with database.read() as connection:
+        row = definitions.find(connection, export_id)
+        return [] if row is None else advice_on(connection, row["document"])
 
 
 def _named(value: Sequence[str] | str) -> list[str]:
