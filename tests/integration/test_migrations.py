@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import func, select, text
 
@@ -30,6 +34,20 @@ def test_migrations_make_exactly_the_tables(database_url: str) -> None:
     database = Database(database_url)
     assert not migrate.is_current(database)
     assert migrate.upgrade(database) == (None, migrate.newest())
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+@pytest.mark.bare
+def test_every_migration_can_be_taken_back_and_made_again(database_url: str) -> None:
+    """All but the first: before it there was nothing."""
+    database, config = Database(database_url), Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    migrate.upgrade(database)
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    migrate.upgrade(database)
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 

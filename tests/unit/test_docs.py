@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from worker import __version__
 from worker.cli import cli
 from worker.settings import VARIABLES
 
@@ -98,6 +99,10 @@ def test_every_variable_that_is_named_means_something(page: Path) -> None:
 def test_every_variable_is_explained() -> None:
     explained = _text(ROOT / "docs" / "configuration.md")
     assert not [name for name in (*VARIABLES, "BROKER_URL", "DATABASE_URL") if f"`{name}`" not in explained]
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    assert f'\nversion = "{__version__}"\n' in _text(ROOT / "pyproject.toml")
 
 
 def test_every_command_that_is_named_can_be_typed(page: Path) -> None:

@@ -48,3 +48,9 @@ def test_no_type_and_no_queue_stands_twice() -> None:
     names = [type.name for type in (*EVENTS, *COMMANDS, *OUTCOMES)]
     assert len(set(names)) == len(names)
     assert len(set(QUEUE_NAMES)) == len(QUEUE_NAMES)
+
+
+def test_no_first_word_is_of_events_and_of_commands() -> None:
+    """Either queue would take the other's: both are bound by the first word."""
+    families = [{type.name.partition(".")[0] for type in types} for types in (EVENTS, COMMANDS)]
+    assert not families[0] & families[1]
