@@ -11,8 +11,10 @@ from datetime import timedelta
 from typing import Any
 
 from worker.core.cases import Case, asked, columns_of
-from worker.core.judging import FARTHEST_AHEAD, Delivered, Ends, Waits, never_sent
+from worker.core.judging import never_sent
+from worker.core.policies import FARTHEST_AHEAD
 from worker.core.routing import mismatch
+from worker.core.verdicts import Delivered, Ends, Waits
 
 
 @dataclass(frozen=True, slots=True)

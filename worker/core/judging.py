@@ -3,94 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
-from schemas.fields.zones import Zone
 from worker.core.definition import Definition
+from worker.core.policies import again, ahead, on_corrections, too_late, untold
 from worker.core.references import References
 from worker.core.routing import Route, mismatch
 from worker.core.rows import Tardy, Unwritable, Value, build_row, once_more, same_row, same_tardy
-
-Action = Literal["add", "change", "void"]
-
-
-FARTHEST_AHEAD = timedelta(minutes=60)
-"""How far a tardy's time may lie ahead of its arrival and still be believed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An entry under judgement: the version it carries, beside the tardy's newest one.
-
-    `document` is None for a void that came without its tardy's data, or where it has been purged. `received_at`
-    is when this version arrived, `first_received_at` the tardy's first, `told_at` the first with the same
-    `occurred_at` (None: this one). `released`: a person has said that it is to go although a policy holds it.
-    """
-
-    tardy_id: str
-    version: int
-    head_version: int
-    voided: bool
-    document: Mapping[str, Any] | None
-    occurred_at: datetime | None
-    received_at: datetime
-    first_received_at: datetime
-    released: bool = False
-    told_at: datetime | None = None
-
-    @property
-    def ahead(self) -> timedelta:
-        """How far its time lies ahead of its arrival."""
-        told_at = self.told_at or self.received_at
-        return timedelta(0) if self.occurred_at is None else self.occurred_at - told_at
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """What the SIS has of the tardy in this export: the row last delivered.
-
-    `values` None: purged. `same_layout`: they are in the columns of the definition under judgement.
-    `document` and `occurred_at` are those of the delivered version (None: purged, or a void).
-    `seen_to`: a person has dismissed a void of it since, and so says to have seen to it in the SIS.
-    """
-
-    version: int
-    action: str
-    values: list[Value] | None
-    same_layout: bool = True
-    document: Mapping[str, Any] | None = None
-    occurred_at: datetime | None = None
-    seen_to: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """It can go out: this row, for this reason."""
-
-    action: Action
-    values: list[Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """It is held; the reason is for a person and bears no student's data."""
-
-    code: str
-    reason: str
-    action: Action = "add"  # what it would go out as
-
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """Nothing of it is to be sent: `cancelled`, `superseded`, `ignored`, `collapsed` or `not_required`, and why."""
-
-    state: Literal["cancelled", "superseded", "ignored", "collapsed", "not_required"]
-    reason: str
-
-
-Verdict = Ready | Waits | Ends
+from worker.core.verdicts import Action, Candidate, Delivered, Ends, Ready, Verdict, Waits
 
 
 def judge(
@@ -205,7 +126,7 @@ def _row(
     action: Action = "change" if in_sis is not None and not in_sis.seen_to else "add"
     if action == "change" and _says_the_same(definition, candidate, references, in_sis):
         return Ends("ignored", "nothing that the row tells has changed in the tardy since it was delivered")
-    late = _ahead(candidate, in_sis, action) or _too_late(definition, candidate, references, in_sis, action)
+    late = ahead(candidate, in_sis, action) or too_late(definition, candidate, references, in_sis, action)
     try:
         values = tardy_values(definition, candidate, references, action, line)
     except Unwritable as problem:
@@ -213,26 +134,11 @@ def _row(
     if in_sis is None:
         return late or Ready("add", values)
     if in_sis.seen_to:
-        return _again(candidate) or late or Ready("add", values)
+        return again(candidate) or late or Ready("add", values)
     if _reads_the_same(definition, candidate, references, in_sis, values):
         return Ends("ignored", "the row is the same as the one delivered")
-    held = _policy(definition, candidate, "change") or late or _untold(definition, "change")
+    held = on_corrections(definition, candidate, "change") or late or untold(definition, "change")
     return held or Ready("change", values)
-
-
-def _untold(definition: Definition, action: Action) -> Waits | None:
-    """A row that takes another back needs a column that says so: without, the SIS would have both."""
-    if definition.tells_action:
-        return None
-    what = "voided" if action == "void" else "changed"
-    reason = f"{what} after it was delivered; the file has no column to say so"
-    return Waits("correction", reason, action)
-
-
-def _again(candidate: Candidate) -> Verdict | None:
-    if candidate.released:
-        return None
-    return Waits("correction", "recorded again after a person had seen to its void in the SIS")
 
 
 def tardy_values(
@@ -314,8 +220,8 @@ def _reads_the_same(
 def _void(
     definition: Definition, candidate: Candidate, references: References, in_sis: Delivered, line: int
 ) -> Verdict:
-    late = _too_late(definition, candidate, references, in_sis, "void")
-    held = _policy(definition, candidate, "void") or late or _untold(definition, "void")
+    late = too_late(definition, candidate, references, in_sis, "void")
+    held = on_corrections(definition, candidate, "void") or late or untold(definition, "void")
     if held is not None:
         return held
     try:
@@ -323,62 +229,3 @@ def _void(
         return Ready("void", once_more(definition, before, "void", line))
     except Unwritable as problem:
         return Waits(problem.code, f"voided after it was delivered; {problem}", "void")
-
-
-def _policy(definition: Definition, candidate: Candidate, action: Action) -> Verdict | None:
-    """What the definition has in mind for corrections of what was delivered; None: they are sent."""
-    what = "voided" if action == "void" else "changed"
-    if definition.corrections == "ignore":
-        return Ends("ignored", f"{what} after it was delivered; the definition ignores corrections")
-    if definition.corrections == "hold" and not candidate.released:
-        return Waits(
-            "correction",
-            f"{what} after it was delivered; the definition holds corrections for a person",
-            action,
-        )
-    return None
-
-
-def _ahead(candidate: Candidate, in_sis: Delivered | None, action: Action) -> Waits | None:
-    """A time far ahead of its arrival is a wrong clock's; one that has gone out has been released."""
-    if candidate.released or candidate.ahead <= FARTHEST_AHEAD:
-        return None
-    if in_sis is not None and in_sis.occurred_at == candidate.occurred_at:
-        return None
-    minutes = candidate.ahead // timedelta(minutes=1)
-    return Waits(
-        "ahead",
-        f"its time lies {minutes} minutes ahead of its arrival: the clock that told it is wrong",
-        action,
-    )
-
-
-def _too_late(
-    definition: Definition,
-    candidate: Candidate,
-    references: References,
-    in_sis: Delivered | None,
-    action: Action,
-) -> Waits | None:
-    """What has come after the day was closed, or too many days after it, is for the office."""
-    occurred_at = candidate.occurred_at or (in_sis.occurred_at if in_sis is not None else None)
-    if candidate.released or occurred_at is None:
-        return None
-    zone = _zone(definition, candidate.document or (in_sis.document if in_sis else None), references)
-    day = occurred_at.astimezone(zone).date()
-    days = (candidate.first_received_at.astimezone(zone).date() - day).days
-    oldest = definition.max_age_days
-    if in_sis is None and oldest is not None and days > oldest:
-        return Waits("too-old", f"it first arrived {days} days after its day; at most {oldest} may pass")
-    if definition.closes_at is None:
-        return None
-    arrived = candidate.received_at.astimezone(zone).replace(tzinfo=None)
-    if arrived > datetime.combine(day, definition.closes_at):
-        closed = f"{definition.closes_at:%H:%M}"
-        return Waits("closed", f"it arrived after {closed} of its day, when attendance is closed", action)
-    return None
-
-
-def _zone(definition: Definition, document: Mapping[str, Any] | None, references: References) -> Zone:
-    zone = references.zone(document["school_id"]) if document is not None else None
-    return zone or definition.schedule.zone

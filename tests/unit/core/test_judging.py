@@ -9,9 +9,10 @@ import pytest
 
 from tests.builders import definition, tardy_data
 from worker.core.definition import Definition, parse_definition
-from worker.core.judging import Candidate, Delivered, Ends, Ready, Verdict, Waits, judge
+from worker.core.judging import judge
 from worker.core.references import CodeMapping, References
 from worker.core.routing import route_of
+from worker.core.verdicts import Candidate, Delivered, Ends, Ready, Verdict, Waits
 
 FIELDS = [{"field": "tardy_id"}, {"field": "comment"}, {"field": "action"}]
 

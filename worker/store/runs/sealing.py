@@ -12,9 +12,10 @@ from sqlalchemy import Connection, RowMapping, exists, func, select
 
 from worker.core.collapse import NO_KEY
 from worker.core.definition import Definition
-from worker.core.judging import Ends, Ready, Verdict, Waits, judge
+from worker.core.judging import judge
 from worker.core.references import References
 from worker.core.routing import Route
+from worker.core.verdicts import Ends, Ready, Verdict, Waits
 from worker.failpoints import Step, reached
 from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.column_types import instant_text
