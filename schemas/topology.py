@@ -169,6 +169,14 @@ QUEUES = (
     Queue(REJECTED_QUEUE, REJECTED_EXCHANGE, arguments=_QUORUM),
 )
 QUEUE_NAMES = tuple(queue.name for queue in QUEUES)
+_EVENT_NAMES = frozenset(type.name for type in EVENTS)
+
+
+def exchange_for(type: str) -> str:
+    """Where a message of that type is to be published: with the events, unless it is a command, or looks like one."""
+    if type in _EVENT_NAMES or queue_for(COMMANDS_EXCHANGE, type) is None:
+        return EVENTS_EXCHANGE
+    return COMMANDS_EXCHANGE
 
 
 def queue_for(exchange: str, routing_key: str) -> str | None:

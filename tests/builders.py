@@ -12,7 +12,7 @@ from uuid import uuid4
 from schemas.messages.commands import Command
 from schemas.messages.envelope import read_envelope
 from schemas.messages.events import ReferenceItem, TardyVersion, load_event
-from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
+from schemas.topology import exchange_for
 from worker.broker.ports import Outgoing
 from worker.destinations.files.marks import MARK
 from worker.destinations.files.numbers import PREFIX
@@ -159,10 +159,10 @@ def as_command(message: Mapping[str, Any]) -> Command:
 
 def outgoing(message: Mapping[str, Any], **properties: Any) -> Outgoing:
     """The message ready to publish, on the exchange where its type belongs."""
-    asked = message["type"].startswith(("export.", "code.", "run.", "entry."))
-    exchange = COMMANDS_EXCHANGE if asked else EVENTS_EXCHANGE
     body = json.dumps(message).encode()
-    return Outgoing(exchange=exchange, routing_key=message["type"], body=body, **properties)
+    return Outgoing(
+        exchange=exchange_for(message["type"]), routing_key=message["type"], body=body, **properties
+    )
 
 
 def hidden_in(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from schemas.topology import (
     OUTCOMES_EXCHANGE,
     QUEUE_NAMES,
     MessageType,
+    exchange_for,
     queue_for,
 )
 from worker.actions.handlers import HANDLERS
@@ -32,6 +33,13 @@ def test_every_type_goes_to_its_queue(
     types: tuple[MessageType, ...], exchange: str, queue: str | None
 ) -> None:
     assert {queue_for(exchange, type.name) for type in types} == {queue}
+
+
+def test_every_type_is_published_where_it_is_taken() -> None:
+    assert {exchange_for(type.name) for type in EVENTS} == {EVENTS_EXCHANGE}
+    assert {exchange_for(type.name) for type in COMMANDS} == {COMMANDS_EXCHANGE}
+    assert exchange_for("export.unheard_of") == COMMANDS_EXCHANGE, "where it is refused by an outcome"
+    assert exchange_for("unheard.of") == EVENTS_EXCHANGE
 
 
 def test_what_nobody_takes_goes_to_no_queue() -> None:

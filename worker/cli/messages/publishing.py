@@ -13,7 +13,7 @@ from typing import IO, Any, overload
 
 import orjson
 
-from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, QUEUES, queue_for
+from schemas.topology import EVENTS_EXCHANGE, QUEUES, exchange_for
 from worker.bootstrap import Program
 from worker.broker.ports import Outgoing
 from worker.cli.printing.output import (
@@ -167,6 +167,5 @@ def _fits(name: str) -> bool:
 
 def _outgoing(line: bytes, document: dict[str, Any]) -> Outgoing:
     kind, message_id = document["type"], document.get("id")
-    exchange = COMMANDS_EXCHANGE if queue_for(COMMANDS_EXCHANGE, kind) else EVENTS_EXCHANGE
     named = isinstance(message_id, str) and message_id and _fits(message_id)
-    return Outgoing(exchange, kind, line, message_id=message_id if named else None, vouched=True)
+    return Outgoing(exchange_for(kind), kind, line, message_id=message_id if named else None, vouched=True)
