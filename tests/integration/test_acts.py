@@ -172,6 +172,20 @@ def test_a_dismissal_is_taken_back_by_message_and_the_entry_waits_as_before(prog
     assert program.states() == {"delivered": 1, "dismissed": 1}
 
 
+def test_a_dismissal_is_taken_back_though_others_were_decided_since(program: SteppedProgram) -> None:
+    program.command(save(definition(fields=WITH_ACTION)))
+    program.receive(tardy("a"), tardy("b"), tardy("c"))
+    run_now(program)
+    program.work()
+    program.receive(*(tardy(name, version=2, comment="Bus 12") for name in "abc"))
+    program.tick()
+    for name in "abc":
+        assert ask(program, "entry.dismiss", ids=[name], reason="typed in by hand") is None
+    assert ask(program, "entry.undo", ids=["a", "b"], reason="it was another") is None
+    program.tick()
+    assert program.states() == {"delivered": 3, "held": 2, "dismissed": 1}
+
+
 def test_a_dismissal_of_a_version_that_is_no_longer_the_newest_stands(program: SteppedProgram) -> None:
     held_change(program)
     assert ask(program, "entry.dismiss", ids=["a"], reason="typed in by hand") is None

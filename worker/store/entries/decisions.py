@@ -39,7 +39,8 @@ def dismissed_of(connection: Connection, wanted: str) -> list[RowMapping]:
     """The same of entries whose last decision was to dismiss them."""
     c, last = decisions.c, decisions.alias()
     same = and_(*(c[name] == entries.c[name] for name in _ENTRY))
-    latest = select(func.max(last.c.decision_id)).where(*(last.c[name] == entries.c[name] for name in _ENTRY))
+    # Beside the decision, not the entry: SQL that is two levels down would look through every entry there is.
+    latest = select(func.max(last.c.decision_id)).where(*(last.c[name] == c[name] for name in _ENTRY))
     dismissed = exists().where(same, c.decision == "dismiss", c.decision_id == latest.scalar_subquery())
     nothing = "nothing of that name has been dismissed; `writeback trace` shows what became of a tardy"
     state = entries.c.state.in_(("dismissed", "refused"))
