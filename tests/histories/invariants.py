@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -64,7 +64,7 @@ class Facts:
         return found[0] if found else None
 
 
-def key_of(entry: RowMapping) -> Key:
+def key_of(entry: Mapping[str, Any] | RowMapping) -> Key:
     return (entry["district_id"], entry["tardy_id"])
 
 

@@ -139,6 +139,11 @@ class Record:
         export.active = True
         return True
 
+    def is_active(self, export_id: str) -> bool:
+        """Whether the definition is there and not deleted."""
+        export = self.exports.get(export_id)
+        return export is not None and export.active
+
     def delete(self, export_id: str, now: datetime) -> None:
         """A definition was deleted."""
         self.times.append(now)

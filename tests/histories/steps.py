@@ -57,13 +57,21 @@ def ask(world: World, luck: Random) -> None:
         case "retry":
             world.retry(asked)
         case "resend":
-            world.resend(asked)
+            world.office.resend(asked)
         case "abandon" | "abandon unsent":
-            world.abandon(asked, unsent=kind == "abandon unsent")
+            world.office.abandon(asked, unsent=kind == "abandon unsent")
         case "approve":
-            world.approve(asked)
+            world.office.approve(asked)
         case "release" | "dismiss" | "undo":
-            world.decide(kind, luck)
+            world.office.decide(kind, luck)
+
+
+def decide(world: World, luck: Random) -> None:
+    """The office goes through what is held, and takes back what it regrets."""
+    for _ in range(luck.randint(1, 4)):
+        world.office.decide(luck.choice(("release", "release", "dismiss", "dismiss", "undo")), luck)
+    for asked in EXPORTS:
+        world.office.approve(asked)
 
 
 def work(world: World, luck: Random) -> None:
@@ -123,7 +131,8 @@ def go_on(world: World, luck: Random) -> None:
 STEPS: dict[Step, int] = {
     publish: 8,
     save: 3,
-    ask: 6,
+    ask: 3,
+    decide: 2,
     work: 4,
     work_disturbed: 4,
     disturb: 2,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
-
-from sqlalchemy import RowMapping, select
 
 from tests.builders import NOON, command, envelope, save, tardy_data
 from tests.histories import choices
@@ -18,14 +16,13 @@ from tests.histories.choices import Change, Disturbance, Meanwhile
 from tests.histories.documents import EXPORTS
 from tests.histories.ending import Ending
 from tests.histories.installation import Installation
-from tests.histories.invariants import Facts, Invariants, key_of
+from tests.histories.invariants import Facts, Invariants
+from tests.histories.office import Office
 from tests.histories.payload import Payloads
 from tests.histories.sis import Crashed, Fault
 from worker.failpoints import Arrow
 from worker.store.audit.auditing import audit
 from worker.store.audit.findings import Scope
-from worker.store.database import instants, tables
-from worker.store.runs import run_rows
 
 
 class World:
@@ -38,6 +35,7 @@ class World:
         self.record = program.record
         self.claims = Invariants(program)
         self.payloads = Payloads(self.record)
+        self.office = Office(program, self.claims, self.payloads, note)
         self.messages: list[dict[str, Any]] = []
         self._versions = count(1)
         self._looked_at = 0
@@ -121,14 +119,9 @@ class World:
 
     # administrators and other services
 
-    def is_active(self, export_id: str) -> bool:
-        """Whether the definition is there and not deleted."""
-        export = self.record.exports.get(export_id)
-        return export is not None and export.active
-
     def is_paused(self, export_id: str) -> bool:
         """Whether it is there and paused."""
-        return self.is_active(export_id) and self.record.exports[export_id].paused
+        return self.record.is_active(export_id) and self.record.exports[export_id].paused
 
     def define(self, document: dict[str, Any], *, run_now: bool = False) -> None:
         """Saves a definition."""
@@ -165,7 +158,7 @@ class World:
 
     def delete(self, export_id: str) -> None:
         """Deletes a definition."""
-        was_active = self.is_active(export_id)
+        was_active = self.record.is_active(export_id)
         if was_active:
             self.record.delete(export_id, self.program.time)
         refused = self.program.ask(command("export.delete", {"export_id": export_id}))
@@ -173,7 +166,7 @@ class World:
 
     def pause(self, export_id: str, *, paused: bool = True) -> None:
         """Pauses an export, or resumes it."""
-        is_active = self.is_active(export_id)
+        is_active = self.record.is_active(export_id)
         if is_active:
             self.record.exports[export_id].paused = paused
         kind = "export.pause" if paused else "export.resume"
@@ -200,104 +193,9 @@ class World:
         """Asks for runs now."""
         for export_id in sorted(export_ids):
             self.note(f"run {export_id} now")
-            runs_now = self.is_active(export_id) and not self.is_paused(export_id)
+            runs_now = self.record.is_active(export_id) and not self.is_paused(export_id)
             refused = self.program.ask(command("export.run_now", {"export_id": export_id}))
             assert (refused is None) == runs_now, refused
-
-    def resend(self, export_id: str) -> None:
-        """A person has the bytes of the last file sent once more, where nothing speaks against it."""
-        c = tables.runs.c
-        with self.program.database.read() as connection:
-            sent = select(c.run_id).where(
-                c.export_id == export_id, c.state == "delivered", c.sha256.is_not(None)
-            )
-            run_id = connection.execute(sent.order_by(c.finished_at.desc()).limit(1)).scalar_one_or_none()
-            is_idle = self.is_active(export_id) and run_rows.open_run(connection, export_id) is None
-        if run_id is not None:
-            refused = self.program.ask(command("run.resend", {"run_id": run_id, "reason": "lost"}))
-            assert (refused is None) == is_idle, refused
-
-    def approve(self, export_id: str) -> None:
-        """A person lets the open run go, if it is larger than its guard."""
-        with self.program.database.read() as connection:
-            run = run_rows.open_run(connection, export_id)
-        if run is None:
-            return
-        is_guarded = run["state"] == "guarded"
-        if is_guarded:
-            self.record.approved.add(run["run_id"])
-        refused = self.program.ask(command("run.approve", {"run_id": run["run_id"], "reason": "so"}))
-        assert (refused is None) == is_guarded, refused
-
-    def abandon(self, export_id: str, *, unsent: bool) -> None:
-        """A person gives the open run up; `unsent`: and has seen that its file did not arrive."""
-        with self.program.database.read() as connection:
-            run = run_rows.open_run(connection, export_id)
-            now = instants.read_time(connection)
-        if run is None:
-            return
-        is_busy = (
-            run["state"] == "delivering" and run["lease_until"] is not None and run["lease_until"] >= now
-        )
-        self.note(f"the run is {run['state']}, attempt {run['departed_attempt']} has departed")
-        if unsent and run["departed_attempt"] is not None and not is_busy:
-            self.claims.disowned.add(run["run_id"])
-            self.payloads.disown(run["run_id"])
-        asked = {"run_id": run["run_id"], "reason": "so", "not_sent": unsent}
-        refused = self.program.ask(command("run.abandon", asked))
-        assert (refused is not None) == is_busy, refused
-
-    def decide(self, decision: str, luck: Random) -> None:
-        """A person releases or dismisses one of the rows that wait, or takes a dismissal back."""
-        rows = self.decidable(decision)
-        if not rows:
-            return
-        drawn = luck.choice(rows)
-        named = [
-            row
-            for row in rows
-            if (row["export_id"], row["tardy_id"]) == (drawn["export_id"], drawn["tardy_id"])
-        ]
-        is_refused = not all(self._may_be(decision, row) for row in named)
-        self.note(f"{decision} {[dict(row) for row in named]}, to be refused: {is_refused}")
-        if not is_refused:
-            for row in named:
-                self._decided(decision, row)
-        asked = {"ids": [f"{drawn['export_id']}/{drawn['tardy_id']}"], "reason": "so"}
-        refused = self.program.ask(command(f"entry.{decision}", asked))
-        assert (refused is not None) == is_refused, refused
-
-    def decidable(self, decision: str) -> Sequence[RowMapping]:
-        """Entries about which it can be asked for: those held, or (undo) dismissed."""
-        state = "dismissed" if decision == "undo" else "held"
-        with self.program.database.read() as connection:
-            c = tables.entries.c
-            found = (
-                select(tables.entries).where(c.state == state).order_by(c.export_id, c.tardy_id, c.version)
-            )
-            return connection.execute(found).mappings().all()
-
-    def _may_be(self, decision: str, row: RowMapping) -> bool:
-        """Whether it can be done to the entry: what cannot be written is not released, an older version's dismissal
-        not taken back."""
-        if decision == "dismiss":
-            return True
-        if not self.is_active(row["export_id"]):
-            return False
-        if decision == "undo":
-            return bool(row["version"] == max(self.record.tardies[key_of(row)]))
-        tells = any(
-            column.get("field") == "action"
-            for column in self.record.exports[row["export_id"]].now.document["fields"]
-        )
-        by_policy = row["reason_code"] in ("correction", "closed", "too-old", "ahead")
-        return by_policy and (tells or row["action"] not in ("change", "void"))
-
-    def _decided(self, decision: str, row: RowMapping) -> None:
-        key = key_of(row)
-        self.record.decide(row["export_id"], key, row["version"], decision, self.program.time)
-        if row["action"] == "void" and decision != "release":
-            self.payloads.see_to(row["export_id"], key, row["version"] if decision == "dismiss" else None)
 
     # other workers, and fate
 
@@ -379,13 +277,13 @@ class World:
         sis.collect()
         for district in choices.DISTRICTS:
             self.refer(district, *choices.everything_mapped())
-        active = [export_id for export_id in EXPORTS if self.is_active(export_id)]
+        active = [export_id for export_id in EXPORTS if self.record.is_active(export_id)]
         program.work()
         for export_id in sorted(EXPORTS.keys() - set(active)):
-            self.abandon(export_id, unsent=True)  # nobody can have it tried again
+            self.office.abandon(export_id, unsent=True)  # nobody can have it tried again
         for export_id in active:
             self.pause(export_id, paused=False)
-            self.approve(export_id)
+            self.office.approve(export_id)
             self.retry(export_id)
         for _ in range(3):
             program.pass_time(days=8)  # what has a schedule goes by itself, whatever its weekday
@@ -399,7 +297,7 @@ class World:
     def _work_and_approve(self, export_ids: Iterable[str]) -> None:
         self.program.work()
         for export_id in export_ids:
-            self.approve(export_id)
+            self.office.approve(export_id)
         self.program.work()
 
     def _is_manual(self, export_id: str) -> bool:

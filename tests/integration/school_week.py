@@ -218,7 +218,9 @@ HAPPENINGS = [
 
 
 def moments() -> list[datetime]:
-    """Every moment at which somebody looks at the clock: each quarter of an hour, and when something happens."""
-    quarters = [BEGIN + number * STEP for number in range((END - BEGIN) // STEP + 5)]
+    """Every moment at which somebody looks at the clock: each quarter of an hour of a school's day, each hour of its
+    nights, and when something happens."""
+    steps = [BEGIN + number * STEP for number in range((END - BEGIN) // STEP + 5)]
+    quarters = [moment for moment in steps if 7 <= moment.hour < 17 or moment.minute == 0]
     found = {moment.astimezone(ZoneInfo("UTC")) for moment in quarters}
     return sorted(found | {happening.at.astimezone(ZoneInfo("UTC")) for happening in HAPPENINGS})
