@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 
 from worker.store.entries.decisions import Decision
 from worker.views.held_entries import entry_id
-from worker.views.words import counted
+from worker.views.words import counted, picked
 
 
 class Done(Protocol):
@@ -34,7 +34,7 @@ class Resent:
     def shape(self) -> dict[str, Any]:
         run = self.run
         resent = {"run_id": self.run_id, "resend_of": run["resend_of"] or run["run_id"]}
-        return resent | {name: run[name] for name in ("export_id", "file_name")}
+        return resent | picked(run, "export_id file_name")
 
     @property
     def said(self) -> list[str]:
@@ -51,7 +51,7 @@ class Approved:
 
     @property
     def shape(self) -> dict[str, Any]:
-        return {name: self.run[name] for name in ("run_id", "export_id", "rows")}
+        return picked(self.run, "run_id export_id rows")
 
     @property
     def said(self) -> list[str]:
@@ -70,7 +70,7 @@ class Abandoned:
 
     @property
     def shape(self) -> dict[str, Any]:
-        return {name: self.run[name] for name in ("run_id", "export_id")} | {"buffered": self.buffered}
+        return picked(self.run, "run_id export_id") | {"buffered": self.buffered}
 
     @property
     def said(self) -> list[str]:
@@ -90,11 +90,8 @@ class Decided:
 
     @property
     def shape(self) -> dict[str, Any]:
-        kept = ("export_id", "district_id", "tardy_id", "version", "action")
-        entries = [
-            {"id": entry_id(row)} | {name: row[name] for name in kept} | {"was": row["reason"]}
-            for row in self.entries
-        ]
+        kept = "export_id district_id tardy_id version action"
+        entries = [{"id": entry_id(row)} | picked(row, kept) | {"was": row["reason"]} for row in self.entries]
         return {"decision": self.decision, "entries": entries}
 
     @property

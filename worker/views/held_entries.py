@@ -14,7 +14,7 @@ from worker.store.database.engine import Database
 from worker.store.definitions import definitions
 from worker.store.queries import listing
 from worker.views.known_runs import require_export
-from worker.views.words import instant
+from worker.views.words import instant, picked
 
 _REFERENCE_DATA = ("code-", "school-", "period-")  # codes of reasons that reference data puts right
 
@@ -62,13 +62,10 @@ class HeldEntry:
     @property
     def shape(self) -> dict[str, Any]:
         """An entry as JSON."""
-        of_tardy = ("tardy_id", "district_id", "version", "export_id", "school_id", "behavior_code")
-        kept = (*of_tardy, "state", "action", "reason_code", "reason")
-        return (
-            {"id": entry_id(self.row)}
-            | {name: self.row[name] for name in kept}
-            | {"since": instant(self.row["buffered_at"]), "releasable": self.releasable}
-        )
+        tardy = picked(self.row, "tardy_id district_id version export_id school_id behavior_code")
+        waits = picked(self.row, "state action reason_code reason")
+        since = {"since": instant(self.row["buffered_at"]), "releasable": self.releasable}
+        return {"id": entry_id(self.row)} | tardy | waits | since
 
 
 def held_groups(database: Database, export_id: str | None) -> Sequence[HeldEntry]:

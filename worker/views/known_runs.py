@@ -14,7 +14,7 @@ from worker.store.database.engine import Database
 from worker.store.queries import listing
 from worker.store.queries.standing import OPEN_STATES
 from worker.views.leaving import what_to_do
-from worker.views.words import instant, when
+from worker.views.words import picked, when
 from worker.views.zone_names import zone_of_export, zones_of_exports
 
 _is_beginning = re.compile("[0-9a-f]{1,32}").fullmatch
@@ -53,18 +53,18 @@ class KnownRun(ListedRun):
 
     @property
     def shape(self) -> dict[str, Any]:
-        logged = ("number", "worker", "revision", "phase", "started_at", "finished_at", "outcome", "error")
-        return run_shape(self.run) | {
-            "revision": self.run["revision"],
-            "approved_revision": self.run["approved_revision"],
-            "may_have_left": self.run["departed_attempt"] is not None,
-            "entries": dict(self.entries),
-            "resent_by": list(self.resent_by),
-            "attempt_log": [{name: one[name] for name in logged} for one in self.attempts],
-            "actions": [
-                {name: one[name] for name in ("at", "who", "action", "reason")} for one in self.actions
-            ],
-        }
+        logged = "number worker revision phase started_at finished_at outcome error"
+        return (
+            run_shape(self.run)
+            | picked(self.run, "revision approved_revision")
+            | {
+                "may_have_left": self.run["departed_attempt"] is not None,
+                "entries": dict(self.entries),
+                "resent_by": list(self.resent_by),
+                "attempt_log": [picked(one, logged) for one in self.attempts],
+                "actions": [picked(one, "at who action reason") for one in self.actions],
+            }
+        )
 
     @property
     def facts(self) -> list[tuple[str, object]]:
@@ -146,23 +146,7 @@ def find_run(connection: Connection, beginning: str) -> RowMapping:
 
 def run_shape(run: RowMapping) -> dict[str, Any]:
     """A run as JSON: as in the outcome messages, with its state."""
-    name = run["file_name"]
-    return {
-        "run_id": run["run_id"],
-        "export_id": run["export_id"],
-        "state": run["state"],
-        "trigger": run["trigger"],
-        "command_id": run["command_id"],
-        "resend_of": run["resend_of"],
-        "sequence": run["sequence"],
-        "rows": run["rows"],
-        "refused_rows": run["refused_rows"],
-        "held_rows": run["held_rows"],
-        "file": {"name": name, "sha256": run["sha256"], "bytes": run["bytes"]} if name else None,
-        "attempts": run["attempts"],
-        "next_attempt_at": instant(run["next_attempt_at"]),
-        "error": run["error"],
-        "due_at": instant(run["due_at"]),
-        "started_at": instant(run["started_at"]),
-        "finished_at": instant(run["finished_at"]),
-    }
+    named = "run_id export_id state trigger command_id resend_of sequence rows refused_rows held_rows"
+    file = {"name": run["file_name"]} | picked(run, "sha256 bytes") if run["file_name"] else None
+    ended = picked(run, "attempts next_attempt_at error due_at started_at finished_at")
+    return picked(run, named) | {"file": file} | ended

@@ -29,7 +29,7 @@ from worker.store.retention.erasing import (
 )
 from worker.views.student_parked import About, parked_about
 from worker.views.tardy_traces import taken_back_shape
-from worker.views.words import counted, instant
+from worker.views.words import counted, instant, picked
 
 OUT_OF_REACH = (
     "files that the SIS has collected",
@@ -37,6 +37,7 @@ OUT_OF_REACH = (
     "what the publisher sends anew",
 )
 _DEFAULT_DISTRICT = "default"
+_DECISION = "at who decision reason export_id version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def _tardies(connection: Connection, versions: Sequence[NamingVersion]) -> list[
             "tardy_id": tardy[1],
             "versions": [_version(version) for version in group],
             "entries": entries.get(tardy, []),
-            "decisions": [_decision(row) for row in of_tardy(connection, *tardy)],
+            "decisions": [picked(row, _DECISION) for row in of_tardy(connection, *tardy)],
         }
         for tardy, group in groupby(versions, key=lambda version: version.tardy)
     ]
@@ -145,18 +146,12 @@ def _version(version: NamingVersion) -> dict[str, Any]:
 
 
 def _entry(row: RowMapping, columns: _Columns) -> dict[str, Any]:
-    names = ("export_id", "version", "state", "reason", "action", "run_id", "line")
-    return {name: row[name] for name in names} | {
+    return picked(row, "export_id version state reason action run_id line") | {
         "file": row["file_name"],
         "sha256": row["sha256"],
         "delivered_at": instant(row["settled_at"]) if row["state"] == "delivered" else None,
         "row": columns.of(row),
     }
-
-
-def _decision(row: RowMapping) -> dict[str, Any]:
-    names = ("who", "decision", "reason", "export_id", "version")
-    return {"at": instant(row["at"])} | {name: row[name] for name in names}
 
 
 class _Columns:

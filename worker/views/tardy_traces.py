@@ -14,7 +14,7 @@ from worker.store.entries.taking_back import taken_back_of
 from worker.store.queries.tracing import ExportTrace, districts_of, tardies_of, traces
 from worker.store.queries.tracing import Trace as Trace
 from worker.views.trace_words import overtaken, summary, taken_back
-from worker.views.words import instant
+from worker.views.words import instant, picked
 
 
 def trace_tardy(database: Database, tardy_id: str, district: str | None) -> Trace:
@@ -62,14 +62,7 @@ def _district(connection: Connection, tardy_id: str, district: str | None) -> st
 def trace_shape(found: Trace) -> dict[str, Any]:
     """A tardy's steps as JSON."""
     head = found.head
-    return {
-        "tardy_id": head["tardy_id"],
-        "district_id": head["district_id"],
-        "school_id": head["school_id"],
-        "behavior_code": head["behavior_code"],
-        "occurred_at": instant(head["occurred_at"]),
-        "version": head["version"],
-        "voided": head["voided"],
+    return picked(head, "tardy_id district_id school_id behavior_code occurred_at version voided") | {
         "versions": [_version_shape(one) for one in found.versions],
         "overtaken": overtaken(head["version"], found.versions),
         "exports": [_export_shape(one) for one in found.exports],
@@ -77,9 +70,10 @@ def trace_shape(found: Trace) -> dict[str, Any]:
 
 
 def _version_shape(version: RowMapping) -> dict[str, Any]:
-    names = ("version", "type", "received_at", "message_id", "source")
     taken_back = (version[name] for name in ("taken_back_at", "taken_back_by", "take_back_reason"))
-    return {name: version[name] for name in names} | {"taken_back": taken_back_shape(*taken_back)}
+    return picked(version, "version type received_at message_id source") | {
+        "taken_back": taken_back_shape(*taken_back)
+    }
 
 
 def taken_back_shape(at: datetime | None, who: str | None, reason: str | None) -> dict[str, Any] | None:
@@ -96,23 +90,14 @@ def _export_shape(one: ExportTrace) -> dict[str, Any]:
         "collapsed_behind": one.behind,
         "next_run_at": instant(one.export.row["next_due_at"]),
         "entries": [_entry_shape(one, entry) for entry in one.entries],
-        "decisions": [_decision_shape(decision) for decision in one.decisions],
+        "decisions": [picked(said, "version ordinal decision who at reason was") for said in one.decisions],
     }
 
 
 def _entry_shape(one: ExportTrace, entry: RowMapping) -> dict[str, Any]:
-    names = ("version", "ordinal", "state", "reason_code", "reason", "action", "released")
-    of_run = ("run_id", "run_state", "line")
-    return {name: entry[name] for name in (*names, *of_run)} | {
-        "file": entry["file_name"],
-        "sha256": entry["sha256"],
-        "resent_by": list(one.resent_by.get(entry["run_id"], ())),
-        "buffered_at": instant(entry["buffered_at"]),
-        "settled_at": instant(entry["settled_at"]),
-        "delivered_at": instant(entry["settled_at"]) if entry["state"] == "delivered" else None,
-    }
-
-
-def _decision_shape(decision: RowMapping) -> dict[str, Any]:
-    names = ("version", "ordinal", "decision", "who", "at", "reason", "was")
-    return {name: decision[name] for name in names}
+    named = "version ordinal state reason_code reason action released run_id run_state line"
+    ended = picked(entry, "sha256") | {"resent_by": list(one.resent_by.get(entry["run_id"], ()))}
+    moments = picked(entry, "buffered_at settled_at")
+    delivered_at = moments["settled_at"] if entry["state"] == "delivered" else None
+    file = {"file": entry["file_name"]}
+    return picked(entry, named) | file | ended | moments | {"delivered_at": delivered_at}

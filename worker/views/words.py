@@ -1,9 +1,10 @@
-"""How a moment, a length of time and a number are said: to a person in words, to a program as RFC 3339."""
+"""How moments, lengths of time, numbers and rows are told: to a person in words, to a program as JSON has them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from schemas.fields.zones import zone_of
 
@@ -11,6 +12,13 @@ from schemas.fields.zones import zone_of
 def instant(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC with Z, for programs."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def picked(row: Mapping[Any, Any], names: str) -> dict[str, Any]:
+    """What JSON shows of a row: these names (between blanks), in their order, moments as programs read them."""
+    return {
+        name: instant(row[name]) if isinstance(row[name], datetime) else row[name] for name in names.split()
+    }
 
 
 def when(moment: datetime | None, zone: str = "UTC", *, seconds: bool = True) -> str | None:
