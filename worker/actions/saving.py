@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from worker.actions.asked import Asked
+from worker.actions.in_person import Saved, command_of, save
+from worker.clock import Clock
 from worker.destinations.places import Places
 from worker.destinations.placing import place_problem
+from worker.errors import WritebackError
 from worker.store.database.engine import Database
 from worker.store.definitions import definitions
+from worker.views.changes import saved_shape
+from worker.views.doubts import advice_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +49,45 @@ def foreign(database: Database, valid: Sequence[Valid]) -> list[str]:
         if (row := stored[one.export_id]) is not None
         and row["district_id"] != one.document.get("district_id", "default")
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedOne:
+    """One definition that is saved, and what of it is most likely not meant."""
+
+    one: Valid
+    saved: Saved
+    warnings: Sequence[str]
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        return saved_shape(self.one.export_id, self.saved.result, self.saved.revision, self.warnings)
+
+
+def save_each(
+    database: Database,
+    valid: Sequence[Valid],
+    *,
+    source: str,
+    reason: str | None,
+    clock: Clock,
+    places: Places,
+    run_now: bool = False,
+) -> Iterator[SavedOne]:
+    """Saves one definition after the other, each in a transaction of its own; with `run_now` asks for a run of each.
+
+    `source`: who asks, as a command names it. Raises RefusedError, UnavailableError, which say at which definition
+    and how many are saved.
+    """
+    why = {} if reason is None else {"reason": reason}
+    for number, one in enumerate(valid):
+        with database.read() as connection:
+            warnings = advice_on(connection, one.document)
+        try:
+            data = {"definition": one.document, "run_now": run_now, **why}
+            saved = save(database, Asked(command_of(source, "export.save", data), clock(), places))
+        except WritebackError as error:
+            raise type(error)(
+                f"{one.where}: {error} ({number} of {len(valid)} definitions are saved)"
+            ) from None
+        yield SavedOne(one, saved, warnings)

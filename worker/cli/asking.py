@@ -9,13 +9,17 @@ from schemas.messages.commands import Command
 from worker.actions import in_person
 from worker.actions.asked import Asked
 from worker.bootstrap import Program
-from worker.cli.acts import reason_given
 from worker.cli.session import who
+
+
+def source() -> str:
+    """Who types, as a command names whom it comes from."""
+    return f"cli:{who()}"
 
 
 def command_of(kind: str, data: Mapping[str, Any]) -> Command:
     """A command from this person. Raises RefusedError where its data is not right."""
-    return in_person.command_of(f"cli:{who()}", kind, data)
+    return in_person.command_of(source(), kind, data)
 
 
 def ask(program: Program, kind: str, data: Mapping[str, Any]) -> Command:
@@ -23,12 +27,3 @@ def ask(program: Program, kind: str, data: Mapping[str, Any]) -> Command:
     command = command_of(kind, data)
     in_person.ask(program.database, Asked(command, program.clock(), program.places))
     return command
-
-
-def save(
-    program: Program, document: Mapping[str, Any], *, run_now: bool = False, reason: str | None = None
-) -> in_person.Saved:
-    """Saves a valid definition; tells what that did. Raises RefusedError, UnavailableError."""
-    data = {"definition": dict(document), "run_now": run_now, **reason_given(reason)}
-    asked = Asked(command_of("export.save", data), program.clock(), program.places)
-    return in_person.save(program.database, asked)

@@ -7,16 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.shown import plain
-from worker.cli.printing.output import (
-    Column,
-    counted,
-    dump,
-    emit_list,
-    emit_table,
-    instant,
-    lasting,
-    when,
-)
+from worker.cli.printing.output import Column, dump, emit_list, emit_table
+from worker.views.words import counted, instant, lasting, when
 
 MOMENT = datetime(2026, 10, 6, 17, 0, 0, 125000, tzinfo=UTC)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from schemas.definition.advice import advice
-from worker.actions.saving import Valid, foreign, misplaced
+from worker.actions.saving import SavedOne, Valid, foreign, misplaced, save_each
 from worker.bootstrap import Program
-from worker.cli.asking import save
+from worker.cli.asking import source
 from worker.cli.exports.definition_files import judge_files
 from worker.cli.installation import missing_file
 from worker.cli.printing.output import asks, confirm, emit, emit_line, emit_list, note
@@ -17,14 +16,12 @@ from worker.cli.session import prepare_database
 from worker.errors import RefusedError, WritebackError
 from worker.views.changes import (
     NEW,
-    Saved,
     WouldChange,
     change_lines,
     change_shape,
     saved_shape,
     would_change,
 )
-from worker.views.doubts import advice_on
 from worker.views.words import counted
 
 
@@ -95,20 +92,20 @@ def save_all(program: Program, valid: Sequence[Valid], how: How, *, as_json: boo
     """Saves the definitions; on a terminal what that changes is shown first, and asked about."""
     if asks(yes=how.yes):
         _ask(program, valid)
-    done: list[dict[str, Any]] = []
-    for one in valid:
-        with program.database.read() as connection:
-            asked = advice_on(connection, one.document)
-        try:
-            saved = save(program, one.document, run_now=how.run_now, reason=how.reason)
-        except WritebackError as error:
-            raise type(error)(
-                f"{one.where}: {error} ({len(done)} of {len(valid)} definitions are saved)"
-            ) from None
-        done.append(saved_shape(one.export_id, saved.result, saved.revision, asked))
+    done = []
+    for one in save_each(
+        program.database,
+        valid,
+        source=source(),
+        reason=how.reason,
+        clock=program.clock,
+        places=program.places,
+        run_now=how.run_now,
+    ):
+        done.append(one.shape)
         if not as_json:
-            emit(_line(one.export_id, saved, run_now=how.run_now))
-            _tell_advice(one, asked)
+            emit(_line(one, run_now=how.run_now))
+            _tell_advice(one.one, one.warnings)
     if as_json:
         emit_list(done)
 
@@ -123,9 +120,10 @@ def _ask(program: Program, valid: Sequence[Valid]) -> None:
         confirm("Save this?" if len(changing) == 1 else f"Save these {len(changing)} definitions?", yes=False)
 
 
-def _line(export_id: str, saved: Saved, *, run_now: bool) -> str:
-    said = f"replaced (revision {saved.revision})" if saved.result == "replaced" else saved.result
-    return f"{export_id}: {said}{'; a run is asked for' if run_now else ''}"
+def _line(one: SavedOne, *, run_now: bool) -> str:
+    result = one.saved.result
+    said = f"replaced (revision {one.saved.revision})" if result == "replaced" else result
+    return f"{one.one.export_id}: {said}{'; a run is asked for' if run_now else ''}"
 
 
 def _tell_advice(one: Valid, asked: Sequence[str]) -> None:

@@ -9,13 +9,7 @@ from schemas.messages.envelope import MAX_BODY, read_envelope
 from schemas.messages.events import TardyVersion, load_event
 from schemas.rejections import RejectedError, shown
 from worker.bootstrap import Program
-from worker.cli.printing.output import (
-    Column,
-    emit,
-    emit_object,
-    emit_table,
-    emit_wrapped,
-)
+from worker.cli.printing.output import Column, emit, emit_object, emit_table, emit_wrapped
 from worker.errors import RefusedError
 from worker.views.explanation import Explanation, explanation
 

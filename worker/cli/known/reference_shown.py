@@ -8,7 +8,6 @@ from typing import Any
 from worker.bootstrap import Program
 from worker.cli.printing.output import (
     Column,
-    counted,
     emit,
     emit_list,
     emit_table,
@@ -29,6 +28,7 @@ from worker.views.known_schools import (
     school_origin,
     school_shape,
 )
+from worker.views.words import counted
 
 _SCHOOLS = [
     Column("SCHOOL"),

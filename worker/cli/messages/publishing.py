@@ -16,13 +16,9 @@ import orjson
 from schemas.topology import EVENTS_EXCHANGE, QUEUES, exchange_for
 from worker.bootstrap import Program
 from worker.broker.ports import Outgoing
-from worker.cli.printing.output import (
-    counted,
-    emit,
-    note,
-    progress,
-)
+from worker.cli.printing.output import emit, note, progress
 from worker.errors import RefusedError, WritebackError
+from worker.views.words import counted
 
 _RAW_KEY = "tardy.recorded"
 _LONGEST_NAME = 255  # bytes: what AMQP allows a routing key and a message id

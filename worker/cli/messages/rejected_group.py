@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.acts import note_act, reason_option
-from worker.cli.printing.output import (
-    confirm,
-    counted,
-    emit,
-    json_option,
-    yes_option,
-)
+from worker.cli.printing.output import confirm, emit, json_option, yes_option
 from worker.cli.session import WORD, ruled, with_program
+from worker.views.words import counted
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program

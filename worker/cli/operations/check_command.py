@@ -6,15 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.printing.output import (
-    Column,
-    counted,
-    emit_list,
-    emit_table,
-    json_option,
-)
+from worker.cli.printing.output import Column, emit_list, emit_table, json_option
 from worker.cli.session import with_program
 from worker.errors import WritebackError
+from worker.views.words import counted
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from worker.bootstrap import Program
 from worker.broker.ports import QueueDepth
 from worker.cli.installation import installation
-from worker.cli.printing.output import Column, emit, emit_facts, emit_line, emit_object, emit_table
+from worker.cli.printing.output import (
+    Column,
+    emit,
+    emit_facts,
+    emit_line,
+    emit_object,
+    emit_table,
+)
 from worker.errors import WritebackError
 from worker.views.status import ExportStatus, Standing, export_state, how_it_stands, status_shape
 from worker.views.status_told import alarms, status_facts, to_see_to

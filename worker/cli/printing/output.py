@@ -19,10 +19,7 @@ from schemas.shown import mask_passwords, plain
 from worker.cli.printing.table_layout import Column as Column
 from worker.cli.printing.table_layout import laid_out
 from worker.errors import RefusedError, WritebackError
-from worker.views.words import counted as counted
-from worker.views.words import instant as instant
-from worker.views.words import lasting as lasting
-from worker.views.words import when as when
+from worker.views.words import instant
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,6 @@ from worker.cli.printing.output import (
     Column,
     asks,
     confirm,
-    counted,
     emit,
     emit_facts,
     emit_line,
@@ -18,9 +17,9 @@ from worker.cli.printing.output import (
     emit_object,
     emit_table,
     note,
-    when,
 )
 from worker.views.known_runs import KnownRun, ListedRun, known_run, listed_runs
+from worker.views.words import counted, when
 
 _COLUMNS = [
     Column("RUN"),

@@ -8,7 +8,6 @@ import click
 
 from worker.cli.printing.output import (
     confirm,
-    counted,
     emit_facts,
     emit_object,
     json_option,
@@ -17,6 +16,7 @@ from worker.cli.printing.output import (
 )
 from worker.cli.session import WORD, who, with_database
 from worker.errors import WritebackError
+from worker.views.words import counted
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program

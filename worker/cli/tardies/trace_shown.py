@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from worker.bootstrap import Program
-from worker.cli.printing.output import counted, emit, emit_facts, emit_list, emit_object, emit_wrapped
+from worker.cli.printing.output import emit, emit_facts, emit_list, emit_object, emit_wrapped
 from worker.views.tardy_traces import Trace, trace_shape, trace_student, trace_tardy
 from worker.views.trace_words import arrivals, facts, outside, steps, summary
+from worker.views.words import counted
 
 
 def show_tardy(program: Program, tardy_id: str, district: str | None, *, as_json: bool) -> None:
