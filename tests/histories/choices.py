@@ -130,7 +130,7 @@ def some_exports(luck: Random) -> set[str]:
 
 def batch(luck: Random) -> list[Change]:
     """Messages that come together."""
-    return [change(luck) for _ in range(luck.randint(1, 5))]
+    return [change(luck) for _ in range(luck.randint(2, 7))]
 
 
 def change(luck: Random) -> Change:
@@ -138,7 +138,7 @@ def change(luck: Random) -> Change:
     changed = luck.sample(sorted(SAID), luck.choice((0, 1, 1, 2, 4)))
     return Change(
         luck.choice(("default", "default", "default", "other")),
-        luck.choice(("t0", "t1", "t2", "t3", "t4")),
+        luck.choice(("t0", "t1", "t2", "t3", "t4", "t5")),
         luck.choice(("next", "next", "next", "late", "void", "void-whole", "again")),
         {name: luck.choice(SAID[name]) for name in changed},
     )

@@ -15,6 +15,8 @@ from tests.histories.payload import Payloads
 from worker.store.database import instants, tables
 from worker.store.runs import run_rows
 
+_NO_RUN = "0" * 32
+
 
 class Office:
     """Knows of each act whether it is to be refused. Each is noted in the record."""
@@ -38,20 +40,18 @@ class Office:
             is_idle = (
                 self._program.record.is_active(export_id) and run_rows.open_run(connection, export_id) is None
             )
-        if run_id is not None:
-            refused = self._program.ask(command("run.resend", {"run_id": run_id, "reason": "lost"}))
-            assert (refused is None) == is_idle, refused
+        refused = self._program.ask(command("run.resend", {"run_id": run_id or _NO_RUN, "reason": "lost"}))
+        assert (refused is None) == (is_idle and run_id is not None), refused
 
     def approve(self, export_id: str) -> None:
         """A person lets the open run go, if it is larger than its guard."""
         with self._program.database.read() as connection:
             run = run_rows.open_run(connection, export_id)
-        if run is None:
-            return
-        is_guarded = run["state"] == "guarded"
+        run_id = _NO_RUN if run is None else run["run_id"]
+        is_guarded = run is not None and run["state"] == "guarded"
         if is_guarded:
-            self._program.record.approved.add(run["run_id"])
-        refused = self._program.ask(command("run.approve", {"run_id": run["run_id"], "reason": "so"}))
+            self._program.record.approved.add(run_id)
+        refused = self._program.ask(command("run.approve", {"run_id": run_id, "reason": "so"}))
         assert (refused is None) == is_guarded, refused
 
     def abandon(self, export_id: str, *, unsent: bool) -> None:
@@ -60,6 +60,7 @@ class Office:
             run = run_rows.open_run(connection, export_id)
             now = instants.read_time(connection)
         if run is None:
+            assert self._program.ask(command("run.abandon", {"run_id": _NO_RUN})) is not None
             return
         is_busy = (
             run["state"] == "delivering" and run["lease_until"] is not None and run["lease_until"] >= now
