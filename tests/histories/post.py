@@ -47,7 +47,8 @@ class Post:
 
     def prepare(self) -> None: ...
 
-    def verify(self) -> None: ...
+    def absent(self) -> list[str]:
+        return []
 
     def consumer(self, prefetch: int) -> Consumer:
         return self

@@ -173,10 +173,10 @@ class Broker(Protocol):
         made), UnavailableError.
         """
 
-    def verify(self) -> None:
-        """Looks whether the topology is there, and makes nothing of it.
+    def absent(self) -> list[str]:
+        """What of the topology is not there, in words; makes nothing of it.
 
-        Raises ConfigurationError (something is missing, or there with other arguments), UnavailableError.
+        Raises ConfigurationError (something is there with other arguments), UnavailableError.
         """
 
     def consumer(self, prefetch: int) -> Consumer: ...

@@ -28,10 +28,12 @@ class EmbeddedBroker:
         inbox.open()
         inbox.close()
 
-    def verify(self) -> None:
-        """As the port says. An inbox that is not there yet is nothing missing: it is made when it is needed."""
-        if Inbox(self._home).file.exists():
-            self.prepare()
+    def absent(self) -> list[str]:
+        """As the port says."""
+        if not Inbox(self._home).file.exists():
+            return ["the inbox"]
+        self.prepare()
+        return []
 
     def consumer(self, prefetch: int) -> EmbeddedConsumer:
         return EmbeddedConsumer(self._home, prefetch)

@@ -28,9 +28,9 @@ class RabbitMQ:
         """As the port says."""
         declaring.prepare(self._address)
 
-    def verify(self) -> None:
+    def absent(self) -> list[str]:
         """As the port says."""
-        declaring.verify(self._address)
+        return declaring.absent(self._address)
 
     def consumer(self, prefetch: int) -> RabbitMQConsumer:
         """Connects. Raises UnavailableError; ConfigurationError where a queue is missing or may not be

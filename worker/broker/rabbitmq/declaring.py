@@ -39,16 +39,12 @@ def prepare(address: BrokerAddress) -> None:
         )
 
 
-def verify(address: BrokerAddress) -> None:
-    """Looks whether every exchange and queue of the contract is there, and makes none (a binding can't be asked for).
+def absent(address: BrokerAddress) -> list[str]:
+    """Which exchanges and queues of the contract are not there, in words; makes none (a binding can't be asked for).
 
-    Raises ConfigurationError (naming what has other arguments, or all that is missing), UnavailableError.
+    Raises ConfigurationError (naming what has other arguments), UnavailableError.
     """
-    if absent := _over(address, lambda declaration: declaration.absent()):
-        raise ConfigurationError(
-            f"{address}: missing: {'; '.join(absent)}. `writeback run` makes them where its user may; "
-            "else have them made"
-        )
+    return _over(address, lambda declaration: declaration.absent())
 
 
 def _over(address: BrokerAddress, look: Callable[[_Declaration], list[str]]) -> list[str]:

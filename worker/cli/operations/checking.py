@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -56,7 +56,15 @@ def _broker(program: Program) -> Finding:
     name, home = program.broker.name, program.settings.home
     if program.settings.broker_url is None and not Inbox(home).file.exists():
         return _tried("broker", name, lambda: _can_be_made(home), _NOT_BEGUN)
-    return _tried("broker", name, program.broker.verify, "its queues and exchanges are there")
+    return _tried("broker", name, lambda: _told(program.broker.absent()))
+
+
+def _told(absent: Sequence[str]) -> str:
+    """What is not there is no fault: the first `writeback run` makes it."""
+    if not absent:
+        return "its queues and exchanges are there"
+    made = "`writeback run` makes them where its user may, else have them made"
+    return f"it answers; not there yet: {', '.join(absent)}; {made}"
 
 
 def _database(program: Program) -> Finding:
