@@ -16,7 +16,7 @@ from worker.store.database.engine import Database
 from worker.store.database.tables import ENTRY_STATES
 from worker.store.queries.day import Account as Account
 from worker.store.queries.day import Take, exports_to_report, report_day
-from worker.views.known_runs import require_export
+from worker.views.known_exports import require_export
 from worker.views.words import counted, instant, when
 
 _TOLD_APART = ("delivered", "held")

@@ -12,7 +12,7 @@ from worker.errors import RefusedError
 from worker.store.definitions import definitions
 from worker.store.queries import listing
 from worker.views.leaving import what_to_do
-from worker.views.words import instant, when
+from worker.views.words import instant, picked, when
 from worker.views.zone_names import zone_of
 
 
@@ -69,6 +69,12 @@ def export_row(connection: Connection, export_id: str) -> RowMapping:
             f"no export {export_id!r}; `writeback exports list --all` shows the exports there are"
         )
     return row
+
+
+def require_export(connection: Connection, export_id: str | None) -> None:
+    """Raises RefusedError where an export is named that never was."""
+    if export_id is not None:
+        export_row(connection, export_id)
 
 
 def whole_export(connection: Connection, export_id: str) -> WholeExport:
@@ -158,11 +164,7 @@ def whole_export_shape(one: WholeExport) -> dict[str, Any]:
         "backfill_from": row["backfill_from"].isoformat(),
         "pause": pause if one.export.paused else None,
         "entries": dict(one.states),
-        "revisions": [_picked(it, "revision", "saved_at", "saved_by") for it in one.revisions],
-        "actions": [_picked(it, "at", "who", "action", "run_id", "reason") for it in one.acts],
+        "revisions": [picked(it, "revision saved_at saved_by") for it in one.revisions],
+        "actions": [picked(it, "at who action run_id reason") for it in one.acts],
         "definition": row["document"],
     }
-
-
-def _picked(row: RowMapping, *names: str) -> dict[str, Any]:
-    return {name: row[name] for name in names}

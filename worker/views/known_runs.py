@@ -13,6 +13,7 @@ from worker.errors import RefusedError
 from worker.store.database.engine import Database
 from worker.store.queries import listing
 from worker.store.queries.standing import OPEN_STATES
+from worker.views.known_exports import require_export
 from worker.views.leaving import what_to_do
 from worker.views.words import picked, when
 from worker.views.zone_names import zone_of_export, zones_of_exports
@@ -106,14 +107,6 @@ def listed_runs(
         rows = listing.list_runs(connection, export_id=export_id, states=states, limit=limit)
         zones = zones_of_exports(connection)
     return [ListedRun(row, zones[row["export_id"]]) for row in rows]
-
-
-def require_export(connection: Connection, export_id: str | None) -> None:
-    """Raises RefusedError where an export is named that never was."""
-    if export_id is not None and not listing.has_export(connection, export_id):
-        raise RefusedError(
-            f"no export {export_id!r}; `writeback exports list --all` shows the exports there are"
-        )
 
 
 def known_run(database: Database, beginning: str) -> KnownRun:

@@ -50,7 +50,7 @@ def copy_of(connection: Connection, export_id: str, new_id: str) -> dict[str, An
     return document | {"export_id": new_id}
 
 
-def history(connection: Connection, export_id: str) -> tuple[list[Revision], str]:
+def revisions_of(connection: Connection, export_id: str) -> tuple[list[Revision], str]:
     """Every revision, the newest first, and the zone of its times. Raises RefusedError: there is no such export."""
     zone = zone_of(export_row(connection, export_id)["document"])
     documents = list(listing.revision_documents(connection, export_id).values())

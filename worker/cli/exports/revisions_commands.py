@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from worker.cli.acts import reason_option
-from worker.cli.printing.output import json_option, yes_option
+from worker.cli.printing.output import (
+    emit,
+    emit_line,
+    emit_list,
+    emit_object,
+    json_option,
+    note,
+    yes_option,
+)
 from worker.cli.session import WORD, ruled, with_database
+from worker.errors import RefusedError
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
@@ -35,9 +44,39 @@ def diff(program: Program, export_id: str, file: str | None, revision: int | Non
 
     JSON: path, change (added, removed, changed), before, after.
     """
-    from worker.cli.exports.revisions_shown import show_differences
+    from worker.views.changes import difference_lines, difference_shape, differences
+    from worker.views.known_exports import export_row
+    from worker.views.revisions import revision_document
 
-    show_differences(program, export_id, file, revision, as_json=as_json)
+    other = _document_of(file, export_id) if file is not None else None
+    with program.database.read() as connection:
+        before = stored = export_row(connection, export_id)["document"]
+        if revision is not None:
+            before = revision_document(connection, export_id, revision)
+    found = list(differences(before, stored if other is None else other))
+    if as_json:
+        emit_list(map(difference_shape, found))
+        return
+    if not found:
+        emit("no difference")
+    for line in difference_lines(found):
+        emit_line(line)
+
+
+def _document_of(file: str, export_id: str) -> dict[str, Any]:
+    """The definition of that export in a file. Raises RefusedError."""
+    from worker.cli.exports.definition_files import judge_files
+    from worker.views.words import counted
+
+    valid, problems = judge_files([file])
+    for problem in problems:
+        note(problem)
+    if problems:
+        raise RefusedError(counted(len(problems), "problem"))
+    for one in valid:
+        if one.export_id == export_id:
+            return one.document
+    raise RefusedError(f"{file} holds no definition of {export_id}")
 
 
 @click.command()
@@ -49,9 +88,18 @@ def history(program: Program, export_id: str, as_json: bool) -> None:
 
     JSON: revision, saved_at, saved_by, reason, changes (path, change, before, after).
     """
-    from worker.cli.exports.revisions_shown import show_history
+    from worker.views.revisions import revision_lines, revision_shape, revisions_of
 
-    show_history(program, export_id, as_json=as_json)
+    with program.database.read() as connection:
+        found, zone = revisions_of(connection, export_id)
+    if as_json:
+        emit_list(map(revision_shape, found))
+        return
+    for one in found:
+        heading, *changes = revision_lines(one, zone)
+        emit_line(heading)
+        for line in changes:
+            emit_line(f"  {line}", hanging=4)
 
 
 @click.command()
@@ -77,11 +125,21 @@ def restore(
 
     JSON, as an array of one: export_id, result, revision, warnings; with --dry-run what `exports apply --dry-run` has.
     """
-    from worker.cli.exports.applying import How
-    from worker.cli.exports.revisions_shown import restore_revision
+    from worker.actions.exports import valid_document
+    from worker.actions.saving import Valid
+    from worker.cli.exports.applying import How, save_all, tell_changes
+    from worker.views.known_exports import export_row
+    from worker.views.revisions import revision_document
 
-    how = How(dry_run=dry_run, reason=reason, yes=yes)
-    restore_revision(program, export_id, revision, how, as_json=as_json)
+    with program.database.read() as connection:
+        export_row(connection, export_id)
+        document = revision_document(connection, export_id, revision)
+    valid = [Valid(f"revision {revision}", valid_document(document))]
+    if dry_run:
+        tell_changes(program, valid, as_json=as_json)
+        return
+    why = f"revision {revision} restored" + (f": {reason}" if reason else "")
+    save_all(program, valid, How(reason=why[:500], yes=yes), as_json=as_json)
 
 
 @click.command()
@@ -98,6 +156,16 @@ def copy(program: Program, export_id: str, new_id: str, as_json: bool) -> None:
 
     JSON: the definition.
     """
-    from worker.cli.exports.revisions_shown import copy_definition
+    from worker.actions.exports import valid_document
+    from worker.cli.exports.definition_yaml import write_document
+    from worker.views.revisions import copy_of
 
-    copy_definition(program, export_id, new_id, as_json=as_json)
+    with program.database.read() as connection:
+        document = copy_of(connection, export_id, new_id)
+    valid_document(document)
+    if as_json:
+        emit_object(document)
+        return
+    emit(f"# A copy of {export_id}. It would write to the same place: change destination or file.name.")
+    for line in write_document(document).rstrip("\n").split("\n"):
+        emit(line)

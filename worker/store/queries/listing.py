@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, and_, exists, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, and_, func, or_, select
 
 from worker.store.database.tables import (
     actions,
@@ -163,9 +163,3 @@ def _beyond(key: Sequence[Column[Any]], last: RowMapping) -> ColumnElement[bool]
         equal = [before == last[before.name] for before in key[:position]]
         clauses.append(and_(*equal, column > last[column.name]))
     return or_(*clauses)
-
-
-def has_export(connection: Connection, export_id: str) -> bool:
-    """Whether there is, or was, an export of this id."""
-    known = exists().where(definition_revisions.c.export_id == export_id)
-    return bool(connection.execute(select(known)).scalar_one())
