@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from worker.errors import RefusedError
+from worker.store.database.engine import Database
 from worker.store.definitions import definitions
 from worker.store.queries import listing
 from worker.views.leaving import what_to_do
@@ -54,10 +55,11 @@ class WholeExport:
     acts: Sequence[RowMapping]
 
 
-def known_exports(connection: Connection, *, retired: bool) -> list[KnownExport]:
-    """Every export by id; with `retired` also those that were deleted."""
-    running = listing.open_runs(connection)
-    rows = definitions.every(connection, retired=retired)
+def known_exports(database: Database, *, retired: bool) -> list[KnownExport]:
+    """Every export by id; with `retired` also those that were deleted. Raises UnavailableError."""
+    with database.read() as connection:
+        running = listing.open_runs(connection)
+        rows = definitions.every(connection, retired=retired)
     return [KnownExport(row, running.get(row["export_id"])) for row in rows]
 
 
@@ -77,15 +79,16 @@ def require_export(connection: Connection, export_id: str | None) -> None:
         export_row(connection, export_id)
 
 
-def whole_export(connection: Connection, export_id: str) -> WholeExport:
-    """All that is known of one. Raises RefusedError: there is no such export."""
-    row = export_row(connection, export_id)
-    return WholeExport(
-        KnownExport(row, listing.open_runs(connection, export_id).get(export_id)),
-        listing.entry_states(connection, export_id),
-        listing.revisions(connection, export_id),
-        listing.audit(connection, export_id=export_id),
-    )
+def whole_export(database: Database, export_id: str) -> WholeExport:
+    """All that is known of one. Raises RefusedError: there is no such export; UnavailableError."""
+    with database.read() as connection:
+        row = export_row(connection, export_id)
+        return WholeExport(
+            KnownExport(row, listing.open_runs(connection, export_id).get(export_id)),
+            listing.entry_states(connection, export_id),
+            listing.revisions(connection, export_id),
+            listing.audit(connection, export_id=export_id),
+        )
 
 
 def schedule_words(schedule: Mapping[str, Any]) -> str:

@@ -8,9 +8,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Connection
-
 from worker.errors import RefusedError
+from worker.store.database.engine import Database
 from worker.store.definitions import definitions
 from worker.store.queries import listing
 from worker.views.changes import Difference, difference_lines, difference_shape, differences
@@ -30,9 +29,16 @@ class Revision:
     changes: tuple[Difference, ...]
 
 
-def revision_document(connection: Connection, export_id: str, revision: int) -> dict[str, Any]:
-    """The document of a revision. Raises RefusedError: there is none of that number."""
-    known = listing.revision_documents(connection, export_id)
+def document_of(database: Database, export_id: str, revision: int | None = None) -> dict[str, Any]:
+    """The definition in force, or its document in an earlier revision.
+
+    Raises RefusedError: there is no such export, or no revision of that number; UnavailableError.
+    """
+    with database.read() as connection:
+        row = export_row(connection, export_id)
+        if revision is None:
+            return dict(row["document"])
+        known = listing.revision_documents(connection, export_id)
     if revision not in known:
         raise RefusedError(
             f"export {export_id} has no revision {revision}; `writeback exports history {export_id}` shows them"
@@ -40,24 +46,27 @@ def revision_document(connection: Connection, export_id: str, revision: int) -> 
     return known[revision]
 
 
-def copy_of(connection: Connection, export_id: str, new_id: str) -> dict[str, Any]:
+def copy_of(database: Database, export_id: str, new_id: str) -> dict[str, Any]:
     """The definition under the new id, beginning with the day it is saved. Raises RefusedError: no such export, or
-    the id is taken."""
-    document = dict(export_row(connection, export_id)["document"])
-    if definitions.find(connection, new_id) is not None:
-        raise RefusedError(f"there is an export {new_id} already; choose another id")
+    the id is taken; UnavailableError."""
+    with database.read() as connection:
+        document = dict(export_row(connection, export_id)["document"])
+        if definitions.find(connection, new_id) is not None:
+            raise RefusedError(f"there is an export {new_id} already; choose another id")
     document.pop("backfill_from", None)
     return document | {"export_id": new_id}
 
 
-def revisions_of(connection: Connection, export_id: str) -> tuple[list[Revision], str]:
-    """Every revision, the newest first, and the zone of its times. Raises RefusedError: there is no such export."""
-    zone = zone_of(export_row(connection, export_id)["document"])
-    documents = list(listing.revision_documents(connection, export_id).values())
+def revisions_of(database: Database, export_id: str) -> tuple[list[Revision], str]:
+    """Every revision, the newest first, and the zone of its times. Raises as `document_of`."""
+    with database.read() as connection:
+        zone = zone_of(export_row(connection, export_id)["document"])
+        documents = list(listing.revision_documents(connection, export_id).values())
+        rows = listing.revisions(connection, export_id)
     changes = [(), *(tuple(differences(before, after)) for before, after in pairwise(documents))]
     found = [
         Revision(row["revision"], row["saved_at"], row["saved_by"], row["reason"], changed)
-        for row, changed in zip(listing.revisions(connection, export_id), changes, strict=True)
+        for row, changed in zip(rows, changes, strict=True)
     ]
     return found[::-1], zone
 

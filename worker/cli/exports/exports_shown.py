@@ -40,8 +40,7 @@ _ACTS = [Column("WHEN"), Column("WHAT"), Column("WHO"), Column("WHY", prose=True
 
 def list_definitions(program: Program, *, retired: bool, as_json: bool) -> None:
     """Prints every definition, one an object or line."""
-    with program.database.read() as connection:
-        found = known_exports(connection, retired=retired)
+    found = known_exports(program.database, retired=retired)
     if as_json:
         emit_list(map(export_shape, found))
     else:
@@ -56,8 +55,7 @@ def _line(one: KnownExport) -> tuple[object, ...]:
 
 def show_definition(program: Program, export_id: str, *, as_yaml: bool, as_json: bool) -> None:
     """Prints one definition with all that is known of it. Raises RefusedError where there is none."""
-    with program.database.read() as connection:
-        found = whole_export(connection, export_id)
+    found = whole_export(program.database, export_id)
     if as_json:
         emit_object(whole_export_shape(found))
     elif as_yaml:

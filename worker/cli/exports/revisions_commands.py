@@ -45,15 +45,11 @@ def diff(program: Program, export_id: str, file: str | None, revision: int | Non
     JSON: path, change (added, removed, changed), before, after.
     """
     from worker.views.changes import difference_lines, difference_shape, differences
-    from worker.views.known_exports import export_row
-    from worker.views.revisions import revision_document
+    from worker.views.revisions import document_of
 
     other = _document_of(file, export_id) if file is not None else None
-    with program.database.read() as connection:
-        before = stored = export_row(connection, export_id)["document"]
-        if revision is not None:
-            before = revision_document(connection, export_id, revision)
-    found = list(differences(before, stored if other is None else other))
+    after = document_of(program.database, export_id) if other is None else other
+    found = list(differences(document_of(program.database, export_id, revision), after))
     if as_json:
         emit_list(map(difference_shape, found))
         return
@@ -90,8 +86,7 @@ def history(program: Program, export_id: str, as_json: bool) -> None:
     """
     from worker.views.revisions import revision_lines, revision_shape, revisions_of
 
-    with program.database.read() as connection:
-        found, zone = revisions_of(connection, export_id)
+    found, zone = revisions_of(program.database, export_id)
     if as_json:
         emit_list(map(revision_shape, found))
         return
@@ -128,12 +123,9 @@ def restore(
     from worker.actions.exports import valid_document
     from worker.actions.saving import Valid
     from worker.cli.exports.applying import How, save_all, tell_changes
-    from worker.views.known_exports import export_row
-    from worker.views.revisions import revision_document
+    from worker.views.revisions import document_of
 
-    with program.database.read() as connection:
-        export_row(connection, export_id)
-        document = revision_document(connection, export_id, revision)
+    document = document_of(program.database, export_id, revision)
     valid = [Valid(f"revision {revision}", valid_document(document))]
     if dry_run:
         tell_changes(program, valid, as_json=as_json)
@@ -160,8 +152,7 @@ def copy(program: Program, export_id: str, new_id: str, as_json: bool) -> None:
     from worker.cli.exports.definition_yaml import write_document
     from worker.views.revisions import copy_of
 
-    with program.database.read() as connection:
-        document = copy_of(connection, export_id, new_id)
+    document = copy_of(program.database, export_id, new_id)
     valid_document(document)
     if as_json:
         emit_object(document)
