@@ -37,6 +37,7 @@ from worker.secrets import secret_reader
 from worker.settings import Settings
 from worker.store.database import migrate
 from worker.store.database.engine import Database
+from worker.store.database.nothing_yet import NothingYet
 from worker.store.runs.marked_places import StoredMarks
 
 
@@ -149,6 +150,10 @@ class Program:
                 migrate.upgrade(self.database)
             return
         migrate.require_current(self.database)
+
+    def stand_in(self, where: str) -> None:
+        """Puts an empty database, which takes nothing, in the place of one that is not there yet; `where`: whose."""
+        self.database = NothingYet(where)
 
     def close(self) -> None:
         """Lets go of the database."""

@@ -44,8 +44,8 @@ def note_act(program: Program, action: str, reason: str | None) -> None:
     Raises nothing.
     """
     from worker.actions.parked import note_parked
-    from worker.cli.installation import missing_file
     from worker.errors import WritebackError
+    from worker.views.installation import missing_file
 
     if missing_file(program.settings) is not None:
         return

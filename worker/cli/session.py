@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 import click
 
 from worker.cli.printing.output import note
-from worker.errors import ConfigurationError, RefusedError, WritebackError
+from worker.errors import RefusedError
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
@@ -130,10 +130,10 @@ def _tell_unknown(settings: Settings, *, quiet: bool) -> None:
 
 def _say_which(program: Program) -> None:
     """Typed without the service's environment, a command would silently speak of another installation."""
-    from worker.cli.installation import installation, is_by_default
+    from worker.views.installation import installation, is_by_default
 
     if is_by_default(program.settings):
-        note(f"writeback: {installation(program)}")
+        note(f"writeback: {installation(program.settings, program.broker.name)}")
 
 
 def _level(settings: Settings) -> str:
@@ -145,42 +145,18 @@ def prepare_database(program: Program, *, create: bool = False) -> None:
 
     Where the embedded database is not there, it is made only with `create`; else an empty one stands in.
     """
-    from alembic.util import CommandError
-
-    from worker.cli.installation import NothingYet, installation, missing_file
+    from worker.actions.opening import explained, prepared
+    from worker.views.installation import installation, missing_file
 
     missing = missing_file(program.settings)
     if missing is not None and not program.settings.database_is_embedded:
         raise RefusedError(f"the database {missing} is not there; run `writeback db upgrade` first")
     if missing is not None and not create:
-        where = installation(program)
+        where = installation(program.settings, program.broker.name)
         note(f"writeback: nothing is there yet ({where})")
-        program.database = explained(program, lambda: NothingYet(where))
+        explained(program.settings, lambda: program.stand_in(where))
         return
-    explained(program, program.prepare_database, CommandError)
-
-
-def explained(program: Program, work: Callable[[], Any], *newer: type[Exception]) -> Any:
-    """Calls `work`, which opens the database; turns errors that are not ours into ones that say what to do.
-
-    `newer` are the errors by which a migration says that it does not know the database's revision.
-    """
-    from sqlalchemy.exc import DBAPIError
-
-    try:
-        return work()
-    except newer:
-        raise RefusedError(
-            "the database is at a revision that this version does not know; install the newer version that made it"
-        ) from None
-    except DBAPIError as error:
-        said = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
-        raise WritebackError(f"the database cannot be used: {said}") from None
-    except OSError as error:
-        name = "WRITEBACK_HOME" if program.settings.database_is_embedded else "DATABASE_URL"
-        raise ConfigurationError(
-            f"{name}: the database's folder cannot be used ({error.strerror}); name one that this user may write to"
-        ) from None
+    prepared(program.settings, program.prepare_database)
 
 
 def who() -> str:

@@ -10,7 +10,6 @@ from worker.actions.saving import SavedOne, Valid, foreign, misplaced, save_each
 from worker.bootstrap import Program
 from worker.cli.asking import source
 from worker.cli.exports.definition_files import judge_files
-from worker.cli.installation import missing_file
 from worker.cli.printing.output import asks, confirm, emit, emit_line, emit_list, note
 from worker.cli.session import prepare_database
 from worker.errors import RefusedError, WritebackError
@@ -22,6 +21,7 @@ from worker.views.changes import (
     saved_shape,
     would_change,
 )
+from worker.views.installation import missing_file
 from worker.views.words import counted
 
 

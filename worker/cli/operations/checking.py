@@ -13,13 +13,13 @@ from typing import Any
 from schemas.fields.zones import source
 from worker.bootstrap import Program
 from worker.broker.embedded.inbox import Inbox
-from worker.cli.installation import missing_file
 from worker.cli.session import prepare_database
 from worker.destinations.kinds import DESTINATIONS
 from worker.destinations.plug_ins import load_plug_ins
 from worker.errors import WritebackError
 from worker.store.database import migrate
 from worker.store.definitions import definitions
+from worker.views.installation import missing_file
 
 _SIDE_BY_SIDE = 8
 _NOT_BEGUN = "it is not there yet; it is made when it is needed"

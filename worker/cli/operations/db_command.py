@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.printing.output import emit
-from worker.cli.session import explained, with_program
+from worker.cli.session import with_program
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
@@ -22,11 +22,9 @@ def db() -> None:
 @with_program
 def upgrade(program: Program) -> None:
     """Bring the database up to date. Any number of processes may do it at once; none runs meanwhile."""
-    from alembic.util import CommandError
+    from worker.actions.opening import upgraded
 
-    from worker.store.database import migrate
-
-    before, after = explained(program, lambda: migrate.upgrade(program.database), CommandError)
+    before, after = upgraded(program.settings, lambda: program.database)
     if before == after:
         emit(f"the database is up to date (revision {after})")
     else:

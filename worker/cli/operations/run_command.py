@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from worker.cli.session import explained, prepare_database, worker_program
+from worker.cli.session import prepare_database, worker_program
 from worker.errors import WritebackError
 
 ROLES = ("consumer", "flusher")
@@ -24,12 +24,13 @@ def run(roles: tuple[str, ...]) -> None:
     program = worker_program()
     import structlog
 
+    from worker.actions.opening import explained
     from worker.ops.logs import log_uncaught
     from worker.service import Service
 
     log_uncaught()
     # A folder that cannot be made is told before anything starts.
-    explained(program, lambda: program.database)
+    explained(program.settings, lambda: program.database)
     try:
         Service(program, list(dict.fromkeys(roles)), partial(prepare_database, program, create=True)).run()
     except WritebackError:

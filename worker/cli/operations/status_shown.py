@@ -6,16 +6,9 @@ from collections.abc import Sequence
 
 from worker.bootstrap import Program
 from worker.broker.ports import QueueDepth
-from worker.cli.installation import installation
-from worker.cli.printing.output import (
-    Column,
-    emit,
-    emit_facts,
-    emit_line,
-    emit_object,
-    emit_table,
-)
+from worker.cli.printing.output import Column, emit, emit_facts, emit_line, emit_object, emit_table
 from worker.errors import WritebackError
+from worker.views.installation import installation
 from worker.views.status import ExportStatus, Standing, export_state, how_it_stands, status_shape
 from worker.views.status_told import alarms, status_facts, to_see_to
 from worker.views.words import counted, when
@@ -42,10 +35,10 @@ def show_status(program: Program, *, as_json: bool) -> None:
     found = how_it_stands(program.database, program.broker, program.clock())
     senders_named = program.settings.senders is not None
     if as_json:
-        shape = status_shape(found, installation=installation(program))
+        shape = status_shape(found, installation=installation(program.settings, program.broker.name))
         emit_object(shape | {"senders_named": senders_named})
     else:
-        _print(found, installation(program))
+        _print(found, installation(program.settings, program.broker.name))
         if not senders_named:
             emit_line("senders are not named: every broker user may send everything (WRITEBACK_SENDERS)")
     if found.broken is not None:
