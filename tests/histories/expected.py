@@ -199,7 +199,7 @@ class _Known:
     def _bells(self) -> Mapping[str, Any]:
         """The one bell schedule that applies: the grade's before everybody's, a date before a weekday before the
         default."""
-        day, school = self.local.date(), self.school
+        day = self.local.date()
         every = self._record.references(
             self._moment, "bell_schedule", self._district, self._data["school_id"]
         )
@@ -208,7 +208,6 @@ class _Known:
             for bells in every
             if bells.get("effective_from", "") <= day.isoformat() <= bells.get("effective_until", "9999")
         ]
-        assert school is not None
         grade = self._data["student"].get("grade")
         own = [bells for bells in in_force if grade in bells.get("grades", ())]
         for mine in (own, [bells for bells in in_force if not bells.get("grades")]):
