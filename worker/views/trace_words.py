@@ -14,7 +14,7 @@ from worker.views.words import when
 
 _ENDED = ("superseded", "cancelled", "ignored", "dismissed")
 _AS = {"add": "", "change": " as a change", "void": " as a void", None: ""}
-_SAID = {"release": "released", "dismiss": "dismissed"}
+_SAID = {"release": "released", "dismiss": "dismissed", "undo": "dismissal taken back"}
 
 
 def summary(one: ExportTrace) -> str:

@@ -151,3 +151,12 @@ def test_groups_tell_what_frees_them_and_how_to_see_each(place: Workplace) -> No
     ended = place.ok("held", "list")
     assert ended.out.splitlines()[1].startswith("daily       1  change  when released  ")
     assert "`writeback held list --entries`" in ended.err
+
+
+def test_a_dismissal_that_was_taken_back_is_traced_with_who_and_why(place: Workplace) -> None:
+    corrected(place)
+    place.ok("held", "dismiss", "daily/t-1", "--reason", "typed in by hand")
+    place.ok("held", "undo", "daily/t-1", "--reason", "a slip")
+    told = " ".join(place.ok("trace", "t-1").out.split())
+    assert "dismissed 20" in told and ": typed in by hand (it waited because: changed after" in told
+    assert "dismissal taken back 20" in told and ": a slip" in told
