@@ -69,7 +69,8 @@ def ask(world: World, luck: Random) -> None:
 def decide(world: World, luck: Random) -> None:
     """The office goes through what is held, and takes back what it regrets."""
     for _ in range(luck.randint(1, 4)):
-        world.office.decide(luck.choice(("release", "release", "dismiss", "dismiss", "undo")), luck)
+        world.office.decide(luck.choice(("release", "dismiss")), luck)
+    world.office.decide("undo", luck)
     for asked in EXPORTS:
         world.office.approve(asked)
 
