@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command as alembic
 from sqlalchemy import text
 
 from tests.builders import NOON, bell_schedule, command, definition, save, school, tardy, tardy_data
@@ -110,10 +109,8 @@ def test_a_school_whose_zone_is_not_in_the_zone_data_holds_its_own_rows_alone(
 @pytest.mark.bare
 def test_years_below_1000_are_put_right_by_the_migration(database_url: str) -> None:
     database = Database(database_url)
+    migrate.upgrade(database, "0004")
     with database.write() as connection:
-        config = migrate._config()
-        config.attributes["connection"] = connection
-        alembic.upgrade(config, "0004")
         _insert_of_old(connection)
     migrate.upgrade(database)
     with database.read() as connection:

@@ -9,6 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import func, select, text
 
 from schemas.messages.commands import Command
@@ -38,11 +39,15 @@ def test_migrations_make_exactly_the_tables(database_url: str) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
+def test_the_newest_revision_is_the_one_that_alembic_comes_to() -> None:
+    scripts = ScriptDirectory.from_config(_alembic())
+    assert scripts.get_heads() == [migrate.newest()]
+
+
 @pytest.mark.bare
 def test_every_migration_can_be_taken_back_and_made_again(database_url: str) -> None:
     """All but the first: before it there was nothing."""
-    database, config = Database(database_url), Config()
-    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    database, config = Database(database_url), _alembic()
     migrate.upgrade(database)
     with database.write() as connection:
         config.attributes["connection"] = connection
@@ -91,3 +96,9 @@ def test_commands_and_their_outcomes_keep_their_names_through_the_upgrade(databa
         oldest = connection.execute(select(func.min(commands.c.received_at))).scalar_one()
         assert oldest == NOON
     database.close()
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    return config

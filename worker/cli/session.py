@@ -145,7 +145,7 @@ def prepare_database(program: Program, *, create: bool = False) -> None:
 
     Where the embedded database is not there, it is made only with `create`; else an empty one stands in.
     """
-    from worker.actions.opening import explained, prepared
+    from worker.actions.database_opening import explained
     from worker.views.installation import installation, missing_file
 
     missing = missing_file(program.settings)
@@ -156,7 +156,7 @@ def prepare_database(program: Program, *, create: bool = False) -> None:
         note(f"writeback: nothing is there yet ({where})")
         explained(program.settings, lambda: program.stand_in(where))
         return
-    prepared(program.settings, program.prepare_database)
+    explained(program.settings, program.prepare_database)
 
 
 def who() -> str:

@@ -22,7 +22,7 @@ def db() -> None:
 @with_program
 def upgrade(program: Program) -> None:
     """Bring the database up to date. Any number of processes may do it at once; none runs meanwhile."""
-    from worker.actions.opening import upgraded
+    from worker.actions.database_opening import upgraded
 
     before, after = upgraded(program.settings, lambda: program.database)
     if before == after:

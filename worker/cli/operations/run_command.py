@@ -24,7 +24,7 @@ def run(roles: tuple[str, ...]) -> None:
     program = worker_program()
     import structlog
 
-    from worker.actions.opening import explained
+    from worker.actions.database_opening import explained
     from worker.ops.logs import log_uncaught
     from worker.service import Service
 

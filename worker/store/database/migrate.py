@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from worker.errors import RefusedError, UnavailableError
 from worker.store.database.database_errors import Trouble
@@ -29,10 +25,19 @@ def upgrade(database: Database, to: str = "head") -> tuple[str | None, str]:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
         before = _current(connection)
         _refuse_newer(before)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, to)
+        _migrate(connection, to)
     return before, newest()
+
+
+def _migrate(connection: Connection, to: str) -> None:
+    # Here and not above: it takes as long to import as all of SQLAlchemy, and only who upgrades needs it.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
 
 
 def is_current(database: Database) -> bool:
@@ -54,24 +59,29 @@ def require_current(database: Database) -> None:
 
 def newest() -> str:
     """The newest revision this program knows."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+    return max(_known())
+
+
+def _known() -> set[str]:
+    """The revisions that there are scripts for: each file is named by its own, and they are made in this order."""
+    return {script.name.partition("_")[0] for script in (_SCRIPTS / "versions").glob("[0-9]*.py")}
 
 
 def _refuse_newer(current: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if current is not None and current not in known:
+    if current is not None and current not in _known():
         raise RefusedError(
             f"the database is at revision {current}, which this version does not know; install the newer version"
         )
 
 
 def _current(connection: Connection) -> str | None:
-    revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is None and connection.dialect.name == "postgresql":
+    if inspect(connection).has_table("alembic_version"):
+        revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        if revision is not None:
+            return revision
+    if connection.dialect.name == "postgresql":
         _require_schema(connection)
-    return revision
+    return None
 
 
 def _require_schema(connection: Connection) -> None:
@@ -82,9 +92,3 @@ def _require_schema(connection: Connection) -> None:
             " the options of DATABASE_URL",
             kind=Trouble.RIGHTS,
         )
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS))
-    return config

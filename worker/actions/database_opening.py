@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from worker.errors import ConfigurationError, RefusedError, WritebackError
+from worker.errors import ConfigurationError, WritebackError
 from worker.settings import Settings
 from worker.store.database import migrate
 from worker.store.database.engine import Database
@@ -18,25 +17,13 @@ T = TypeVar("T")
 
 def upgraded(settings: Settings, database: Callable[[], Database]) -> tuple[str | None, str]:
     """Brings the database up to date; returns the revision it was at (None: empty) and the newest."""
-    return prepared(settings, lambda: migrate.upgrade(database()))
+    return explained(settings, lambda: migrate.upgrade(database()))
 
 
-def prepared(settings: Settings, work: Callable[[], T]) -> T:
-    """Calls `work`, which reads or writes the database's revision; errors as in `explained`."""
-    return explained(settings, work, CommandError)
-
-
-def explained(settings: Settings, work: Callable[[], T], *newer: type[Exception]) -> T:
-    """Calls `work`, which opens the database; turns errors that are not ours into ones that say what to do.
-
-    `newer` are the errors by which a migration says that it does not know the database's revision.
-    """
+def explained(settings: Settings, work: Callable[[], T]) -> T:
+    """Calls `work`, which opens the database; turns errors that are not ours into ones that say what to do."""
     try:
         return work()
-    except newer:
-        raise RefusedError(
-            "the database is at a revision that this version does not know; install the newer version that made it"
-        ) from None
     except DBAPIError as error:
         said = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
         raise WritebackError(f"the database cannot be used: {said}") from None
