@@ -48,7 +48,7 @@ class ParkedCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WholeStatus:
     """All that is known of how things stand. `broken` is why the broker did not answer; `refusing` why the database,
     which can be asked, takes nothing; `zones` are those of the exports."""
 
@@ -82,7 +82,7 @@ class Standing:
         return self.zones.get(export_id, "UTC")
 
 
-def how_it_stands(database: Database, broker: Broker, now: datetime) -> Standing:
+def how_it_stands(database: Database, broker: Broker, now: datetime) -> WholeStatus:
     """Takes everything in. A broker that does not answer hides nothing else. Raises UnavailableError."""
     depths, parked, broken = _queues(broker)
     with database.read() as connection:
@@ -92,7 +92,7 @@ def how_it_stands(database: Database, broker: Broker, now: datetime) -> Standing
         waiting = _run_nows(connection, status, working, zones, now)
         quiet = quiet_since(connection, (now - _LOOK_BACK).date())
         refusing = _refusing(database)
-    return Standing(now, depths, broken, parked, status, working, waiting, quiet, zones, refusing)
+    return WholeStatus(now, depths, broken, parked, status, working, waiting, quiet, zones, refusing)
 
 
 def _refusing(database: Database) -> str | None:
@@ -157,7 +157,7 @@ def _waits_for(
     return "its turn"
 
 
-def status_shape(found: Standing, *, installation: str) -> dict[str, Any]:
+def status_shape(found: WholeStatus, *, installation: str) -> dict[str, Any]:
     """How things stand, as JSON; `installation`: which one, in a few words."""
     working, status = found.working, found.status
     states = ("buffered", "held", "sealed", "refused", "not_required")

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from worker.store.asides import Aside
 from worker.store.queries.standing import ExportStatus
 from worker.views.leaving import what_to_do
-from worker.views.status import Standing
+from worker.views.status import WholeStatus
 from worker.views.words import counted, lasting, when
 
 
-def alarms(found: Standing) -> Iterator[str]:
+def alarms(found: WholeStatus) -> Iterator[str]:
     """Why nothing is taken in or sent at all, first of everything."""
     if found.refusing is not None:
         yield f"NOTHING IS TAKEN IN OR SENT: {found.refusing}"
@@ -26,7 +26,7 @@ def alarms(found: Standing) -> Iterator[str]:
         yield "NO CONSUMER IS RUNNING: nothing is taken in (`writeback run consumer` starts one)"
 
 
-def status_facts(found: Standing) -> Iterator[tuple[str, object]]:
+def status_facts(found: WholeStatus) -> Iterator[tuple[str, object]]:
     """What waits where, by name; None: there is nothing to say."""
     oldest, held, refused, spared = (
         found.oldest,
@@ -45,7 +45,7 @@ def status_facts(found: Standing) -> Iterator[tuple[str, object]]:
     yield "outcomes", f"{unpublished} wait for the broker" if unpublished else None
 
 
-def _parked(found: Standing) -> str | None:
+def _parked(found: WholeStatus) -> str | None:
     parked = found.parked
     if not parked.total:
         return None
@@ -54,7 +54,7 @@ def _parked(found: Standing) -> str | None:
     return f"{parked.total} ({codes if parked.codes else ''}`writeback rejected list`)"
 
 
-def to_see_to(found: Standing) -> Iterator[str]:
+def to_see_to(found: WholeStatus) -> Iterator[str]:
     """What a person should look at, one line each."""
     for aside in found.status.aside:
         yield _aside(found, aside)
@@ -72,7 +72,7 @@ def to_see_to(found: Standing) -> Iterator[str]:
         yield f"{export_id}: not one tardy on {day}, a day in session: is the behavior system publishing?"
 
 
-def _aside(found: Standing, one: Aside) -> str:
+def _aside(found: WholeStatus, one: Aside) -> str:
     zone = found.zone(one.thing)
     if one.step == "read":
         return f"{one.thing} stands aside for workers of version {one.version}: {one.error}"
@@ -85,7 +85,7 @@ def _aside(found: Standing, one: Aside) -> str:
     )
 
 
-def _troubles(found: Standing, one: ExportStatus) -> Iterator[str]:
+def _troubles(found: WholeStatus, one: ExportStatus) -> Iterator[str]:
     zone, run = found.zone(one.export_id), one.open_run
     if one.paused:
         yield f"{one.export_id} is paused since {when(one.paused_at, zone)} by {one.paused_by}: {one.pause_reason}"

@@ -26,7 +26,7 @@ _NOT_BEGUN = "it is not there yet; it is made when it is needed"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Tried:
     """One thing that was tried; `detail` says how it is, or what is wrong and what to do."""
 
     what: str
@@ -35,11 +35,11 @@ class Finding:
     detail: str
 
 
-def findings(program: Program) -> Iterator[Finding]:
+def findings(program: Program) -> Iterator[Tried]:
     """Tries everything. Destinations are tried side by side, and each only if its secrets are there."""
-    yield Finding("time zones", "pinned", True, f"all come from {source()}")
+    yield Tried("time zones", "pinned", True, f"all come from {source()}")
     for line in load_plug_ins():
-        yield Finding("destination", "plug-ins", False, line)
+        yield Tried("destination", "plug-ins", False, line)
     yield _broker(program)
     database = _database(program)
     yield database
@@ -52,7 +52,7 @@ def findings(program: Program) -> Iterator[Finding]:
             yield from found
 
 
-def _broker(program: Program) -> Finding:
+def _broker(program: Program) -> Tried:
     name, home = program.broker.name, program.settings.home
     if program.settings.broker_url is None and not Inbox(home).file.exists():
         return _tried("broker", name, lambda: _can_be_made(home), _NOT_BEGUN)
@@ -67,7 +67,7 @@ def _told(absent: Sequence[str]) -> str:
     return f"it answers; not there yet: {', '.join(absent)}; {made}"
 
 
-def _database(program: Program) -> Finding:
+def _database(program: Program) -> Tried:
     name = _database_name(program)
     missing = missing_file(program.settings)
     if missing is not None and program.settings.database_is_embedded:
@@ -94,7 +94,7 @@ def _try_database(program: Program) -> None:
     program.database.ping()
 
 
-def _of_export(program: Program, export_id: str, document: Mapping[str, Any]) -> Iterator[Finding]:
+def _of_export(program: Program, export_id: str, document: Mapping[str, Any]) -> Iterator[Tried]:
     destination = document["destination"]
     secrets = [
         _tried("secret", f"{name} ({export_id})", partial(program.secret, name), "it is set")
@@ -104,7 +104,7 @@ def _of_export(program: Program, export_id: str, document: Mapping[str, Any]) ->
     if all(secret.ok for secret in secrets):
         yield _tried("destination", export_id, lambda: _try_destination(program, destination))
     else:
-        yield Finding("destination", export_id, False, "not tried: set its secrets first")
+        yield Tried("destination", export_id, False, "not tried: set its secrets first")
 
 
 def _secret_names(value: Any) -> Iterator[str]:
@@ -129,12 +129,12 @@ def _try_destination(program: Program, options: Mapping[str, Any]) -> str:
     return "; but ".join([f"{options['type']}: a file can be sent there", *lacks])
 
 
-def _tried(what: str, name: str, work: Callable[[], object], fine: str | None = None) -> Finding:
+def _tried(what: str, name: str, work: Callable[[], object], fine: str | None = None) -> Tried:
     """`fine`: what to say if it works; None: what the work returns."""
     try:
         said = work()
     except WritebackError as error:
-        return Finding(what, name, False, str(error))
+        return Tried(what, name, False, str(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other things are tried all the same
-        return Finding(what, name, False, f"an error of the program ({type(error).__name__})")
-    return Finding(what, name, True, str(said) if fine is None else fine)
+        return Tried(what, name, False, f"an error of the program ({type(error).__name__})")
+    return Tried(what, name, True, str(said) if fine is None else fine)

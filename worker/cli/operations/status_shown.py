@@ -9,7 +9,7 @@ from worker.broker.ports import QueueDepth
 from worker.cli.printing.output import Column, emit, emit_facts, emit_line, emit_object, emit_table
 from worker.errors import WritebackError
 from worker.views.installation import installation
-from worker.views.status import ExportStatus, Standing, export_state, how_it_stands, status_shape
+from worker.views.status import ExportStatus, WholeStatus, export_state, how_it_stands, status_shape
 from worker.views.status_told import alarms, status_facts, to_see_to
 from worker.views.words import counted, when
 
@@ -45,7 +45,7 @@ def show_status(program: Program, *, as_json: bool) -> None:
         raise WritebackError(found.broken)
 
 
-def _print(found: Standing, where: str) -> None:
+def _print(found: WholeStatus, where: str) -> None:
     for line in (*alarms(found), where):
         emit_line(line)
     emit("")

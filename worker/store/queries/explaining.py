@@ -51,7 +51,7 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownTardy:
     """What is known of the tardy: its newest version, this very version, and its newest entry in the export."""
 
     head: RowMapping | None
@@ -74,7 +74,7 @@ def explain(connection: Connection, export_id: str, event: TardyVersion, now: da
     return Explained(export, answer, clauses, _row(case, answer), running, asked)
 
 
-def _known(connection: Connection, export_id: str, event: TardyVersion) -> _Known:
+def _known(connection: Connection, export_id: str, event: TardyVersion) -> _KnownTardy:
     head = _one(connection, tardies, event)
     same = _one(connection, tardy_versions, event, version=event.version)
     c = entries.c
@@ -82,7 +82,7 @@ def _known(connection: Connection, export_id: str, event: TardyVersion) -> _Know
     newest_first = select(entries).where(*of_tardy).order_by(c.version.desc(), c.ordinal.desc())
     found = list(connection.execute(newest_first).mappings())
     entry = next((row for row in found if row["version"] == event.version), None)
-    return _Known(head, same, entry, bool(found))
+    return _KnownTardy(head, same, entry, bool(found))
 
 
 def _one(connection: Connection, table: Any, event: TardyVersion, **more: object) -> RowMapping | None:
@@ -90,7 +90,9 @@ def _one(connection: Connection, table: Any, event: TardyVersion, **more: object
     return connection.execute(select(table).filter_by(**wanted)).mappings().one_or_none()
 
 
-def _case(connection: Connection, export: Export, event: TardyVersion, known: _Known, now: datetime) -> Case:
+def _case(
+    connection: Connection, export: Export, event: TardyVersion, known: _KnownTardy, now: datetime
+) -> Case:
     definition = export.definition
     candidate = _candidate(event, known, now)
     sent = sent_of(connection, definition, event.tardy_id, states=("delivered", "sealed"))
@@ -111,7 +113,7 @@ def _case(connection: Connection, export: Export, event: TardyVersion, known: _K
     return _placed(connection, case)
 
 
-def _candidate(event: TardyVersion, known: _Known, now: datetime) -> Candidate:
+def _candidate(event: TardyVersion, known: _KnownTardy, now: datetime) -> Candidate:
     """As it arrives now; what has arrived before keeps its time."""
     document = None if event.voided else orjson.loads(event.document)
     return Candidate(
@@ -128,7 +130,7 @@ def _candidate(event: TardyVersion, known: _Known, now: datetime) -> Candidate:
     )
 
 
-def _told_at(event: TardyVersion, known: _Known, now: datetime) -> datetime:
+def _told_at(event: TardyVersion, known: _KnownTardy, now: datetime) -> datetime:
     """When its time was first told: by the newest version that is known, or by this one."""
     if known.head is not None and known.head["occurred_at"] == event.occurred_at:
         return cast(datetime, known.head["first_received_at"])
@@ -162,7 +164,7 @@ def _placed(connection: Connection, case: Case) -> Case:
     return replace(case, behind=standing.behind, unplaced=standing.problem, unjudged=unjudged)
 
 
-def _answer(case: Case, clauses: list[Clause], event: TardyVersion, known: _Known) -> Outlook:
+def _answer(case: Case, clauses: list[Clause], event: TardyVersion, known: _KnownTardy) -> Outlook:
     if case.district_id != case.definition.district_id:
         return _unmatched(clauses)
     if known.same is not None and _content_of(known.same) not in (None, event.content_hash):
