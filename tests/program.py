@@ -15,8 +15,8 @@ from sqlalchemy import RowMapping, func, select
 from schemas.messages.events import ReferenceItem, TardyVersion
 from tests.builders import NOON, as_command, as_event, hidden_in, rows_in
 from worker import __version__
-from worker.actions.asked import Asked
-from worker.actions.carrying_out import Answer, carry_out
+from worker.actions.commands.asked import Asked
+from worker.actions.commands.carrying_out import Answer, carry_out
 from worker.bootstrap import Program
 from worker.destinations.file_port import Installation
 from worker.destinations.places import Places

@@ -31,8 +31,8 @@ from tests.builders import (
     void,
 )
 from tests.processes import Processes, Worker, wait_for
-from worker.actions.asked import Asked
-from worker.actions.carrying_out import carry_out
+from worker.actions.commands.asked import Asked
+from worker.actions.commands.carrying_out import carry_out
 from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.broker.ports import Broker
 from worker.destinations.places import Places

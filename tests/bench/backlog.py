@@ -22,8 +22,8 @@ from tests.bench.report import show_place
 from tests.bench.stage import Stage, new_stage
 from tests.builders import as_command, command, outgoing
 from tests.servers import ServerError, Servers
-from worker.actions.asked import Asked
-from worker.actions.carrying_out import carry_out
+from worker.actions.commands.asked import Asked
+from worker.actions.commands.carrying_out import carry_out
 from worker.clock import system_clock
 from worker.destinations.places import Places
 from worker.errors import WritebackError

@@ -11,8 +11,8 @@ from sqlalchemy import insert, select, update
 
 from tests.builders import as_command, as_event, command, definition, rows_in, save, tardy
 from worker import failpoints
-from worker.actions.asked import Asked
-from worker.actions.carrying_out import carry_out
+from worker.actions.commands.asked import Asked
+from worker.actions.commands.carrying_out import carry_out
 from worker.bootstrap import Program
 from worker.clock import Clock, system_clock
 from worker.failpoints import Arrow

@@ -11,15 +11,20 @@ from sqlalchemy import select
 
 from tests.builders import as_command, bell_schedule, code, command, definition, save, school, tardy, void
 from tests.program import SteppedProgram
-from worker.actions.authority import Authority
+from worker.actions.commands.authority import Authority
 from worker.senders import Sender
 from worker.store.audit.auditing import audit
 from worker.store.audit.findings import Scope
 from worker.store.catalogue.mappings import mappings_said
 from worker.store.database.tables import actions
 from worker.store.queries.standing import take_status
-from worker.views.known_codes import code_shape, known_codes
-from worker.views.known_schools import bells_shape, known_bells, known_schools, school_shape
+from worker.views.reference.known_codes import code_shape, known_codes
+from worker.views.reference.known_schools import (
+    bells_shape,
+    known_bells,
+    known_schools,
+    school_shape,
+)
 
 FIELDS = [
     {"field": "tardy_id"},

@@ -18,7 +18,7 @@ from schemas.topology import (
     exchange_for,
     queue_for,
 )
-from worker.actions.handlers import HANDLERS
+from worker.actions.commands.handlers import HANDLERS
 
 
 @pytest.mark.parametrize(

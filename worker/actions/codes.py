@@ -14,7 +14,7 @@ from worker.store.catalogue.mappings import end_mapping, mapping_in_force, put_m
 from worker.store.database.engine import Database, own_catalogue
 from worker.store.entries.rejudging import rejudge_codes, rejudge_held
 from worker.store.queries.known_reference import districts
-from worker.views.spoken_codes import CodePlace, CodeSpoken
+from worker.views.reference.spoken_codes import CodePlace, CodeSpoken
 
 
 def place_meant(database: Database, code: str, school_id: str | None, district_id: str | None) -> CodePlace:

@@ -18,7 +18,7 @@ from worker.store.queries import listing
 from worker.store.runs import claims, receipts, run_rows, starting
 from worker.store.runs.claims import Claim
 from worker.views.done import Abandoned, Approved, Resent
-from worker.views.known_runs import find_run
+from worker.views.exports.known_runs import find_run
 
 
 @Act

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from worker.actions.asked import Asked
-from worker.actions.in_person import Saved, command_of, save
+from worker.actions.commands.asked import Asked
+from worker.actions.commands.in_person import Saved, command_of, save
 from worker.clock import Clock
 from worker.destinations.places import Places
 from worker.destinations.placing import place_problem
 from worker.errors import WritebackError
 from worker.store.database.engine import Database
 from worker.store.definitions import definitions
-from worker.views.changes import saved_shape
-from worker.views.doubts import advice_on
+from worker.views.exports.changes import saved_shape
+from worker.views.exports.doubts import advice_on
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from worker.store.retention.erasing import (
     versions_about,
 )
 from worker.store.retention.freed_bytes import scrub, scrub_sqlite
-from worker.views.student_data import Erased, about_student, find_student
-from worker.views.student_parked import About, parked_about
+from worker.views.tardies.student_data import Erased, about_student, find_student
+from worker.views.tardies.student_parked import About, parked_about
 
 _TELLING = 3  # characters: a shorter word stands in any reason
 _TRIES = 3  # somebody else may replay or drop a parked message meanwhile

@@ -45,7 +45,7 @@ def note_act(program: Program, action: str, reason: str | None) -> None:
     """
     from worker.actions.parked import note_parked
     from worker.errors import WritebackError
-    from worker.views.installation import missing_file
+    from worker.views.operating.installation import missing_file
 
     if missing_file(program.settings) is not None:
         return

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.messages.commands import Command
-from worker.actions import in_person
-from worker.actions.asked import Asked
+from worker.actions.commands import in_person
+from worker.actions.commands.asked import Asked
 from worker.bootstrap import Program
 from worker.cli.session import who
 

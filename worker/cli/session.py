@@ -130,7 +130,7 @@ def _tell_unknown(settings: Settings, *, quiet: bool) -> None:
 
 def _say_which(program: Program) -> None:
     """Typed without the service's environment, a command would silently speak of another installation."""
-    from worker.views.installation import installation, is_by_default
+    from worker.views.operating.installation import installation, is_by_default
 
     if is_by_default(program.settings):
         note(f"writeback: {installation(program.settings, program.broker.name)}")
@@ -146,7 +146,7 @@ def prepare_database(program: Program, *, create: bool = False) -> None:
     Where the embedded database is not there, it is made only with `create`; else an empty one stands in.
     """
     from worker.actions.database_opening import explained
-    from worker.views.installation import installation, missing_file
+    from worker.views.operating.installation import installation, missing_file
 
     missing = missing_file(program.settings)
     if missing is not None and not program.settings.database_is_embedded:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import RowMapping
 
 from worker import defects
-from worker.core.verdicts import Waits
+from worker.core.judgement.verdicts import Waits
 from worker.delivery.aftermath import Aftermath
 from worker.delivery.by_file import ByFile
 from worker.delivery.means import Means

@@ -1,5 +1,5 @@
 """What may come in: the bounds of a message, its envelope, and whether its sender may say this. (What the sender
-of a command may ask for is judged with the command: `worker.actions.authority`.)"""
+of a command may ask for is judged with the command: `worker.actions.commands.authority`.)"""
 
 from __future__ import annotations
 

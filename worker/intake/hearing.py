@@ -16,9 +16,15 @@ from schemas.messages.commands import COMMAND_TYPES, Command, load_command
 from schemas.messages.envelope import Envelope, UnsoundError
 from schemas.rejections import RejectedError
 from worker import defects
-from worker.actions.asked import Asked
-from worker.actions.authority import Authority
-from worker.actions.carrying_out import Answer, carry_out, refuse, refuse_for_now, refuse_stranger
+from worker.actions.commands.asked import Asked
+from worker.actions.commands.authority import Authority
+from worker.actions.commands.carrying_out import (
+    Answer,
+    carry_out,
+    refuse,
+    refuse_for_now,
+    refuse_stranger,
+)
 from worker.broker.ports import Delivery, Rejection
 from worker.clock import Clock
 from worker.destinations.places import Places
@@ -31,7 +37,7 @@ from worker.intake.setbacks import Postponed, Untaken
 from worker.senders import Senders
 from worker.store.database.engine import Database
 from worker.store.outcome_rows import ReplyAddress
-from worker.views.doubts import advice_in_force
+from worker.views.exports.doubts import advice_in_force
 
 log = structlog.get_logger("intake")
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy import RowMapping
 
 from worker.store.entries.decisions import Decision
-from worker.views.held_entries import entry_id
+from worker.views.tardies.held_entries import entry_id
 from worker.views.words import counted, picked
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.builders import envelope, tardy, tardy_data, void
-from worker.views.student_parked import About, is_about
+from worker.views.tardies.student_parked import About, is_about
 
 NAME = ("Ada", "Ångström")
 ABOUT = About("default", "s-1", frozenset({"s-1", "L-1", "t-1"}), frozenset({NAME}), frozenset({"t-1"}))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.builders import definition, tardy
 from tests.unit.cli.workplace import Workplace
-from worker.views.changes import Difference, differences
+from worker.views.exports.changes import Difference, differences
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),

@@ -9,10 +9,17 @@ import pytest
 
 from tests.builders import definition, tardy_data
 from worker.core.definition import Definition, parse_definition
-from worker.core.judging import judge
+from worker.core.judgement.judging import judge
+from worker.core.judgement.verdicts import (
+    Candidate,
+    Delivered,
+    Ends,
+    Ready,
+    Verdict,
+    Waits,
+)
 from worker.core.references import CodeMapping, References
 from worker.core.routing import route_of
-from worker.core.verdicts import Candidate, Delivered, Ends, Ready, Verdict, Waits
 
 FIELDS = [{"field": "tardy_id"}, {"field": "comment"}, {"field": "action"}]
 

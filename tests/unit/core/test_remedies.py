@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from worker.core.remedies import BY_POLICY, Remedy, by_hand, remedy
+from worker.core.judgement.remedies import (
+    BY_POLICY,
+    Remedy,
+    by_hand,
+    remedy,
+)
 
 
 @pytest.mark.parametrize("code", sorted(BY_POLICY))

@@ -13,7 +13,7 @@ from worker.cli.exports.definition_files import judge_files
 from worker.cli.printing.output import asks, confirm, emit, emit_line, emit_list, note
 from worker.cli.session import prepare_database
 from worker.errors import RefusedError, WritebackError
-from worker.views.changes import (
+from worker.views.exports.changes import (
     NEW,
     WouldChange,
     change_lines,
@@ -21,7 +21,7 @@ from worker.views.changes import (
     saved_shape,
     would_change,
 )
-from worker.views.installation import missing_file
+from worker.views.operating.installation import missing_file
 from worker.views.words import counted
 
 

@@ -11,7 +11,7 @@ from schemas.rejections import RejectedError, shown
 from worker.bootstrap import Program
 from worker.cli.printing.output import Column, emit, emit_object, emit_table, emit_wrapped
 from worker.errors import RefusedError
-from worker.views.explanation import Explanation, explanation
+from worker.views.exports.explanation import Explanation, explanation
 
 _STANDARD_INPUT = "-"
 _BOM = b"\xef\xbb\xbf"

@@ -14,7 +14,7 @@ from worker.cli.printing.output import (
     emit_object,
     emit_table,
 )
-from worker.views.known_exports import (
+from worker.views.exports.known_exports import (
     KnownExport,
     WholeExport,
     acts_told,

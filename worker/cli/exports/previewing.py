@@ -7,7 +7,7 @@ from typing import IO
 
 from worker.bootstrap import Program
 from worker.cli.printing.output import emit, emit_object, emit_raw, note, on_terminal
-from worker.views.preview import preview, preview_lines, preview_shape
+from worker.views.exports.preview import preview, preview_lines, preview_shape
 
 _CHUNK = 64 * 1024
 _ROWS_IN_JSON = 1000  # where nobody says how many: it is one object, and held in memory

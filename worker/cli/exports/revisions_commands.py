@@ -44,8 +44,8 @@ def diff(program: Program, export_id: str, file: str | None, revision: int | Non
 
     JSON: path, change (added, removed, changed), before, after.
     """
-    from worker.views.changes import difference_lines, difference_shape, differences
-    from worker.views.revisions import document_of
+    from worker.views.exports.changes import difference_lines, difference_shape, differences
+    from worker.views.exports.revisions import document_of
 
     other = _document_of(file, export_id) if file is not None else None
     after = document_of(program.database, export_id) if other is None else other
@@ -84,7 +84,7 @@ def history(program: Program, export_id: str, as_json: bool) -> None:
 
     JSON: revision, saved_at, saved_by, reason, changes (path, change, before, after).
     """
-    from worker.views.revisions import revision_lines, revision_shape, revisions_of
+    from worker.views.exports.revisions import revision_lines, revision_shape, revisions_of
 
     found, zone = revisions_of(program.database, export_id)
     if as_json:
@@ -123,7 +123,7 @@ def restore(
     from worker.actions.exports import valid_document
     from worker.actions.saving import Valid
     from worker.cli.exports.applying import How, save_all, tell_changes
-    from worker.views.revisions import document_of
+    from worker.views.exports.revisions import document_of
 
     document = document_of(program.database, export_id, revision)
     valid = [Valid(f"revision {revision}", valid_document(document))]
@@ -150,7 +150,7 @@ def copy(program: Program, export_id: str, new_id: str, as_json: bool) -> None:
     """
     from worker.actions.exports import valid_document
     from worker.cli.exports.definition_yaml import write_document
-    from worker.views.revisions import copy_of
+    from worker.views.exports.revisions import copy_of
 
     document = copy_of(program.database, export_id, new_id)
     valid_document(document)

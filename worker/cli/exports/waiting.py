@@ -12,8 +12,8 @@ from worker.cli.asking import ask
 from worker.cli.interrupts import pause
 from worker.cli.printing.output import emit, emit_object, spinning
 from worker.errors import WritebackError
-from worker.views.awaited_run import awaited_run, run_ended
-from worker.views.known_runs import run_shape
+from worker.views.exports.awaited_run import awaited_run, run_ended
+from worker.views.exports.known_runs import run_shape
 
 _LOOK = 0.25  # seconds between two looks at the database
 

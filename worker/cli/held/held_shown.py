@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from worker.bootstrap import Program
 from worker.cli.printing.output import Column, emit_list, emit_table, note
-from worker.views.held_entries import HeldEntry, entry_id, held_entries, held_groups
+from worker.views.tardies.held_entries import (
+    HeldEntry,
+    entry_id,
+    held_entries,
+    held_groups,
+)
 from worker.views.words import when
 
 _EMPTY = "nothing is held"

@@ -12,7 +12,7 @@ from worker.cli.session import WORD, ruled, who, with_database, with_new_databas
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
-    from worker.views.spoken_codes import CodePlace
+    from worker.views.reference.spoken_codes import CodePlace
 
 _code = click.argument("code", type=WORD, metavar="CODE")
 _school = click.option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worker.bootstrap import Program
 from worker.cli.printing.output import Column, emit_list, emit_table, note, spinning
-from worker.views.known_codes import (
+from worker.views.reference.known_codes import (
     KnownCode,
     code_shape,
     known_codes,

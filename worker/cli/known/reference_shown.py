@@ -15,7 +15,7 @@ from worker.cli.printing.output import (
     note,
     spinning,
 )
-from worker.views.known_schools import (
+from worker.views.reference.known_schools import (
     KnownBells,
     KnownSchool,
     bells_facts,

@@ -15,7 +15,7 @@ from worker.cli.printing.output import (
     emit_table,
 )
 from worker.errors import RefusedError
-from worker.views.parked_messages import parked_shape, whole_parked_shape
+from worker.views.operating.parked_messages import parked_shape, whole_parked_shape
 
 _ALL = 1_000_000
 

@@ -51,7 +51,7 @@ def audit(
     others, states, adds_up).
     """
     from worker.cli.operations.audit_shown import show_audit
-    from worker.views.audited import Scope
+    from worker.views.operating.audited import Scope
 
     scope = Scope(export_id, first.date() if first else None, last.date() if last else None)
     show_audit(program, scope, by_day=by_day, strict=strict, as_json=as_json)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from worker.bootstrap import Program
 from worker.cli.printing.output import Column, emit, emit_facts, emit_object, emit_table, spinning
 from worker.errors import WritebackError
-from worker.views.audited import (
+from worker.views.operating.audited import (
     Day,
     Report,
     Scope,

@@ -19,7 +19,7 @@ from worker.destinations.plug_ins import load_plug_ins
 from worker.errors import WritebackError
 from worker.store.database import migrate
 from worker.store.definitions import definitions
-from worker.views.installation import missing_file
+from worker.views.operating.installation import missing_file
 
 _SIDE_BY_SIDE = 8
 _NOT_BEGUN = "it is not there yet; it is made when it is needed"

@@ -8,9 +8,15 @@ from worker.bootstrap import Program
 from worker.broker.ports import QueueDepth
 from worker.cli.printing.output import Column, emit, emit_facts, emit_line, emit_object, emit_table
 from worker.errors import WritebackError
-from worker.views.installation import installation
-from worker.views.status import ExportStatus, WholeStatus, export_state, how_it_stands, status_shape
-from worker.views.status_told import alarms, status_facts, to_see_to
+from worker.views.operating.installation import installation
+from worker.views.operating.status import (
+    ExportStatus,
+    WholeStatus,
+    export_state,
+    how_it_stands,
+    status_shape,
+)
+from worker.views.operating.status_told import alarms, status_facts, to_see_to
 from worker.views.words import counted, when
 
 _QUEUES = [

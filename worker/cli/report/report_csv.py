@@ -13,7 +13,7 @@ from typing import IO
 
 from worker.cli.printing.output import emit_raw
 from worker.errors import WritebackError
-from worker.views.spreadsheet import COLUMNS, Take, cells
+from worker.views.operating.spreadsheet import COLUMNS, Take, cells
 
 _CHUNK = 64 * 1024
 

@@ -16,7 +16,7 @@ from worker.cli.printing.output import (
     spinning,
 )
 from worker.cli.report.report_csv import spreadsheet
-from worker.views.day_report import (
+from worker.views.operating.day_report import (
     Account,
     account_facts,
     account_shape,

@@ -18,7 +18,12 @@ from worker.cli.printing.output import (
     emit_table,
     note,
 )
-from worker.views.known_runs import KnownRun, ListedRun, known_run, listed_runs
+from worker.views.exports.known_runs import (
+    KnownRun,
+    ListedRun,
+    known_run,
+    listed_runs,
+)
 from worker.views.words import counted, when
 
 _COLUMNS = [

@@ -47,7 +47,7 @@ def export(program: Program, wanted: str, local: bool, district: str | None) -> 
     line, file, sha256, delivered_at, row (column, value)), decisions (at, who, decision, reason, export_id,
     version)), parked (parked_id, code, queue, reason, body).
     """
-    from worker.views.student_data import student_data
+    from worker.views.tardies.student_data import student_data
 
     operator = program.broker.operator()
     emit_object(student_data(program.database, operator, wanted, local=local, district=district))

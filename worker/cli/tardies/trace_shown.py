@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from worker.bootstrap import Program
 from worker.cli.printing.output import emit, emit_facts, emit_list, emit_object, emit_wrapped
-from worker.views.tardy_traces import Trace, trace_shape, trace_student, trace_tardy
-from worker.views.trace_words import arrivals, facts, outside, steps, summary
+from worker.views.tardies.tardy_traces import (
+    Trace,
+    trace_shape,
+    trace_student,
+    trace_tardy,
+)
+from worker.views.tardies.trace_words import (
+    arrivals,
+    facts,
+    outside,
+    steps,
+    summary,
+)
 from worker.views.words import counted
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, exists, literal, select, tuple_, update
 
-from worker.core.collapse import NO_KEY, Rival
+from worker.core.judgement.collapse import NO_KEY, Rival
 from worker.store.database.tables import (
     definitions,
     entries,

@@ -13,12 +13,22 @@ import orjson
 from sqlalchemy import Connection, RowMapping, select
 
 from schemas.fields.times import stored_instant
-from worker.core.collapse import NO_KEY, Rival, collapse_key, goes_before
 from worker.core.definition import Definition
-from worker.core.judging import tardy_of
+from worker.core.judgement.collapse import (
+    NO_KEY,
+    Rival,
+    collapse_key,
+    goes_before,
+)
+from worker.core.judgement.judging import tardy_of
+from worker.core.judgement.verdicts import (
+    Ends,
+    Ready,
+    Verdict,
+    Waits,
+)
 from worker.core.references import References
 from worker.core.rows import Tardy, Unwritable
-from worker.core.verdicts import Ends, Ready, Verdict, Waits
 from worker.errors import UnreadableError
 from worker.store.catalogue.exports_in_force import view_export
 from worker.store.catalogue.references_in_force import ReferenceLoader

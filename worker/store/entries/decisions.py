@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, insert, or_, select, update
 
-from worker.core.remedies import BY_POLICY, by_hand
+from worker.core.judgement.remedies import BY_POLICY, by_hand
 from worker.errors import RefusedError
 from worker.store.catalogue.exports_in_force import view_export
 from worker.store.database.tables import (

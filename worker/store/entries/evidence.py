@@ -21,8 +21,8 @@ from schemas.fields.times import stored_instant
 from schemas.messages.tardy import VOIDED
 from worker import defects
 from worker.core.definition import Definition
-from worker.core.policies import FARTHEST_AHEAD
-from worker.core.verdicts import Candidate, Delivered, Waits
+from worker.core.judgement.policies import FARTHEST_AHEAD
+from worker.core.judgement.verdicts import Candidate, Delivered, Waits
 from worker.errors import UnreadableError
 from worker.failpoints import Step, reached
 from worker.store.catalogue.exports_in_force import load_definition

@@ -11,11 +11,22 @@ import orjson
 from sqlalchemy import Connection, RowMapping, func, select
 
 from schemas.messages.events import TardyVersion
-from worker.core.cases import Case, ColumnValue, columns_of, judged, named
-from worker.core.clauses import Clause, clauses_of
-from worker.core.judging import why_gone
+from worker.core.judgement.cases import (
+    Case,
+    ColumnValue,
+    columns_of,
+    judged,
+    named,
+)
+from worker.core.judgement.clauses import Clause, clauses_of
+from worker.core.judgement.judging import why_gone
+from worker.core.judgement.verdicts import (
+    Candidate,
+    Delivered,
+    Ready,
+    Waits,
+)
 from worker.core.references import References
-from worker.core.verdicts import Candidate, Delivered, Ready, Waits
 from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.tables import entries, tardies, tardy_versions

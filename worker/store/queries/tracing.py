@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from schemas.fields.times import stored_instant
 from schemas.fields.zones import Zone
-from worker.core.collapse import goes_before
+from worker.core.judgement.collapse import goes_before
 from worker.core.routing import mismatch
 from worker.store.catalogue.exports_in_force import Export, view_export
 from worker.store.catalogue.schools import zones_of

@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from worker.core.collapse import NO_KEY
+from worker.core.judgement.collapse import NO_KEY
 from worker.store.database.statements import one_of
 from worker.store.database.tables import entries, tardies, tardy_versions
 from worker.store.entries.matching import same_version

@@ -10,12 +10,17 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping, exists, func, select
 
-from worker.core.collapse import NO_KEY
 from worker.core.definition import Definition
-from worker.core.judging import judge
+from worker.core.judgement.collapse import NO_KEY
+from worker.core.judgement.judging import judge
+from worker.core.judgement.verdicts import (
+    Ends,
+    Ready,
+    Verdict,
+    Waits,
+)
 from worker.core.references import References
 from worker.core.routing import Route
-from worker.core.verdicts import Ends, Ready, Verdict, Waits
 from worker.failpoints import Step, reached
 from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.column_types import instant_text

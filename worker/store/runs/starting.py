@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping, case, insert, update
 
-from worker.core.verdicts import Waits
+from worker.core.judgement.verdicts import Waits
 from worker.store import trail
 from worker.store.catalogue.exports_in_force import Export, hold_definition, load_export
 from worker.store.database.instants import database_time

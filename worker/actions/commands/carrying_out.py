@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from schemas.messages.commands import Command
-from worker.actions.asked import Asked
-from worker.actions.handlers import HANDLERS
+from worker.actions.commands.asked import Asked
+from worker.actions.commands.handlers import HANDLERS
 from worker.errors import RefusedError
 from worker.store import outcome_rows
 from worker.store.database.engine import own_catalogue

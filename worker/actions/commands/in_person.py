@@ -12,8 +12,8 @@ from schemas.messages.commands import Command, load_command
 from schemas.messages.envelope import Envelope
 from schemas.rejections import RejectedError
 from worker.actions.acting import Act
-from worker.actions.asked import Asked
-from worker.actions.carrying_out import Answer, carry_out
+from worker.actions.commands.asked import Asked
+from worker.actions.commands.carrying_out import Answer, carry_out
 from worker.errors import RefusedError
 from worker.store.database.engine import Database, own_catalogue
 from worker.store.definitions import definitions

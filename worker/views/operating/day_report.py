@@ -9,14 +9,14 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from worker.core.due import local_date
-from worker.core.remedies import Remedy, remedy
+from worker.core.judgement.remedies import Remedy, remedy
 from worker.store.audit.auditing import snapshot
 from worker.store.catalogue.schools import every_zone
 from worker.store.database.engine import Database
 from worker.store.database.tables import ENTRY_STATES
 from worker.store.queries.day import Account as Account
 from worker.store.queries.day import Take, exports_to_report, report_day
-from worker.views.known_exports import require_export
+from worker.views.exports.known_exports import require_export
 from worker.views.words import counted, instant, when
 
 _TOLD_APART = ("delivered", "held")

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worker.actions import exports
-from worker.actions.asked import Asked
 from worker.actions.codes import map_code, unmap_code
+from worker.actions.commands.asked import Asked
 from worker.actions.entries import decide_entries
 from worker.actions.runs import abandon_run, approve_run, resend_run
 from worker.store.entries.decisions import Decision
-from worker.views.spoken_codes import CodePlace
+from worker.views.reference.spoken_codes import CodePlace
 
 Handler = Callable[[Connection, Asked], Collection[str]]
 """Carries a command out; returns the exports that it concerns. Raises RefusedError: then nothing is to be changed."""

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from worker.core.definition import as_far_as_known
-from worker.core.remedies import Remedy, by_hand, remedy
+from worker.core.judgement.remedies import Remedy, by_hand, remedy
 from worker.store.database.engine import Database
 from worker.store.definitions import definitions
 from worker.store.queries import listing
-from worker.views.known_exports import require_export
+from worker.views.exports.known_exports import require_export
 from worker.views.words import instant, picked
 
 _REFERENCE_DATA = ("code-", "school-", "period-")  # codes of reasons that reference data puts right

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import RowMapping
 
-from worker.core.remedies import by_hand, remedy
+from worker.core.judgement.remedies import by_hand, remedy
 from worker.store.queries.tracing import ExportTrace, Trace
-from worker.views.held_entries import entry_id
 from worker.views.leaving import leaves, run_stands
+from worker.views.tardies.held_entries import entry_id
 from worker.views.words import when
 
 _ENDED = ("superseded", "cancelled", "ignored", "dismissed")

@@ -12,8 +12,13 @@ from worker.errors import RefusedError
 from worker.store.database.engine import Database
 from worker.store.definitions import definitions
 from worker.store.queries import listing
-from worker.views.changes import Difference, difference_lines, difference_shape, differences
-from worker.views.known_exports import export_row
+from worker.views.exports.changes import (
+    Difference,
+    difference_lines,
+    difference_shape,
+    differences,
+)
+from worker.views.exports.known_exports import export_row
 from worker.views.words import instant, when
 from worker.views.zone_names import zone_of
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from worker.store.asides import Aside
 from worker.store.queries.standing import ExportStatus
 from worker.views.leaving import what_to_do
-from worker.views.status import WholeStatus
+from worker.views.operating.status import WholeStatus
 from worker.views.words import counted, lasting, when
 
 

@@ -27,8 +27,8 @@ from worker.store.retention.erasing import (
     students_of,
     versions_about,
 )
-from worker.views.student_parked import About, parked_about
-from worker.views.tardy_traces import taken_back_shape
+from worker.views.tardies.student_parked import About, parked_about
+from worker.views.tardies.tardy_traces import taken_back_shape
 from worker.views.words import counted, instant, picked
 
 OUT_OF_REACH = (

@@ -13,7 +13,7 @@ from worker.errors import RefusedError
 from worker.store.database.engine import Database
 from worker.store.queries import listing
 from worker.store.queries.standing import OPEN_STATES
-from worker.views.known_exports import require_export
+from worker.views.exports.known_exports import require_export
 from worker.views.leaving import what_to_do
 from worker.views.words import picked, when
 from worker.views.zone_names import zone_of_export, zones_of_exports

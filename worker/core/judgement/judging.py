@@ -7,11 +7,25 @@ from datetime import datetime
 from typing import Any
 
 from worker.core.definition import Definition
-from worker.core.policies import again, ahead, on_corrections, too_late, untold
+from worker.core.judgement.policies import (
+    again,
+    ahead,
+    on_corrections,
+    too_late,
+    untold,
+)
+from worker.core.judgement.verdicts import (
+    Action,
+    Candidate,
+    Delivered,
+    Ends,
+    Ready,
+    Verdict,
+    Waits,
+)
 from worker.core.references import References
 from worker.core.routing import Route, mismatch
 from worker.core.rows import Tardy, Unwritable, Value, build_row, once_more, same_row, same_tardy
-from worker.core.verdicts import Action, Candidate, Delivered, Ends, Ready, Verdict, Waits
 
 
 def judge(

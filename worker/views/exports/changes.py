@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
-from worker.core.verdicts import Ends, Ready
+from worker.core.judgement.verdicts import Ends, Ready
 from worker.destinations.places import Places
 from worker.destinations.placing import place_name, place_problem
 from worker.errors import RefusedError

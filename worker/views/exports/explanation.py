@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from schemas.messages.events import TardyVersion
-from worker.core.cases import ColumnValue
-from worker.core.clauses import Clause
+from worker.core.judgement.cases import ColumnValue
+from worker.core.judgement.clauses import Clause
 from worker.store.database.engine import Database
 from worker.store.queries.explaining import Explained, explain
 from worker.views.leaving import leaves

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from worker.core.cases import Case, asked, columns_of
-from worker.core.judging import never_sent
-from worker.core.policies import FARTHEST_AHEAD
+from worker.core.judgement.cases import Case, asked, columns_of
+from worker.core.judgement.judging import never_sent
+from worker.core.judgement.policies import FARTHEST_AHEAD
+from worker.core.judgement.verdicts import Delivered, Ends, Waits
 from worker.core.routing import mismatch
-from worker.core.verdicts import Delivered, Ends, Waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas.messages.commands import Command
-from worker.actions.authority import Authority
+from worker.actions.commands.authority import Authority
 from worker.destinations.places import Places
 from worker.store.outcome_rows import NO_REPLY, CommandKey, ReplyAddress
 

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, RowMapping
 from schemas.definition.filename import render_name
 from worker.core.definition import Definition
 from worker.core.formats import render
+from worker.core.judgement.verdicts import Ready, Waits
 from worker.core.rows import Unwritable
 from worker.core.sample import sample_row
-from worker.core.verdicts import Ready, Waits
 from worker.errors import RefusedError
 from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.database.engine import Database, share_catalogue

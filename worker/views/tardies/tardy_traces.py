@@ -13,7 +13,7 @@ from worker.store.database.engine import Database
 from worker.store.entries.taking_back import taken_back_of
 from worker.store.queries.tracing import ExportTrace, districts_of, tardies_of, traces
 from worker.store.queries.tracing import Trace as Trace
-from worker.views.trace_words import overtaken, summary, taken_back
+from worker.views.tardies.trace_words import overtaken, summary, taken_back
 from worker.views.words import instant, picked
 
 

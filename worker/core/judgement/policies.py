@@ -8,8 +8,15 @@ from typing import Any
 
 from schemas.fields.zones import Zone
 from worker.core.definition import Definition
+from worker.core.judgement.verdicts import (
+    Action,
+    Candidate,
+    Delivered,
+    Ends,
+    Verdict,
+    Waits,
+)
 from worker.core.references import References
-from worker.core.verdicts import Action, Candidate, Delivered, Ends, Verdict, Waits
 
 FARTHEST_AHEAD = timedelta(minutes=60)
 """How far a tardy's time may lie ahead of its arrival and still be believed."""

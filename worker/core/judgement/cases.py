@@ -8,11 +8,16 @@ from typing import Any
 
 from schemas.fields.zones import Zone
 from worker.core.definition import Definition, FieldSpec
-from worker.core.judging import judge, tardy_of
+from worker.core.judgement.judging import judge, tardy_of
+from worker.core.judgement.verdicts import (
+    Candidate,
+    Delivered,
+    Verdict,
+    Waits,
+)
 from worker.core.references import References
 from worker.core.routing import Route
 from worker.core.rows import Unwritable, Value, build_row
-from worker.core.verdicts import Candidate, Delivered, Verdict, Waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""A command, whoever gives it: who may, what it asks, what it is answered."""

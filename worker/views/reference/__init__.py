@@ -1,0 +1,1 @@
+"""Reference data as people see it: codes, schools, bells and days."""

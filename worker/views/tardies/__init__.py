@@ -1,0 +1,1 @@
+"""One tardy, one student, or what waits, as people see it."""
