@@ -26,6 +26,8 @@ def remedy(code: str | None, action: str | None, *, tells_action: bool) -> Remed
     the file has a column to say so."""
     if code == "purged":
         return "dismiss"
+    if by_hand(action, tells_action=tells_action) is not None:
+        return "by-hand"
     if code in BY_POLICY:
-        return "release" if by_hand(action, tells_action=tells_action) is None else "by-hand"
+        return "release"
     return "map" if (code or "").startswith(_MAPPED) else "put-right"

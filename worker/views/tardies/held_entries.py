@@ -42,8 +42,7 @@ class HeldEntry:
         """When it goes, in words."""
         if self.releasable:
             return "when released"
-        never = self._remedy in ("by-hand", "dismiss") or self.row["action"] == "void"
-        return "never: dismiss it" if never else "once put right"
+        return "never: dismiss it" if self._remedy in ("by-hand", "dismiss") else "once put right"
 
     @property
     def reason(self) -> str:
