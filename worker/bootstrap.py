@@ -92,7 +92,8 @@ class Program:
 
     @cached_property
     def means(self) -> Means:
-        return Means(self.database, self.clock, self.instruments, self.version)
+        build = load_plug_ins().build(self.version)
+        return Means(self.database, self.clock, self.instruments, self.version, build)
 
     @cached_property
     def sweeping(self) -> Sweeping:

@@ -1,4 +1,4 @@
-"""The `fields` and the `file` of a definition, each by itself; `definition_rules` judges them together."""
+"""The `fields` and the `file` of a definition, each by itself; `rules` judges them together."""
 
 from __future__ import annotations
 

@@ -42,6 +42,7 @@ def test_migrations_make_exactly_the_tables(database_url: str) -> None:
 def test_the_newest_revision_is_the_one_that_alembic_comes_to() -> None:
     scripts = ScriptDirectory.from_config(_alembic())
     assert scripts.get_heads() == [migrate.newest()]
+    assert {script.revision for script in scripts.walk_revisions()} == migrate.known()
 
 
 @pytest.mark.bare
@@ -55,6 +56,16 @@ def test_every_migration_can_be_taken_back_and_made_again(database_url: str) -> 
     migrate.upgrade(database)
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_database_at_two_revisions_is_refused(database_url: str) -> None:
+    database = Database(database_url)
+    migrate.upgrade(database)
+    with database.write() as connection:
+        connection.execute(text("INSERT INTO alembic_version VALUES ('0013')"))
+    for use in (migrate.is_current, migrate.require_current, migrate.upgrade):
+        with pytest.raises(RefusedError, match=r"several revisions \(0013, "):
+            use(database)
 
 
 def test_upgrading_twice_changes_nothing(database_url: str) -> None:

@@ -8,13 +8,12 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE
+from schemas.topology import COMMANDS_QUEUE, DELIVERY_LIMIT, EVENTS_QUEUE
 from tests.builders import bell_schedule, code, definition, outgoing, save, school, tardy
 from tests.integration.setting_aside import broken, fails
 from tests.program import SteppedProgram
 from worker.broker.ports import Delivery, Rejection
 from worker.failpoints import Step
-from worker.intake.storing import DELIVERY_LIMIT
 
 
 class Batches:

@@ -174,7 +174,8 @@ class Broker(Protocol):
         """
 
     def absent(self) -> list[str]:
-        """What of the topology is not there, in words; makes nothing of it.
+        """What of the topology is not there, in words; makes nothing of it. (What is deleted between two questions
+        may be made again.)
 
         Raises ConfigurationError (something is there with other arguments), UnavailableError.
         """

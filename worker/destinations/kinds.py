@@ -25,6 +25,11 @@ def unknown_type(name: str, kinds: Iterable[str] = DESTINATIONS) -> str:
     return f"destination type {name!r} is not known to this version; known: {', '.join(kinds)}"
 
 
+def takes_records(name: str) -> str:
+    """What a person is told who wants a file sent to what takes records."""
+    return f"destination type {name!r} takes records, which this version cannot send yet; name one that takes files"
+
+
 def require_known(options: Mapping[str, Any]) -> None:
     """Raises UnreadableError where a stored destination is of a kind, or has an option, that is not known here."""
     kind = DESTINATIONS.get(options["type"])

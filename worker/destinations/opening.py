@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.destinations.file_port import FileDestination, Installation, Secret
-from worker.destinations.kinds import DESTINATIONS, Kind, unknown_type
+from worker.destinations.kinds import DESTINATIONS, Kind, takes_records, unknown_type
 from worker.destinations.record_port import RecordKind
 from worker.errors import DestinationError
 
@@ -27,8 +27,5 @@ class Opener:
         if kind is None:
             raise DestinationError(unknown_type(options["type"], self.kinds))
         if isinstance(kind, RecordKind):
-            raise DestinationError(
-                f"destination type {options['type']!r} takes records, which this version cannot send yet; name one that"
-                " takes files"
-            )
+            raise DestinationError(takes_records(options["type"]))
         return kind.open(options, self.installation, self.secret)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.destinations.file_port import as_written
-from worker.destinations.kinds import DESTINATIONS
+from worker.destinations.kinds import DESTINATIONS, takes_records
 from worker.destinations.places import Places
+from worker.destinations.record_port import RecordKind
 from worker.errors import DeliveryError
 
 Options = Mapping[str, Any]
@@ -18,6 +19,8 @@ def place_problem(destination: Options, places: Places) -> str | None:
     kind = DESTINATIONS.get(destination["type"])
     if kind is None:
         return None
+    if isinstance(kind, RecordKind):
+        return takes_records(destination["type"])
     try:
         kind.place(destination, places)
     except DeliveryError as error:

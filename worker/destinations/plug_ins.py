@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
+from hashlib import blake2b
 from importlib.metadata import EntryPoint, entry_points
 
 import structlog
@@ -27,25 +29,44 @@ log = structlog.get_logger("destination")
 _is_name = re.compile("[a-z][a-z0-9_]{0,62}").fullmatch
 
 
+@dataclass(frozen=True, slots=True)
+class PlugIns:
+    """Those in use (`name=package version`), and a line for each that cannot be used."""
+
+    used: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    def build(self, version: str) -> str:
+        """The program of that version together with them, in a word: where others are installed, or another version
+        of one, it is another build, which may know what this one does not."""
+        if not self.used:
+            return version
+        return f"{version[:23]}+{blake2b(' '.join(self.used).encode(), digest_size=4).hexdigest()}"
+
+
 @functools.cache
-def load_plug_ins() -> Sequence[str]:
-    """Adds what is installed beside the program to the kinds there are, once a process; a line for each that cannot
-    be used, which is logged as well."""
-    lines = merge(DESTINATIONS, entry_points(group=GROUP))
-    for line in lines:
+def load_plug_ins() -> PlugIns:
+    """Adds what is installed beside the program to the kinds there are, once a process; what cannot be used is
+    logged."""
+    found = merge(DESTINATIONS, entry_points(group=GROUP))
+    for line in found.lines:
         log.error("a destination plug-in cannot be used; on without it", reason=line)
-    return lines
+    return found
 
 
-def merge(kinds: MutableMapping[str, Kind], found: Iterable[EntryPoint]) -> list[str]:
-    """Adds each plug-in's kind; a line for each that cannot be used. None takes a name that is taken."""
-    lines = []
+def merge(kinds: MutableMapping[str, Kind], found: Iterable[EntryPoint]) -> PlugIns:
+    """Adds each plug-in's kind. None takes a name that is taken."""
+    used, lines = [], []
     for point in sorted(found, key=lambda point: (point.name, point.value)):
         try:
             kinds[_free(point.name, kinds)] = _kind(point.load())
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's code: the program goes on without it
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - somebody else's code: the program goes on without it
             lines.append(_line(point, error))
-    return lines
+        else:
+            used.append(f"{point.name}={_package(point)}")
+    return PlugIns(tuple(used), tuple(lines))
 
 
 def _free(name: str, kinds: MutableMapping[str, Kind]) -> str:
@@ -67,9 +88,18 @@ def _kind(loaded: object) -> Kind:
 
 
 def _line(point: EntryPoint, error: BaseException) -> str:
-    package = f" of {point.dist.name} {point.dist.version}" if point.dist is not None else ""
-    said = " ".join(str(error).split())[:200]
     return (
-        f"destination plug-in {point.name!r}{package} cannot be used: {type(error).__name__}: {said}; update or remove"
-        " that package"
+        f"destination plug-in {point.name!r} of {_package(point)} cannot be used: {type(error).__name__}:"
+        f" {_said(error)}; update or remove that package"
     )
+
+
+def _package(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "a package without a name"
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())[:200]
+    except Exception:  # noqa: BLE001 - its text is somebody else's code as well
+        return "(it does not say why)"

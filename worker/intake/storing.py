@@ -17,6 +17,7 @@ import structlog
 
 from schemas.messages.events import ReferenceItem, TardyVersion
 from schemas.rejections import RejectedError
+from schemas.topology import DELIVERY_LIMIT
 from worker import defects
 from worker.broker.ports import Delivery, Rejection
 from worker.clock import Clock
@@ -37,7 +38,6 @@ log = structlog.get_logger("intake")
 
 _SUSPICIOUS = 3  # handed out this often before: may have killed its worker, so it is handled alone
 _READING = 1.0  # seconds for which messages are read before those read so far are finished
-DELIVERY_LIMIT = 100  # as the queues' own `x-delivery-limit`
 _GIVEN_UP = Rejection("delivery-limit", f"handed out more than {DELIVERY_LIMIT} times and never acknowledged")
 
 E = TypeVar("E", TardyVersion, ReferenceItem)

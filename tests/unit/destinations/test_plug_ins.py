@@ -15,9 +15,10 @@ import pytest
 from tests.installations import installation
 from worker.destinations.file_port import FileKind
 from worker.destinations.files import directory
-from worker.destinations.kinds import Kind
+from worker.destinations.kinds import DESTINATIONS, Kind
 from worker.destinations.opening import Opener
-from worker.destinations.plug_ins import GROUP, merge
+from worker.destinations.placing import place_problem
+from worker.destinations.plug_ins import GROUP, PlugIns, merge
 from worker.destinations.record_port import RecordKind
 from worker.errors import DestinationError
 
@@ -29,10 +30,19 @@ KIND = FileKind(ours.schema, ours.open, ours.place)
 RECORDS = """
 from marshmallow import Schema, fields
 from worker.core.record_rules import Capabilities
+from worker.destinations.placing import place_problem
 from worker.destinations.record_port import RecordKind
 class Options(Schema):
     type = fields.String()
 KIND = RecordKind(Options, lambda *_: None, Capabilities("own", frozenset({"create"})))
+"""
+
+
+MUTE = """
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError
+raise Mute
 """
 
 
@@ -63,17 +73,17 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Packag
         sys.modules.pop(name, None)
 
 
-def merged() -> tuple[dict[str, Kind], list[str]]:
+def merged() -> tuple[dict[str, Kind], tuple[str, ...]]:
     """The kinds there are then, and what could not be used."""
     kinds: dict[str, Kind] = {"directory": directory.KIND}
-    return kinds, merge(kinds, entry_points(group=GROUP))
+    return kinds, merge(kinds, entry_points(group=GROUP)).lines
 
 
 def test_a_kind_of_either_port_is_added_by_its_entry_point(packages: Packages) -> None:
     packages.install("acme_files", FILES, "acme")
     packages.install("acme_records", RECORDS, "acme_api")
     kinds, lines = merged()
-    assert (list(kinds), lines) == (["directory", "acme", "acme_api"], [])
+    assert (list(kinds), lines) == (["directory", "acme", "acme_api"], ())
     assert isinstance(kinds["acme"], FileKind) and isinstance(kinds["acme_api"], RecordKind)
 
 
@@ -84,6 +94,8 @@ def test_a_kind_of_either_port_is_added_by_its_entry_point(packages: Packages) -
         ("KIND = 1 / 0\n", "acme", "ZeroDivisionError: division by zero"),
         ("raise ValueError('two\\nlines')\n", "acme", "ValueError: two lines"),
         ("raise SystemExit(3)\n", "acme", "SystemExit: 3"),
+        ("class Panic(BaseException): ...\nraise Panic('at once')\n", "acme", "Panic: at once"),
+        (MUTE, "acme", "Mute: (it does not say why)"),
         ("def KIND(:\n", "acme", "SyntaxError: "),
         ("OTHER = 1\n", "acme", "AttributeError: module 'broken' has no attribute 'KIND'"),
         ("KIND = 7\n", "acme", "TypeError: it is neither a FileKind nor a RecordKind"),
@@ -102,6 +114,22 @@ def test_a_broken_plug_in_is_told_in_one_line_and_the_others_are_there(
     assert list(kinds) == ["directory", "sound"] and kinds["directory"] is directory.KIND
     assert line.startswith(f"destination plug-in {entry!r} of broken 1.0 cannot be used: {told}")
     assert line.endswith("; update or remove that package") and "\n" not in line
+
+
+def test_other_plug_ins_make_another_build(packages: Packages) -> None:
+    assert PlugIns().build("1.2.3") == "1.2.3"
+    one, two = PlugIns(("acme=acme 1.0",)).build("1.2.3"), PlugIns(("acme=acme 1.1",)).build("1.2.3")
+    assert one != two and one.startswith("1.2.3+") and len(PlugIns(("a",)).build("9" * 99)) == 32
+
+
+def test_a_kind_that_takes_records_is_refused_when_it_is_saved(
+    packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages.install("acme_records", RECORDS, "acme_api")
+    kinds, _ = merged()
+    monkeypatch.setitem(DESTINATIONS, "acme_api", kinds["acme_api"])
+    problem = place_problem({"type": "acme_api"}, installation(tmp_path).places)
+    assert problem is not None and "takes records, which this version cannot send yet" in problem
 
 
 def test_of_two_plug_ins_of_one_name_the_first_is_used(packages: Packages) -> None:

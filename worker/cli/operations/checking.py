@@ -14,7 +14,6 @@ from schemas.fields.zones import source
 from worker.bootstrap import Program
 from worker.broker.embedded.inbox import Inbox
 from worker.cli.session import prepare_database
-from worker.destinations.kinds import DESTINATIONS
 from worker.destinations.plug_ins import load_plug_ins
 from worker.errors import WritebackError
 from worker.store.database import migrate
@@ -38,7 +37,7 @@ class Tried:
 def findings(program: Program) -> Iterator[Tried]:
     """Tries everything. Destinations are tried side by side, and each only if its secrets are there."""
     yield Tried("time zones", "pinned", True, f"all come from {source()}")
-    for line in load_plug_ins():
+    for line in load_plug_ins().lines:
         yield Tried("destination", "plug-ins", False, line)
     yield _broker(program)
     database = _database(program)
@@ -121,11 +120,7 @@ def _secret_names(value: Any) -> Iterator[str]:
 
 def _try_destination(program: Program, options: Mapping[str, Any]) -> str:
     """What it offers, and what not."""
-    kind = DESTINATIONS.get(options["type"])
-    if kind is None:
-        known = ", ".join(DESTINATIONS)
-        raise WritebackError(f"this version knows no destination type {options['type']!r}; known: {known}")
-    lacks = kind.open(options, program.installation, program.secret).check()
+    lacks = program.opener.files(options).check()
     return "; but ".join([f"{options['type']}: a file can be sent there", *lacks])
 
 

@@ -33,11 +33,15 @@ def _migrate(connection: Connection, to: str) -> None:
     # Here and not above: it takes as long to import as all of SQLAlchemy, and only who upgrades needs it.
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
-    command.upgrade(config, to)
+    try:
+        command.upgrade(config, to)
+    except CommandError as error:
+        raise RefusedError(f"the database cannot be brought up to date: {error}") from None
 
 
 def is_current(database: Database) -> bool:
@@ -59,16 +63,16 @@ def require_current(database: Database) -> None:
 
 def newest() -> str:
     """The newest revision this program knows."""
-    return max(_known())
+    return max(known())
 
 
-def _known() -> set[str]:
+def known() -> set[str]:
     """The revisions that there are scripts for: each file is named by its own, and they are made in this order."""
     return {script.name.partition("_")[0] for script in (_SCRIPTS / "versions").glob("[0-9]*.py")}
 
 
 def _refuse_newer(current: str | None) -> None:
-    if current is not None and current not in _known():
+    if current is not None and current not in known():
         raise RefusedError(
             f"the database is at revision {current}, which this version does not know; install the newer version"
         )
@@ -76,9 +80,14 @@ def _refuse_newer(current: str | None) -> None:
 
 def _current(connection: Connection) -> str | None:
     if inspect(connection).has_table("alembic_version"):
-        revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-        if revision is not None:
-            return revision
+        revisions = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all()
+        if len(revisions) > 1:
+            raise RefusedError(
+                f"the database says that it is at several revisions ({', '.join(sorted(revisions))}): restore it from a"
+                " backup, or leave the right row alone in alembic_version"
+            )
+        if revisions:
+            return str(revisions[0])
     if connection.dialect.name == "postgresql":
         _require_schema(connection)
     return None
