@@ -27,9 +27,9 @@ _LIKE_ENOUGH = 0.6
 class ExportField:
     """One exportable field.
 
-    `path` is where a plain one stands in the tardy's document; None: it is computed. `needs` is the reference
-    data without which it has no value: the school, the matched period, the behavior code, and the External
-    Reference Code of either.
+    `path` is where a plain one stands in the tardy's document; None: it is computed. `needs` tells people the
+    reference data without which it has no value: the school, the matched period, the behavior code, and the
+    External Reference Code of either. It holds no row: the field's rule does, by what it reads.
     """
 
     kind: Kind

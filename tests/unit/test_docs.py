@@ -131,8 +131,10 @@ def _unknown_word(words: list[str]) -> str | None:
 def test_each_worked_example_begins_from_the_code_as_it_is() -> None:
     """A line of a diff that is kept or taken away stands, in this order, in the file that the diff changes."""
     for diff in _blocks(ROOT / "CONTRIBUTING.md", "diff"):
-        old = re.search(r"^--- a/(\S+)$", diff, re.MULTILINE)
-        lines = iter(_text(ROOT / old[1]).splitlines() if old else [])
+        [file] = re.findall(r"^--- a/(\S+)$", diff, re.MULTILINE)
+        lines = iter(_text(ROOT / file).splitlines())
         for line in diff.splitlines():
             if line.startswith((" ", "-")) and not line.startswith("---"):
-                assert any(line[1:] == there for there in lines), f"{old and old[1]}: {line}"
+                assert any(line[1:] == there for there in lines), (
+                    f"CONTRIBUTING.md shows a line that is no longer in {file}, mend the example there: {line}"
+                )

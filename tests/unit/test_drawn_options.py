@@ -16,8 +16,11 @@ from schemas.definition.schedule import FREQUENCIES
 from schemas.fields.objects import object_schema
 from schemas.publishing.published_files import definition_schema
 from schemas.topology import EVENTS, EventType
+from tests.builders import NOON, bell_schedule, code, definition, school, tardy_data
 from tests.histories import choices
 from tests.histories.documents import document
+from tests.histories.expected import row_of
+from tests.histories.record import Record, Revision, Version
 from worker.destinations.files.directory import DirectorySchema
 from worker.destinations.kinds import DESTINATIONS
 
@@ -83,6 +86,21 @@ def test_every_exportable_field_is_drawn(definitions: list[dict[str, Any]]) -> N
     fields = {column.get("field") for one in definitions for column in one["fields"]}
     assert fields >= EXPORT_FIELDS.keys()
     assert any(str(field).startswith("attributes.") for field in fields)
+
+
+@pytest.mark.parametrize("name", [name for name, field in EXPORT_FIELDS.items() if field.path is None])
+def test_what_every_computed_field_is_has_been_said(name: str) -> None:
+    """In `tests/histories/expected.py`: the histories hold the program's rows against it."""
+    record = Record(NOON)
+    for kind, message in (
+        ("school", school()),
+        ("behavior_code", code()),
+        ("bell_schedule", bell_schedule()),
+    ):
+        record.refer(kind, "default", message["data"], NOON)
+    version = Version(("default", "t-1"), 1, tardy_data(), record.moment)
+    revision = Revision(1, definition(fields=[{"field": name}]), NOON.date(), 0)
+    assert row_of(record, revision, version, record.moment, "add", 1) is not None
 
 
 def test_what_is_drawn_is_a_valid_definition(definitions: list[dict[str, Any]]) -> None:

@@ -105,7 +105,11 @@ class JsonLines:
         return _common_problem(value, spec, "utf-8")
 
 
-FORMATS: Mapping[str, Format] = {"csv": Csv(), "fixed_width": FixedWidth(), "jsonl": JsonLines()}
+FORMATS: Mapping[str, Format] = {
+    "csv": Csv(),
+    "fixed_width": FixedWidth(),
+    "jsonl": JsonLines(),
+}
 
 
 def render(rows: Iterable[Sequence[Value]], fields: Fields, spec: FileSpec) -> Iterator[bytes]:

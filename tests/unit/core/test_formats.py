@@ -19,6 +19,8 @@ from worker.errors import RefusedError
 CSV = FileSpec("csv", "tardies.csv")
 FIXED = FileSpec("fixed_width", "tardies.txt")
 JSONL = FileSpec("jsonl", "tardies.jsonl")
+EVERY = (CSV, FIXED, JSONL)
+"""One of each format: what holds for all is tried with each of these."""
 QUOTING = {"minimal": csv.QUOTE_MINIMAL, "all": csv.QUOTE_ALL}
 NEWLINES = {"crlf": "\r\n", "lf": "\n"}
 
@@ -79,6 +81,12 @@ GOLDEN = [
         id="jsonl",
     ),
 ]
+
+
+def test_every_format_is_tried_here() -> None:
+    golden = {spec.format for case in GOLDEN if isinstance(spec := case.values[0], FileSpec)}
+    assert golden == FORMATS.keys(), "GOLDEN needs a small file of each format"
+    assert {spec.format for spec in EVERY} == FORMATS.keys(), "EVERY needs one of each format"
 
 
 @pytest.mark.parametrize(("spec", "expected"), GOLDEN)
@@ -253,7 +261,7 @@ def test_a_line_break_or_control_character_is_a_problem_in_fixed_width_alone(mar
 
 @settings(max_examples=200)
 @given(
-    st.sampled_from((CSV, FIXED, JSONL, replace(CSV, encoding="cp1252"), replace(FIXED, encoding="cp1252"))),
+    st.sampled_from((*EVERY, replace(CSV, encoding="cp1252"), replace(FIXED, encoding="cp1252"))),
     st.one_of(st.text(max_size=7), st.floats(), st.integers(), st.booleans(), st.none()),
 )
 def test_a_row_is_written_just_when_its_value_has_no_problem(spec: FileSpec, value: Value) -> None:
@@ -268,7 +276,7 @@ def test_a_row_is_written_just_when_its_value_has_no_problem(spec: FileSpec, val
         assert str(caught.value) == f"column 'comment': a value that {spec.format} cannot write: {problem}"
 
 
-@pytest.mark.parametrize("spec", [CSV, FIXED, JSONL])
+@pytest.mark.parametrize("spec", EVERY)
 def test_a_row_with_more_or_fewer_values_than_columns_is_an_error(spec: FileSpec) -> None:
     with pytest.raises(ValueError, match="zip"):
         FORMATS[spec.format].row(["a", "b"], columns(1, width=5), spec)
@@ -301,7 +309,7 @@ def test_a_file_without_rows_is_its_header_alone(spec: FileSpec, expected: bytes
     assert whole([], columns(1, width=5), spec) == expected
 
 
-@pytest.mark.parametrize("spec", [CSV, FIXED, JSONL])
+@pytest.mark.parametrize("spec", EVERY)
 def test_a_large_file_comes_in_even_chunks_and_rows_are_taken_as_it_goes(spec: FileSpec) -> None:
     taken = 0
 

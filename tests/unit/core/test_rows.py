@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any
 from unicodedata import normalize
 
@@ -31,9 +31,16 @@ def references(*messages: dict[str, Any]) -> References:
 EVERYTHING = references(school(), code("T"), bell_schedule())
 
 
-def row(*fields: dict[str, Any], known: References = EVERYTHING, line: int = 1, **changes: Any) -> list[Any]:
+KINDS = {"text": str, "integer": int, "date": date, "time": time, "instant": datetime}
+
+
+def known_tardy(known: References, **changes: Any) -> Tardy:
     document = tardy_data("t-1", 1, **changes)
-    tardy = Tardy("t-1", 1, document, datetime.fromisoformat(document["occurred_at"]), known)
+    return Tardy("t-1", 1, document, datetime.fromisoformat(document["occurred_at"]), known)
+
+
+def row(*fields: dict[str, Any], known: References = EVERYTHING, line: int = 1, **changes: Any) -> list[Any]:
+    tardy = known_tardy(known, **changes)
     return build_row(parse_definition(definition(fields=list(fields))), tardy, action="add", line=line)
 
 
@@ -52,6 +59,23 @@ def test_every_field_of_the_catalogue_has_a_value() -> None:
         *({"field": name} for name in EXPORT_FIELDS), recorded_at="2026-10-06T13:09:00Z", minutes_late=7
     )
     assert len(values) == len(EXPORT_FIELDS)
+
+
+@pytest.mark.parametrize("name", [name for name, field in EXPORT_FIELDS.items() if field.path is None])
+def test_a_computed_field_waits_for_reference_data_just_where_it_says_that_it_needs_some(name: str) -> None:
+    try:
+        row({"field": name}, known=References())
+    except Unwritable:
+        waits = True
+    else:
+        waits = False
+    assert waits == bool(EXPORT_FIELDS[name].needs)
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_what_a_rule_comes_to_is_of_the_field_s_kind(name: str) -> None:
+    found = COMPUTED[name](known_tardy(EVERYTHING, recorded_at="2026-10-06T13:09:00Z"))
+    assert type(found) is KINDS[EXPORT_FIELDS[name].kind]
 
 
 @pytest.mark.parametrize(
@@ -150,8 +174,7 @@ def test_a_header_is_composed_before_it_is_encoded() -> None:
 
 
 def in_file(file: dict[str, Any], *fields: dict[str, Any], **changes: Any) -> list[Any]:
-    document = tardy_data("t-1", 1, **changes)
-    tardy = Tardy("t-1", 1, document, datetime.fromisoformat(document["occurred_at"]), EVERYTHING)
+    tardy = known_tardy(EVERYTHING, **changes)
     return build_row(
         parse_definition(definition(fields=list(fields), file=file)), tardy, action="add", line=1
     )

@@ -12,6 +12,9 @@ from schemas.definition.export_fields import (
     find_field,
     nearest,
 )
+from schemas.fields.scalars import Text, Whole
+from schemas.fields.times import Rfc3339
+from schemas.messages.tardy import TARDY
 from tests.unit.schemas.mutations import PATIENT
 
 CONTRACT = """
@@ -20,10 +23,28 @@ student.state_id student.first_name student.last_name student.grade school.id sc
 behavior.code behavior.name behavior.external_reference_code period period.external_reference_code
 minutes_late staff.id staff.name comment row_number
 """
+KINDS = {"text": Text, "integer": Whole, "instant": Rfc3339}
+"""What stands in a message for a plain field of each kind."""
 
 
 def test_the_catalogue_has_the_contract_s_fields_and_no_others() -> None:
-    assert sorted(EXPORT_FIELDS) == sorted(CONTRACT.split())
+    odd = sorted(EXPORT_FIELDS.keys() ^ set(CONTRACT.split()))
+    assert odd == [], (
+        f"in one alone of EXPORT_FIELDS and what others were promised (CONTRACT in {__file__}): {odd}"
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, field in EXPORT_FIELDS.items() if field.path])
+def test_a_plain_field_s_path_leads_through_the_message_to_a_value_of_its_kind(name: str) -> None:
+    field, schema = EXPORT_FIELDS[name], TARDY
+    *parts, last = field.path or ()
+    for part in parts:
+        assert part in schema.by_key, f"{name}: a tardy has no {part}"
+        schema = schema.by_key[part].schema
+    assert last in schema.by_key, f"{name}: a tardy has no {'.'.join(field.path or ())}"
+    assert isinstance(schema.by_key[last], KINDS[field.kind]), (
+        f"{name}: kind={field.kind!r} is not what it holds"
+    )
 
 
 @pytest.mark.parametrize("name", ["date", "time", "occurred_at"])
