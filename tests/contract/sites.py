@@ -8,23 +8,21 @@ from pathlib import Path
 from tests.contract.file_suite import Site
 from tests.installations import RememberedMarks, installation
 from worker.destinations.file_port import FileDestination, FileKind
+from worker.destinations.files import directory
 from worker.destinations.files.marks import MARK
 from worker.destinations.files.numbers import PREFIX
-from worker.destinations.kinds import DESTINATIONS
 
 
 class FolderSite:
-    """A folder, named as the definition names it."""
+    """A folder, named as the definition names it; of another kind, `options` are those that lead to it."""
 
-    def __init__(self, path: str | Path, home: Path) -> None:
-        self.path = home / path
-        self._options = {"type": "directory", "path": str(path)}
+    def __init__(self, path: str | Path, home: Path, kind: FileKind = directory.KIND, **options: str) -> None:
+        self.path, self._kind = home / path, kind
+        self._options = options or {"type": "directory", "path": str(path)}
         self._seen = installation(home, Path("/proc"), marks=RememberedMarks())
 
     def open(self) -> FileDestination:
-        kind = DESTINATIONS["directory"]
-        assert isinstance(kind, FileKind)
-        return kind.open(self._options, self._seen, lambda name: name)
+        return self._kind.open(self._options, self._seen, lambda name: name)
 
     def names(self) -> set[str]:
         if not self.path.exists():
@@ -39,6 +37,9 @@ class FolderSite:
 
     def obstruct(self, name: str) -> None:
         (self.path / name).mkdir()
+
+    def vanish(self) -> None:
+        self.path.rename(self.path.with_name("away"))
 
 
 def relative_folder(home: Path) -> FolderSite:

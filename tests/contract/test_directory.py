@@ -10,7 +10,7 @@ import pytest
 from tests.contract.file_suite import FILE, FIRST, no, publish, upload, yes
 from tests.contract.sites import FolderSite, absolute_folder, relative_folder
 from worker.destinations.file_port import Replaceable
-from worker.errors import DestinationError
+from worker.errors import DestinationError, TransientError
 
 
 @pytest.fixture(params=[relative_folder, absolute_folder])
@@ -20,8 +20,8 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> FolderSite:
 
 
 @pytest.mark.parametrize("replace", [None, yes, no])
-@pytest.mark.parametrize("kind", ["link", "pipe"])
-def test_a_link_or_a_pipe_is_never_replaced_nor_waited_for(
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_a_link_a_pipe_or_a_folder_is_never_replaced_nor_waited_for(
     site: FolderSite, tmp_path: Path, kind: str, replace: Replaceable | None
 ) -> None:
     destination = upload(site)
@@ -29,11 +29,32 @@ def test_a_link_or_a_pipe_is_never_replaced_nor_waited_for(
     target.write_bytes(b"kept")
     if kind == "link":
         there.symlink_to(target)
+    elif kind == "folder":
+        there.mkdir()
     else:
         os.mkfifo(there)
     with pytest.raises(DestinationError, match="is there and is no file"):
         destination.publish(FIRST.part, FILE, replace=replace)
     assert FIRST.part in site.names() and target.read_bytes() == b"kept"
+
+
+def test_a_refusal_says_what_lies_there_and_what_can_be_done(site: FolderSite) -> None:
+    publish(site)
+    destination = upload(site)
+    for replace, error, told in (
+        (None, TransientError, "a.csv has not been collected yet; it is not overwritten"),
+        (no, DestinationError, "only its own file is replaced. Move it away, or give this export another"),
+    ):
+        with pytest.raises(error, match=told):
+            destination.require_free(FILE, replace=replace)
+        with pytest.raises(error, match=told):
+            destination.publish(FIRST.part, FILE, replace=replace)
+
+
+def test_a_fence_without_its_mark_asks_for_the_folder_that_was_written_to(site: FolderSite) -> None:
+    upload(site).discard([FIRST.mark])
+    with pytest.raises(DestinationError, match="this is not the folder an earlier attempt wrote to"):
+        site.open().fence([FIRST.part], FIRST.fenced, mark=FIRST.mark)
 
 
 def test_a_check_leaves_not_even_a_hidden_name_behind(site: FolderSite, tmp_path: Path) -> None:

@@ -91,17 +91,19 @@ class FileDestination(Protocol):
     """
 
     def require_free(self, name: str, *, replace: Replaceable | None) -> None:
-        """Raises TransientError where a file of this final name waits to be collected, unless `replace` says that it
-        may be replaced: then DestinationError where it says no, or what lies there is no file."""
+        """Raises DestinationError where what lies there under this final name is no file. Where a file of this name
+        waits to be collected: TransientError without `replace`, with it DestinationError where it says no."""
 
     def upload(self, temporary: str, chunks: Iterable[bytes], *, mark: str) -> Uploaded:
         """Writes the file under a temporary name, durably, checks it, and leaves `mark` beside it.
 
-        The mark proves later that the same place is looked at (not an empty mount point).
+        The mark proves later that the same place is looked at (not an empty mount point). What `chunks` raises goes
+        through; what that upload has left there, one that comes after it writes over.
         """
 
     def publish(self, temporary: str, name: str, *, replace: Replaceable | None) -> None:
-        """Renames a temporary file to its final name, durably. Raises as `require_free`."""
+        """Renames a temporary file to its final name, durably. Raises as `require_free`, and DestinationError where
+        the temporary file is not there (any more): another has fenced it."""
 
     def last_given(self, export_id: str) -> GivenNumber | None:
         """The last file number of the export that the place knows of, None: none."""
@@ -123,7 +125,10 @@ class FileDestination(Protocol):
         """
 
     def check(self) -> Sequence[str]:
-        """Tries whether a file could be sent, leaving nothing behind; what cannot be had there, a clause each."""
+        """Tries whether a file could be sent, leaving nothing behind, and raises where none could.
+
+        Returns what cannot be had there, a clause each.
+        """
 
 
 def as_written(options: Mapping[str, Any], _places: Places) -> str:
