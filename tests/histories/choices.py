@@ -71,11 +71,23 @@ PASSING: tuple[dict[str, float], ...] = (
     {"seconds": -2},  # a clock is set back
     {"minutes": -10},
 )
-COMMANDS = (
-    *("save again", "save again", "delete", "pause", "resume", "resume", "resume"),
-    *("retry", "resend", "abandon", "abandon unsent", "approve", "approve", "approve"),
-    *("release", "release", "release", "dismiss", "dismiss", "undo", "undo"),
-)
+COMMANDS = {
+    "export.save": 2,
+    "export.run_now": 1,
+    "export.pause": 1,
+    "export.resume": 3,
+    "export.delete": 1,
+    "export.retry": 1,
+    "run.approve": 3,
+    "run.resend": 1,
+    "run.abandon": 2,
+    "entry.release": 3,
+    "entry.dismiss": 2,
+    "entry.undo": 2,
+    "code.map": 1,
+    "code.unmap": 1,
+}
+"""Every command by name, and how often it is asked for beside the others in the midst of a history."""
 
 _IN_TRANSACTION = {arrow for arrow in Arrow if arrow.value.endswith("before-commit")}
 _STEPS = ("seal", "claim", "reseal", "fence", "upload", "depart", "rename", "settle", "wait")
@@ -207,9 +219,14 @@ def reference(luck: Random) -> Reference:
             return day_data(school_id, luck.choice(DAYS), in_session=luck.random() < 0.3)
 
 
-def word(luck: Random) -> Word:
+def command(luck: Random) -> str:
+    """One of the commands, the frequent ones more often."""
+    return luck.choices(list(COMMANDS), list(COMMANDS.values()))[0]
+
+
+def word(luck: Random, chosen: str = "") -> Word:
     """A code is called something else, is never sent, or is again what was published."""
-    kind = luck.choice(("map", "map", "unmap"))
+    kind = chosen or luck.choice(("map", "map", "unmap"))
     place = (luck.choice(DISTRICTS), luck.choice(CODES), luck.choice((None, None, "A")))
     return Word(kind, *place, luck.choice(("M", "N", None, None)) if kind == "map" else None)
 

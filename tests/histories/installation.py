@@ -76,7 +76,6 @@ class Installation(SteppedProgram):
             event.listen(self.database.engine, "connect", _sync_nothing)
         self.database.engine.dispose()
         self.redelivered = 0
-        self.asked: set[str] = set()  # types of commands
         self.fired: Counter[Arrow] = Counter()
 
     def begin(self, home: Path, now: datetime) -> None:
@@ -88,6 +87,7 @@ class Installation(SteppedProgram):
         self.post = Post()
         self.sis = Sis(home, lambda temporary, path: self._watched(partial(self._arrived, temporary, path)))
         self.arrivals: list[Arrival] = []
+        self.asked: set[str] = set()  # types of commands
         self.claimed: dict[str, timedelta] = {}
         self.crashes = 0
         self.problems: list[AssertionError] = []

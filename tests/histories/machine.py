@@ -1,4 +1,5 @@
-"""Makes histories for Hypothesis: a beginning, then any steps, then the end of all faults.
+"""Makes histories for Hypothesis: a beginning, then any steps, then the end of all faults, and after it every command
+that was not asked for on the way.
 
 There is one rule, and a step draws all it does from one number. With a rule for each step and a strategy for
 each part of it, Hypothesis prefers to repeat a few steps and to leave others out, and most of its histories
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.histories.installation import Installation
-from tests.histories.steps import Step, any_step, begin
+from tests.histories.steps import Step, any_step, ask_the_rest, begin
 from tests.histories.world import World
 from worker.destinations.kinds import DESTINATIONS
 
@@ -38,6 +39,7 @@ class Histories(RuleBasedStateMachine):
         self.home = self.folder / f"history-{next(_numbers)}"
         self.kept_kind = DESTINATIONS["directory"]
         self.sound = True
+        self.luck = Random(0)
         self.world = World(self.program, self.home, note)
         DESTINATIONS["directory"] = self.program.sis.kind()
 
@@ -45,6 +47,8 @@ class Histories(RuleBasedStateMachine):
         try:
             if self.sound:
                 self.world.end()
+                self.take(ask_the_rest, self.luck)
+                self.world.account()
         finally:
             DESTINATIONS["directory"] = self.kept_kind
             self.program.end()
@@ -61,7 +65,7 @@ class Histories(RuleBasedStateMachine):
 
     def take(self, step: Step, luck: Random) -> None:
         """After the step every invariant holds; a history in which a step failed has no proper ending."""
-        self.sound = False
+        self.sound, self.luck = False, luck
         note(f"# {step.__name__}")
         self.world.survive(functools.partial(step, self.world, luck), luck)
         self.world.look()

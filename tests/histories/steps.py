@@ -44,26 +44,42 @@ def save(world: World, luck: Random) -> None:
 
 
 def ask(world: World, luck: Random) -> None:
-    """What an administrator asks of one export."""
-    asked, kind = documents.export_id(luck), luck.choice(choices.COMMANDS)
+    """What an administrator asks of one export, or says of a code."""
+    _ask(world, choices.command(luck), luck)
+
+
+def ask_the_rest(world: World, luck: Random) -> None:
+    """Every command that this history has not asked for, of what is there by now, also where it is to be refused."""
+    rest = sorted(choices.COMMANDS.keys() - world.program.asked)
+    for kind in luck.sample(rest, len(rest)):
+        _ask(world, kind, luck)
+    world.program.work()
+
+
+def _ask(world: World, kind: str, luck: Random) -> None:
+    asked, act = documents.export_id(luck), kind.partition(".")[2]
     world.note(f"{kind} {asked}")
     match kind:
-        case "save again":
+        case "export.save":
             world.define_again(asked)
-        case "delete":
+        case "export.run_now":
+            world.ask_for_runs({asked})
+        case "export.pause" | "export.resume":
+            world.pause(asked, paused=act == "pause")
+        case "export.delete":
             world.delete(asked)
-        case "pause" | "resume":
-            world.pause(asked, paused=kind == "pause")
-        case "retry":
+        case "export.retry":
             world.retry(asked)
-        case "resend":
-            world.office.resend(asked)
-        case "abandon" | "abandon unsent":
-            world.office.abandon(asked, unsent=kind == "abandon unsent")
-        case "approve":
+        case "run.approve":
             world.office.approve(asked)
-        case "release" | "dismiss" | "undo":
-            world.office.decide(kind, luck)
+        case "run.resend":
+            world.office.resend(asked)
+        case "run.abandon":
+            world.office.abandon(asked, unsent=luck.random() < 0.5)
+        case "entry.release" | "entry.dismiss" | "entry.undo":
+            world.office.decide(act, luck)
+        case "code.map" | "code.unmap":
+            world.say(choices.word(luck, act))
 
 
 def decide(world: World, luck: Random) -> None:

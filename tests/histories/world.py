@@ -290,9 +290,8 @@ class World:
             self.ask_for_runs(filter(self._is_manual, active))
             self._work_and_approve(active)
             facts = self.look()
-        program.sweep_closed()  # as housekeeping does every hour
         Ending(self.record, self.payloads, facts).check()
-        self._check_what_is_left(facts)
+        self.account()
 
     def _work_and_approve(self, export_ids: Iterable[str]) -> None:
         self.program.work()
@@ -303,12 +302,13 @@ class World:
     def _is_manual(self, export_id: str) -> bool:
         return bool(self.record.exports[export_id].now.document["schedule"]["frequency"] == "manual")
 
-    def _check_what_is_left(self, facts: Facts) -> None:
+    def account(self) -> None:
         """Each delivery was told of, no row lies about, and the program's own audit finds nothing."""
+        self.program.sweep_closed()  # as housekeeping does every hour
         while self.program.outbox.publish_some(self.program.post):
             pass
         told = [one["data"]["run_id"] for one in self.program.post.told if one["type"] == "run.delivered"]
-        delivered = [run["run_id"] for run in facts.runs if run["state"] == "delivered"]
+        delivered = [run["run_id"] for run in self.look().runs if run["state"] == "delivered"]
         assert set(told) == set(delivered), "delivered and told are not the same runs"
         if not self.discards_lost:
             assert self.program.sis.temporary() == [], "temporary files are left behind"

@@ -15,7 +15,7 @@ from schemas.definition.export_fields import EXPORT_FIELDS
 from schemas.definition.schedule import FREQUENCIES
 from schemas.fields.objects import object_schema
 from schemas.publishing.published_files import definition_schema
-from schemas.topology import EVENTS, EventType
+from schemas.topology import COMMANDS, EVENTS, EventType
 from tests.builders import NOON, bell_schedule, code, definition, school, tardy_data
 from tests.histories import choices
 from tests.histories.documents import document
@@ -114,3 +114,9 @@ def test_every_option_of_reference_data_is_drawn(type: EventType) -> None:
     described = [choices.reference(luck) for _ in range(500)]
     documents = [data | {"district_id": "default"} for kind, data in described if kind == type.reference]
     assert missing([object_schema(type.schema)], documents) == set()
+
+
+def test_every_command_is_drawn() -> None:
+    luck = Random(1)
+    drawn_now = {choices.command(luck) for _ in range(500)}
+    assert drawn_now == choices.COMMANDS.keys() == {command.name for command in COMMANDS}
