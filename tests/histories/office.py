@@ -43,8 +43,8 @@ class Office:
         refused = self._program.ask(command("run.resend", {"run_id": run_id or _NO_RUN, "reason": "lost"}))
         assert (refused is None) == (is_idle and run_id is not None), refused
 
-    def approve(self, export_id: str) -> None:
-        """A person lets the open run go, if it is larger than its guard."""
+    def approve(self, export_id: str) -> bool:
+        """A person lets the open run go, if it is larger than its guard; whether it is."""
         with self._program.database.read() as connection:
             run = run_rows.open_run(connection, export_id)
         run_id = _NO_RUN if run is None else run["run_id"]
@@ -53,6 +53,7 @@ class Office:
             self._program.record.approved.add(run_id)
         refused = self._program.ask(command("run.approve", {"run_id": run_id, "reason": "so"}))
         assert (refused is None) == is_guarded, refused
+        return is_guarded
 
     def abandon(self, export_id: str, *, unsent: bool) -> None:
         """A person gives the open run up; `unsent`: and has seen that its file did not arrive."""

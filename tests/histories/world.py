@@ -295,9 +295,9 @@ class World:
 
     def _work_and_approve(self, export_ids: Iterable[str]) -> None:
         self.program.work()
-        for export_id in export_ids:
-            self.office.approve(export_id)
-        self.program.work()
+        let_go = [self.office.approve(export_id) for export_id in export_ids]
+        if any(let_go):
+            self.program.work()
 
     def _is_manual(self, export_id: str) -> bool:
         return bool(self.record.exports[export_id].now.document["schedule"]["frequency"] == "manual")
