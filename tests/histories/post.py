@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE
+from schemas.topology import COMMANDS_EXCHANGE, COMMANDS_QUEUE, EVENTS_QUEUE, exchange_for
 from worker.broker.ports import Consumer, Delivery, Operator, Outgoing, Publisher, Rejection
 
 
@@ -25,7 +25,7 @@ class Post:
     def put(self, message: Mapping[str, Any], *, redelivered: bool = False) -> None:
         """A publisher's message comes in (or comes again)."""
         self._tag += 1
-        is_command = message["type"].startswith(("export.", "code.", "run.", "entry."))
+        is_command = exchange_for(message["type"]) == COMMANDS_EXCHANGE
         body = json.dumps(message).encode()
         queue = COMMANDS_QUEUE if is_command else EVENTS_QUEUE
         delivery = Delivery(queue, body, self._tag, delivery_count=int(redelivered))
