@@ -15,8 +15,8 @@ from tests.histories.installation import Installation
 from tests.histories.machine import Histories
 
 _LONG = os.environ.get("WRITEBACK_HISTORIES") == "long"
-# What is the database's own shows in few; the server takes several times as long as a file.
-_SHORT = {"sqlite": "25", "postgresql": "12"}
+# What is the database's own shows in few; on a server a history takes twice as long as on a file.
+_SHORT = {"sqlite": "25", "postgresql": "15"}
 _STEPS = 60 if _LONG else 30
 
 
