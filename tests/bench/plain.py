@@ -216,7 +216,7 @@ class Store:
         exports = [(event, export_id) for event in events for export_id in self._exports(event)]
         corrections = [_correction(event) for event in events if event.tardy["version"] > 1]
         with self._engine.begin() as connection:
-            connection.execute(ADD_VERSION, [_version_row(event, now) for event in events])
+            connection.execute(ADD_VERSION, [version_row(event, now) for event in events])
             connection.execute(MOVE_HEAD, [_head_row(event, now) for event in events])
             if exports:
                 rows = [_entry_row(event, export_id, now) for event, export_id in exports]
@@ -228,10 +228,12 @@ class Store:
         return iter(()) if event.voided else self._matcher.matches(event.tardy)
 
 
-def _version_row(event: Event, now: datetime) -> dict[str, Any]:
+def version_row(event: Event, now: datetime) -> dict[str, Any]:
+    """The row of `tardy_versions`."""
     tardy = event.tardy
     data = {name: value for name, value in event.envelope["data"].items() if value is not None}
-    document = json.dumps({**data, "district_id": tardy["district_id"]}, sort_keys=True)
+    moments = {name: _utc(tardy[name]) for name in ("occurred_at", "recorded_at") if name in data}
+    document = json.dumps({**data, **moments, "district_id": tardy["district_id"]}, sort_keys=True)
     return {
         "district_id": tardy["district_id"],
         "tardy_id": tardy["tardy_id"],
@@ -244,6 +246,10 @@ def _version_row(event: Event, now: datetime) -> dict[str, Any]:
         "traceparent": event.envelope.get("traceparent"),
         "received_at": now,
     }
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def _head_row(event: Event, now: datetime) -> dict[str, Any]:
