@@ -67,6 +67,7 @@ _OPEN = text(
     " + (SELECT count(*) FROM run_requests WHERE state = 'pending')"
     " + (SELECT count(*) FROM runs WHERE finished_at IS NULL)"
     " + (SELECT count(*) FROM outbox WHERE published_at IS NULL)"
+    " + (SELECT count(*) FROM replies)"
     " + abs((SELECT count(*) FROM commands) - :commands)"
     " + abs((SELECT count(*) FROM runs WHERE export_id <> 'live' AND state = 'delivered') - :runs)"
 )
