@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from worker.store.database import migrate
 from worker.store.database.engine import own_catalogue, share_catalogue
 from worker.store.database.tables import entries, outbox
 from worker.store.database.tables import runs as runs_table
+from worker.store.entries import quiet
 from worker.store.entries.buffering import buffer_tardies
 from worker.store.entries.reference_saved import save_references
 from worker.store.outcome_rows import ReplyAddress
@@ -123,6 +124,15 @@ class SteppedProgram:
         """Run-now requests need not wait for consumers: this program has none."""
         with self.database.write() as connection:
             connection.exec_driver_sql("UPDATE run_requests SET barrier = NULL")
+
+    def note_quiet_days(self) -> list[tuple[str, date]]:
+        """As housekeeping does, export by export; returns (export, day) of each that is noted now."""
+        with self.database.write() as connection:
+            return [
+                (export_id, day)
+                for export_id in quiet.active_exports(connection)
+                for day in quiet.note_quiet_days(connection, export_id, self.now)
+            ]
 
     def work(self) -> None:
         """Ticks and flushes until nothing is left to do."""

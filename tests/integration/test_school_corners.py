@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from worker.errors import RefusedError
 from worker.store.audit.auditing import audit
 from worker.store.audit.findings import Scope
 from worker.store.database.engine import own_catalogue
-from worker.store.entries import decisions, quiet
+from worker.store.entries import decisions
 from worker.store.runs import receipts, run_rows
 
 ADA = {"id": "ada"}
@@ -366,7 +366,7 @@ def test_a_day_is_the_schools_when_it_is_looked_at_for_quiet(program: SteppedPro
     for day in (7, 8, 9):  # Wednesday to Friday
         program.receive(tardy(f"t{day}", occurred_at=f"2026-10-{day:02}T08:10:00+10:00"))
     program.now = datetime(2026, 10, 10, 12, tzinfo=UTC)
-    assert noted(program) == []
+    assert program.note_quiet_days() == []
 
 
 def test_a_day_that_has_not_ended_at_the_school_is_not_noted_as_quiet(program: SteppedProgram) -> None:
@@ -375,9 +375,4 @@ def test_a_day_that_has_not_ended_at_the_school_is_not_noted_as_quiet(program: S
     defined(program, schedule=in_utc)
     program.receive(school("0012", 2, zone="Pacific/Honolulu"))
     program.now = datetime(2026, 10, 8, 0, 10, tzinfo=UTC)
-    assert noted(program) == []
-
-
-def noted(program: SteppedProgram) -> list[tuple[str, date]]:
-    with program.database.write() as connection:
-        return quiet.note_quiet_days(connection, program.now)
+    assert program.note_quiet_days() == []

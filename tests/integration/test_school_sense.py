@@ -23,7 +23,7 @@ from tests.builders import (
 from tests.program import SteppedProgram
 from worker.errors import RefusedError
 from worker.store.database.engine import own_catalogue
-from worker.store.entries import decisions, quiet
+from worker.store.entries import decisions
 from worker.store.runs import run_rows
 
 PERIODS = [{"field": "tardy_id"}, {"field": "period.external_reference_code"}]
@@ -203,15 +203,10 @@ def test_a_day_in_session_with_nothing_at_all_is_noted_once_when_it_has_ended(
         tardy("b", occurred_at="2026-10-08T08:00:00-05:00"),
     )
     program.receive(school_day("2026-10-08", in_session=False))
-    assert note_quiet_days(program) == [("quiet", date(2026, 10, 7))]
+    assert program.note_quiet_days() == [("quiet", date(2026, 10, 7))]
     program.pass_time(days=3)  # Friday has ended, and a weekend
-    assert note_quiet_days(program) == [("busy", date(2026, 10, 9)), ("quiet", date(2026, 10, 9))]
-    assert note_quiet_days(program) == []
-
-
-def note_quiet_days(program: SteppedProgram) -> list[tuple[str, date]]:
-    with program.database.write() as connection:
-        return quiet.note_quiet_days(connection, program.now)
+    assert program.note_quiet_days() == [("busy", date(2026, 10, 9)), ("quiet", date(2026, 10, 9))]
+    assert program.note_quiet_days() == []
 
 
 # the guard

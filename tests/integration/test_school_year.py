@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from tests.builders import code, school, tardy
-from tests.integration.test_school_corners import ada, defined, noted, run
+from tests.integration.test_school_corners import ada, defined, run
 from tests.program import SteppedProgram
 
 
@@ -108,6 +108,6 @@ def test_saving_a_school_costs_the_same_however_much_was_delivered(year: Stepped
 
 def test_looking_for_quiet_days_costs_the_same_however_much_was_delivered(year: SteppedProgram) -> None:
     year.now = datetime(2026, 10, 16, 12, tzinfo=UTC)
-    few = effort(year, lambda: noted(year))
+    few = effort(year, year.note_quiet_days)
     fill(year, 500, 4000)
-    assert effort(year, lambda: noted(year)) < 3 * max(few, 10)  # below that it is the counting
+    assert effort(year, year.note_quiet_days) < 3 * max(few, 10)  # below that it is the counting

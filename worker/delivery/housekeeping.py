@@ -110,7 +110,7 @@ class Housekeeping:
     def _note_quiet_days_of(self, export_id: str) -> None:
         with self._database.write() as connection:
             reached(Step.QUIET, export_id)
-            found = quiet.note_quiet_days_of(connection, export_id, self._clock())
+            found = quiet.note_quiet_days(connection, export_id, self._clock())
         for day in found:
             log.warning("a day in session without a single tardy", export=export_id, day=day.isoformat())
 

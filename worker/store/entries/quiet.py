@@ -31,16 +31,8 @@ def active_exports(connection: Connection) -> list[str]:
     return list(connection.execute(active.order_by(definitions.c.export_id)).scalars())
 
 
-def note_quiet_days(connection: Connection, now: datetime) -> list[tuple[str, date]]:
-    """Notes the quiet days that have ended and nobody has noted yet; returns (export, local day) of each."""
-    found = []
-    for export_id in active_exports(connection):
-        found += [(export_id, day) for day in note_quiet_days_of(connection, export_id, now)]
-    return found
-
-
-def note_quiet_days_of(connection: Connection, export_id: str, now: datetime) -> list[date]:
-    """The same of one export."""
+def note_quiet_days(connection: Connection, export_id: str, now: datetime) -> list[date]:
+    """Notes the export's quiet days that have ended and nobody has noted yet; returns these local days."""
     export = load_export(connection, export_id)
     if export is None or not export.active:
         return []
