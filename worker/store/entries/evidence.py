@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 import orjson
@@ -44,28 +43,24 @@ class Unsealed:
         return (self.entry["tardy_id"], self.entry["version"], self.entry["ordinal"])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Version:
-    """A version's stored text, None for a void or where it has been purged; and when it arrived. It is read when it
-    is needed: one that cannot be read is one entry's trouble."""
+    """A version as it was read: without a document where it is a void, or has been purged; and when it arrived."""
 
-    text: str | None
+    document: Mapping[str, Any] | None = None
+    occurred_at: datetime | None = None
     received_at: datetime | None = None
 
-    @cached_property
-    def document(self) -> Mapping[str, Any] | None:
-        if self.text is None:
-            return None
-        document: Mapping[str, Any] = orjson.loads(self.text)
-        document["school_id"]
-        return document
 
-    @cached_property
-    def occurred_at(self) -> datetime | None:
-        return None if self.document is None else stored_instant(self.document["occurred_at"])
+_NOTHING = _Version()
 
 
-_NOTHING = _Version(None)
+def _parsed(text: str | None, received_at: datetime | None) -> _Version:
+    if text is None:
+        return _Version(received_at=received_at)
+    document: Mapping[str, Any] = orjson.loads(text)
+    document["school_id"]
+    return _Version(document, stored_instant(document["occurred_at"]), received_at)
 
 
 class Layouts:
@@ -102,13 +97,16 @@ class _Known:
         self._heads = _heads(connection, definition.district_id, tardy_ids)
         self._sent = _last_delivered(connection, definition, tardy_ids, states)
         self._seen_to = _voids_seen_to(connection, definition, sorted(self._sent))
-        self._versions = _versions(connection, definition.district_id, tardy_ids)
-        self._of_tardy: dict[str, list[_Version]] = defaultdict(list)
-        for (tardy_id, _), version in self._versions.items():
-            self._of_tardy[tardy_id].append(version)
+        self._stored = _versions(connection, definition.district_id, tardy_ids)
+        self._read: dict[tuple[str, int], _Version] = {}
 
     def _version(self, tardy_id: str, version: int) -> _Version:
-        return self._versions.get((tardy_id, version), _NOTHING)
+        """Read when it is needed: one that cannot be read is one entry's trouble."""
+        key = (tardy_id, version)
+        if key not in self._read:
+            stored = self._stored[tardy_id].get(version)
+            self._read[key] = _NOTHING if stored is None else _parsed(*stored)
+        return self._read[key]
 
     def candidate(self, row: RowMapping) -> Candidate:
         """The entry as it is to be judged. Raises what reading its document raises."""
@@ -123,8 +121,17 @@ class _Known:
             received_at=version.received_at or head["first_received_at"],
             first_received_at=head["first_received_at"],
             released=row["released"],
-            told_at=_told_at(version, head, self._of_tardy[row["tardy_id"]]),
+            told_at=self._told_at(row["tardy_id"], version, head["first_received_at"]),
         )
+
+    def _told_at(self, tardy_id: str, version: _Version, first_received_at: datetime) -> datetime | None:
+        """When a version first told the time of this one; None: it is not so far ahead that it matters."""
+        at = version.occurred_at
+        if at is None or at - first_received_at <= FARTHEST_AHEAD:
+            return None
+        all_of_it = (self._version(tardy_id, number) for number in self._stored[tardy_id])
+        told = (one.received_at for one in all_of_it if one.received_at is not None and one.occurred_at == at)
+        return min(told, default=None)
 
     def delivered(self, tardy_id: str, layouts: Layouts) -> Delivered | None:
         """What the SIS has of it. Raises what reading its document raises."""
@@ -176,15 +183,6 @@ def broken(error: Exception, entry: RowMapping) -> Waits:
     return Waits("defect", defects.told(defects.noted("judge", error, **which)))
 
 
-def _told_at(version: _Version, head: RowMapping, versions: Sequence[_Version]) -> datetime | None:
-    """When a version first told the time of this one; None: it is not so far ahead that it matters."""
-    at = version.occurred_at
-    if at is None or at - head["first_received_at"] <= FARTHEST_AHEAD:
-        return None
-    told = (one.received_at for one in versions if one.received_at is not None and one.occurred_at == at)
-    return min(told, default=None)
-
-
 def _unread(row: RowMapping) -> Candidate:
     """An entry of which no more is known than that it is there."""
     at = row["buffered_at"]
@@ -203,17 +201,18 @@ def _heads(connection: Connection, district_id: str, tardy_ids: Sequence[str]) -
 
 def _versions(
     connection: Connection, district_id: str, tardy_ids: Sequence[str]
-) -> dict[tuple[str, int], _Version]:
+) -> Mapping[str, Mapping[int, tuple[str | None, datetime]]]:
+    """{tardy: {version: its stored text, None for a void or where it has been purged; and when it arrived}}."""
     c = tardy_versions.c
     rows = connection.execute(
         select(c.tardy_id, c.version, c.type, c.document, c.received_at).where(
             c.district_id == district_id, c.tardy_id.in_(tardy_ids), c.taken_back_at.is_(None)
         )
     )
-    return {
-        (row.tardy_id, row.version): _Version(None if row.type == VOIDED else row.document, row.received_at)
-        for row in rows
-    }
+    stored: dict[str, dict[int, tuple[str | None, datetime]]] = defaultdict(dict)
+    for tardy_id, version, type, document, received_at in rows:
+        stored[tardy_id][version] = (None if type == VOIDED else document, received_at)
+    return stored
 
 
 def _last_delivered(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, exists, func, select, tuple_
 
 from worker.core.definition import Definition
 from worker.store.database.portions import portions, size
@@ -15,7 +14,6 @@ from worker.store.entries.evidence import Layouts, Unsealed, with_tardies
 from worker.store.entries.matching import same_tardy
 
 PAGE = 1000
-_FEW = 16  # of the longest tardies there may be: 4 MB
 _FILE_ORDER = ("sort_at", "tardy_id", "version", "ordinal")
 
 
@@ -28,41 +26,20 @@ def pages(
     """
     layouts = Layouts(connection, definition)
     for page in _entry_pages(connection, definition.export_id, lock=lock, unjudged=unjudged):
-        for part in _in_parts(connection, definition, page):
+        for part in portions(page, lambda row: int(row["weight"])):
             yield with_tardies(connection, definition, part, layouts)
 
 
-def _in_parts(
-    connection: Connection, definition: Definition, page: Sequence[RowMapping]
-) -> Iterator[Sequence[RowMapping]]:
-    """The page in parts whose documents and delivered rows may be in hand at a time; a few always may."""
-    if len(page) <= _FEW:
-        return iter([page])
-    weights = _weights(connection, definition, sorted({row["tardy_id"] for row in page}))
-    return portions(page, lambda row: weights.get(row["tardy_id"], 0))
-
-
-def _weights(connection: Connection, definition: Definition, tardy_ids: Sequence[str]) -> Counter[str]:
-    """{tardy: the bytes of its versions and of the rows that were delivered of it}."""
-    v, e = tardy_versions.c, entries.c
-    documents = (
-        select(v.tardy_id, func.sum(size(connection, v.document)))
-        .where(v.district_id == definition.district_id, v.tardy_id.in_(tardy_ids))
-        .group_by(v.tardy_id)
+def _weight(connection: Connection) -> ColumnElement[int]:
+    """SQL: the bytes of all versions of an entry's tardy and of the rows that were delivered of it. Told with the
+    entry: to ask for a page of them apart costs more than to judge a tenth of it."""
+    v, sent = tardy_versions.c, entries.alias("sent")
+    documents = select(func.sum(size(connection, v.document))).where(same_tardy(v, entries.c))
+    rows = select(func.sum(size(connection, sent.c.row_values))).where(
+        sent.c.export_id == entries.c.export_id, same_tardy(sent.c, entries.c), sent.c.state == "delivered"
     )
-    rows = (
-        select(e.tardy_id, func.sum(size(connection, e.row_values)))
-        .where(
-            e.export_id == definition.export_id,
-            e.district_id == definition.district_id,
-            e.tardy_id.in_(tardy_ids),
-            e.state == "delivered",
-        )
-        .group_by(e.tardy_id)
-    )
-    weights = Counter({tardy_id: int(weight) for tardy_id, weight in connection.execute(documents)})
-    weights.update({tardy_id: int(weight) for tardy_id, weight in connection.execute(rows)})
-    return weights
+    parts = [func.coalesce(part.correlate(entries).scalar_subquery(), 0) for part in (documents, rows)]
+    return parts[0] + parts[1]
 
 
 def in_open_run() -> Any:
@@ -78,7 +55,8 @@ def in_open_run() -> Any:
 def _entry_pages(
     connection: Connection, export_id: str, *, lock: bool, unjudged: bool
 ) -> Iterator[Sequence[RowMapping]]:
-    statement = select(entries).where(entries.c.export_id == export_id, IS_UNSEALED).limit(PAGE)
+    columns = (entries, _weight(connection).label("weight"))
+    statement = select(*columns).where(entries.c.export_id == export_id, IS_UNSEALED).limit(PAGE)
     if unjudged:
         statement = statement.where(~entries.c.judged, ~in_open_run())
     else:
