@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from schemas.messages.payload import DEFAULT_DISTRICT
 from worker.actions.acting import Act
 from worker.errors import RefusedError
 from worker.store import trail
@@ -28,7 +29,7 @@ def place_meant(database: Database, code: str, school_id: str | None, district_i
         known = districts(connection)
     if len(known) > 1:
         raise RefusedError(f"there are several districts ({', '.join(known)}); name one with --district")
-    return CodePlace(known[0] if known else "default", code, school_id)
+    return CodePlace(known[0] if known else DEFAULT_DISTRICT, code, school_id)
 
 
 @Act

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.messages.payload import DEFAULT_DISTRICT
 from worker.actions.commands.asked import Asked
 from worker.actions.commands.in_person import Saved, command_of, save
 from worker.clock import Clock
@@ -47,7 +48,7 @@ def foreign(database: Database, valid: Sequence[Valid]) -> list[str]:
         f"{one.where}: export_id: {one.export_id} belongs to another district; choose another one"
         for one in valid
         if (row := stored[one.export_id]) is not None
-        and row["district_id"] != one.document.get("district_id", "default")
+        and row["district_id"] != one.document.get("district_id", DEFAULT_DISTRICT)
     ]
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping
 
 from schemas.fields.scalars import LARGEST_INTEGER
+from schemas.messages.payload import DEFAULT_DISTRICT
 from worker.actions.acting import Act
 from worker.errors import RefusedError
 from worker.store import trail
@@ -44,7 +45,7 @@ def take_back(
             f" been purged; {_newer(version)}"
         )
     taking_back.take_version_back(connection, taken, before, exports, who=who, reason=reason, now=now)
-    in_district = "" if district == "default" else f" of district {district}"
+    in_district = "" if district == DEFAULT_DISTRICT else f" of district {district}"
     trail.note(connection, "tardy.take-back", who, now, reason=f"{_about(taken)}{in_district}: {reason}")
     concerned = {*exports, *taking_back.hold_exports(connection, district, tardy_id)}
     left = None if before is None else before["version"]

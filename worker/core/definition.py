@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from schemas.fields.zones import Zone, find_zone, zone_of
 from schemas.known import unknown_part
+from schemas.messages.payload import DEFAULT_DISTRICT
 from worker.core.texts import composed
 from worker.errors import UnreadableError
 
@@ -159,7 +160,7 @@ def parse_definition(document: Mapping[str, Any]) -> Definition:
 def _definition(document: Mapping[str, Any]) -> Definition:
     return Definition(
         export_id=document["export_id"],
-        district_id=document.get("district_id", "default"),
+        district_id=document.get("district_id", DEFAULT_DISTRICT),
         name=document.get("name", document["export_id"]),
         schools=_some_or_all(document["schools"]),
         codes=_some_or_all(document["codes"]),

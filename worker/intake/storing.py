@@ -19,6 +19,7 @@ from schemas.messages.events import ReferenceItem, TardyVersion
 from schemas.rejections import RejectedError
 from schemas.topology import DELIVERY_LIMIT
 from worker import defects
+from worker.broker.parking import DELIVERY_LIMIT_CODE
 from worker.broker.ports import Delivery, Rejection
 from worker.clock import Clock
 from worker.core.bells import oddities, parse_bell_schedule
@@ -38,7 +39,9 @@ log = structlog.get_logger("intake")
 
 _SUSPICIOUS = 3  # handed out this often before: may have killed its worker, so it is handled alone
 _READING = 1.0  # seconds for which messages are read before those read so far are finished
-_GIVEN_UP = Rejection("delivery-limit", f"handed out more than {DELIVERY_LIMIT} times and never acknowledged")
+_GIVEN_UP = Rejection(
+    DELIVERY_LIMIT_CODE, f"handed out more than {DELIVERY_LIMIT} times and never acknowledged"
+)
 
 E = TypeVar("E", TardyVersion, ReferenceItem)
 Verdict = tuple[Delivery, Rejection | None]

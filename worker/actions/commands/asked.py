@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from schemas.messages.commands import Command
 from worker.actions.commands.authority import Authority
@@ -38,3 +38,9 @@ class Asked:
     def signed(self) -> dict[str, Any]:
         """Who (the command's source), why and when: as every act takes them, for the audit trail."""
         return {"who": self.command.source, "reason": self.data.get("reason"), "now": self.now}
+
+    def as_its_own(self) -> Self:
+        """The same, signed by whoever is vouched for."""
+        if self.authority is None:
+            return self
+        return replace(self, command=self.authority.sign(self.command))

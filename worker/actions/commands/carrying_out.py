@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -38,7 +38,7 @@ def carry_out(connection: Connection, asked: Asked) -> Answer | None:
         if objection is not None:
             refuse_stranger(connection, asked, objection)
             return Answer(refused=objection)
-        asked = replace(asked, command=asked.authority.sign(asked.command))
+    asked = asked.as_its_own()
     if not outcome_rows.remember(connection, asked.command, asked.now, asked.reply):
         return None
     savepoint = connection.begin_nested()
@@ -54,8 +54,7 @@ def carry_out(connection: Connection, asked: Asked) -> Answer | None:
 
 def refuse(connection: Connection, asked: Asked, reason: str) -> None:
     """Answers a command whose data cannot be read, as its authority's own."""
-    if asked.authority is not None:
-        asked = replace(asked, command=asked.authority.sign(asked.command))
+    asked = asked.as_its_own()
     if outcome_rows.remember(connection, asked.command, asked.now, asked.reply):
         _answer(connection, asked, Answer(refused=reason))
 

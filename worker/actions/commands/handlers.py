@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from schemas.messages.payload import DEFAULT_DISTRICT
 from worker.actions import exports
 from worker.actions.codes import map_code, unmap_code
 from worker.actions.commands.asked import Asked
@@ -35,7 +36,7 @@ def _run_now(connection: Connection, asked: Asked) -> Collection[str]:
     if "export_id" in data:
         exports.run_export(connection, data["export_id"], asked.key, now=asked.now)
         return [data["export_id"]]
-    district_id = data.get("district_id", "default")
+    district_id = data.get("district_id", DEFAULT_DISTRICT)
     return exports.run_school(connection, district_id, data["school_id"], asked.key, now=asked.now)
 
 
@@ -73,7 +74,7 @@ def _unmap(connection: Connection, asked: Asked) -> Collection[str]:
 
 
 def _code(data: Mapping[str, Any]) -> CodePlace:
-    return CodePlace(data.get("district_id", "default"), data["code"], data.get("school_id"))
+    return CodePlace(data.get("district_id", DEFAULT_DISTRICT), data["code"], data.get("school_id"))
 
 
 HANDLERS: dict[str, Handler] = {

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, select
 
 from schemas.definition.advice import advice, strangers
+from schemas.messages.payload import DEFAULT_DISTRICT
 from worker.store.database.engine import Database
 from worker.store.database.tables import reference_versions, tardies
 from worker.store.definitions import definitions
@@ -18,7 +19,7 @@ def advice_on(connection: Connection, document: Mapping[str, Any]) -> list[str]:
 
     While no school, or no code, of the district is known at all, none is asked about.
     """
-    district = document.get("district_id", "default")
+    district = document.get("district_id", DEFAULT_DISTRICT)
     schools, codes = (_named(document[name]) for name in ("schools", "codes"))
     return [
         *advice(document),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.messages.payload import DEFAULT_DISTRICT
 from worker.core.references import EVERY_SCHOOL
 from worker.views.words import counted
 
@@ -23,7 +24,7 @@ class CodePlace:
 
     def __str__(self) -> str:
         school = "every school" if self.school_id is None else f"school {self.school_id}"
-        district = "" if self.district_id == "default" else f" of district {self.district_id}"
+        district = "" if self.district_id == DEFAULT_DISTRICT else f" of district {self.district_id}"
         return f"behavior code {self.code} of {school}{district}"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping
 
+from schemas.messages.payload import DEFAULT_DISTRICT
 from worker.broker.ports import Operator
 from worker.core.definition import as_far_as_known
 from worker.errors import RefusedError
@@ -36,7 +37,6 @@ OUT_OF_REACH = (
     "backups of the database and of the broker",
     "what the publisher sends anew",
 )
-_DEFAULT_DISTRICT = "default"
 _DECISION = "at who decision reason export_id version"
 
 
@@ -87,7 +87,7 @@ def find_student(connection: Connection, wanted: str, *, local: bool, district: 
         raise RefusedError(f"{len(found)} students have or had this local id; name one by its student.id")
     if not found and local:
         raise RefusedError("nothing is held about a student of this local id")
-    return found[0] if found else Student(district or _DEFAULT_DISTRICT, wanted)
+    return found[0] if found else Student(district or DEFAULT_DISTRICT, wanted)
 
 
 def about_student(student: Student, versions: Sequence[NamingVersion]) -> About:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.messages.payload import DEFAULT_DISTRICT
 from worker.broker.ports import Operator, Parked
 
 _ALL = 1_000_000
@@ -41,7 +42,7 @@ def is_about(body: bytes, about: About) -> bool:
         data = json.loads(body)
     except (ValueError, RecursionError):
         return _quotes(body, about)
-    if (_first(data, "district_id") or "default") != about.district_id:
+    if (_first(data, "district_id") or DEFAULT_DISTRICT) != about.district_id:
         return False
     named = {_text(one.get("id")) for one in _all(data, "student") if isinstance(one, dict)}
     named |= {_text(one) for one in (*_all(data, "student_id"), *_all(data, "student"))}
