@@ -7,12 +7,13 @@ is told in `docs/administrators.md`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from marshmallow import Schema, ValidationError
 
 from schemas.definition.columns import FILE_FORMATS, ColumnSchema
+from schemas.definition.records import RecordFields, record_problems
 from schemas.definition.rules import Sound, rule_problems
 from schemas.definition.schedule import FREQUENCIES
 from schemas.fields.objects import (
@@ -101,10 +102,8 @@ class DefinitionSchema(StrictSchema):
     codes = AllOrSome(identifier(), maximum=5000, required=True)
     schedule = Variant("frequency", FREQUENCIES, noun="frequency", required=True)
     destination = Destination(required=True)
-    file = Variant("format", FILE_FORMATS, noun="file format", required=True)
-    columns = Items(
-        Part(ColumnSchema), minimum=1, maximum=500, required=True, data_key="fields", attribute="fields"
-    )
+    file = Variant("format", FILE_FORMATS, noun="file format")
+    columns = Items(Part(ColumnSchema), minimum=1, maximum=500, data_key="fields", attribute="fields")
     corrections = Choice("hold", "send", "ignore")
     backfill_from = LocalDate()
     collapse = Choice("none", "per_day", "per_period")
@@ -118,11 +117,17 @@ class DefinitionSchema(StrictSchema):
 _DEFINITION = DefinitionSchema()
 
 
-def load(raw: object, destinations: Mapping[str, type[Schema]]) -> dict[str, Any]:
+AsksFields = Callable[[Mapping[str, Any]], RecordFields | None]
+"""Given right destination options: what the `fields` are there; None: the destination takes files."""
+
+
+def load(
+    raw: object, destinations: Mapping[str, type[Schema]], records: AsksFields = lambda _options: None
+) -> dict[str, Any]:
     """The definition as it was given, each part known to be right; a single `at` or `on` becomes a list.
 
-    `destinations` are the known types, each with the schema of its options. No default is filled in.
-    Raises DefinitionError with every problem.
+    `destinations` are the known types, each with the schema of its options. No default is filled in, but for the
+    `fields` of a destination that takes records. Raises DefinitionError with every problem.
     """
     if problems := plain_problems(raw):
         raise DefinitionError(problems)
@@ -130,10 +135,37 @@ def load(raw: object, destinations: Mapping[str, type[Schema]]) -> dict[str, Any
         raise DefinitionError(["a definition must be an object"])
     loaded, faults = _structure(raw)
     faults |= _destination_faults(raw, faults, destinations)
-    problems = list(flatten(faults, name=shown)) + list(rule_problems(_sound(raw, faults)))
+    asked = None if "destination" in faults else records(without_nulls(raw["destination"]))
+    if asked is not None and raw.get("fields") is None:
+        filled = {"fields": [dict(column) for column in asked.default]}
+        raw, loaded = raw | filled, loaded | filled
+    faults |= _missing(raw, faults, takes_records=asked is not None)
+    problems = list(flatten(faults, name=shown)) + list(_between(raw, faults, asked))
     if problems:
         raise DefinitionError(problems)
     return loaded
+
+
+def _missing(raw: dict[str, Any], faults: Problems, *, takes_records: bool) -> Problems:
+    """What the destination decides of the `file` and the `fields`."""
+    has_file = raw.get("file") is not None
+    if takes_records:
+        said = f"does not belong to the destination {raw['destination']['type']}, which takes records"
+        return {"file": [said]} if has_file else {}
+    if "destination" in faults and isinstance(raw.get("destination"), dict):
+        return {}  # nobody knows what it takes
+    wanted = {"file": has_file, "fields": raw.get("fields") is not None}
+    return {name: ["required"] for name, there in wanted.items() if not there}
+
+
+def _between(raw: dict[str, Any], faults: Problems, asked: RecordFields | None) -> Iterator[str]:
+    """Every problem that lies between parts which are each right by themselves."""
+    sound = _sound(raw, faults)
+    if asked is None:
+        yield from rule_problems(sound)
+    elif sound.all_columns:
+        collapse = None if "collapse" in faults else raw.get("collapse") or "none"
+        yield from record_problems(raw["destination"]["type"], asked, sound.columns, collapse)
 
 
 def _structure(raw: dict[str, Any]) -> tuple[dict[str, Any], Problems]:
@@ -185,6 +217,6 @@ def _sound(raw: dict[str, Any], faults: Problems) -> Sound:
 
 def _sound_columns(columns: Any, faults: Any) -> dict[int, Any]:
     """By their place; none where the list itself is wrong (then its faults are not kept by place)."""
-    if not isinstance(faults, dict):
+    if not isinstance(faults, dict) or columns is None:
         return {}
     return {index: without_nulls(column) for index, column in enumerate(columns) if index not in faults}

@@ -11,11 +11,14 @@ from typing import Protocol
 
 import pytest
 
-from worker.destinations.file_port import FileDestination, GivenNumber, Names, Replaceable
+from worker.destinations.file_port import Departed, FileDestination, GivenNumber, Names, Replaceable
+from worker.destinations.trial import Trial
 from worker.errors import DeliveryError, DestinationError, TransientError
 
 FILE = "a.csv"
 FIRST, SECOND = Names(FILE, "1"), Names(FILE, "2")
+KEY = "ab" * 16
+DEPARTED = Departed(FILE, hashlib.sha256(b"one,two\n").hexdigest(), 8, KEY)
 
 
 class Site(Protocol):
@@ -57,7 +60,7 @@ def upload(site: Site, *chunks: bytes, names: Names = FIRST) -> FileDestination:
 
 def publish(site: Site, *chunks: bytes, replace: Replaceable | None = None) -> None:
     """An attempt that uploads and publishes."""
-    upload(site, *chunks).publish(FIRST.part, FILE, replace=replace)
+    upload(site, *chunks).publish(FIRST.part, FILE, replace=replace, key=KEY)
 
 
 class FileDestinationSuite:
@@ -90,9 +93,9 @@ class FileDestinationSuite:
             site.open().require_free(FILE, replace=None)
         second = upload(site, b"second")
         with pytest.raises(TransientError):
-            second.publish(FIRST.part, FILE, replace=None)
+            second.publish(FIRST.part, FILE, replace=None, key=KEY)
         assert site.read(FILE) == b"first"
-        second.publish(FIRST.part, FILE, replace=yes)
+        second.publish(FIRST.part, FILE, replace=yes, key=KEY)
         assert site.read(FILE) == b"second"
 
     def test_only_what_may_be_replaced_is_replaced(self, site: Site) -> None:
@@ -107,7 +110,7 @@ class FileDestinationSuite:
         with pytest.raises(DestinationError):
             destination.require_free(FILE, replace=refused)
         with pytest.raises(DestinationError):
-            destination.publish(FIRST.part, FILE, replace=refused)
+            destination.publish(FIRST.part, FILE, replace=refused, key=KEY)
         assert set(asked) == {hashlib.sha256(b"another's").hexdigest()}
         assert site.read(FILE) == b"another's"
 
@@ -118,31 +121,33 @@ class FileDestinationSuite:
         destination = upload(site)
         site.obstruct(FILE)
         with pytest.raises(DestinationError):
-            destination.publish(FIRST.part, FILE, replace=replace)
+            destination.publish(FIRST.part, FILE, replace=replace, key=KEY)
         assert FIRST.part in site.names()
 
     def test_a_fence_takes_the_file_away_from_whoever_would_publish_it(self, site: Site) -> None:
         sleeper = upload(site)
-        assert site.open().fence([FIRST.part], SECOND.fenced, mark=FIRST.mark)
+        assert site.open().fence([FIRST.part], SECOND.fenced, mark=FIRST.mark, departed=DEPARTED)
         with pytest.raises(DestinationError):
-            sleeper.publish(FIRST.part, FILE, replace=None)
+            sleeper.publish(FIRST.part, FILE, replace=None, key=KEY)
         assert site.names() == {SECOND.fenced, FIRST.mark}
 
     def test_a_fence_finds_what_an_earlier_fence_has_moved(self, site: Site) -> None:
         upload(site)
-        site.open().fence([FIRST.part], SECOND.fenced, mark=FIRST.mark)
+        site.open().fence([FIRST.part], SECOND.fenced, mark=FIRST.mark, departed=DEPARTED)
         third = Names(FILE, "3")
-        assert site.open().fence([FIRST.part, SECOND.fenced], third.fenced, mark=FIRST.mark)
+        assert site.open().fence(
+            [FIRST.part, SECOND.fenced], third.fenced, mark=FIRST.mark, departed=DEPARTED
+        )
         assert site.names() == {third.fenced, FIRST.mark}
 
     def test_a_fence_finds_nothing_once_the_file_has_gone(self, site: Site) -> None:
         publish(site)
-        assert not site.open().fence([FIRST.part], SECOND.fenced, mark=FIRST.mark)
+        assert not site.open().fence([FIRST.part], SECOND.fenced, mark=FIRST.mark, departed=DEPARTED)
 
     def test_a_fence_without_its_mark_is_another_place(self, site: Site) -> None:
         upload(site).discard([FIRST.mark, FIRST.part])
         with pytest.raises(DestinationError):
-            site.open().fence([FIRST.part], SECOND.fenced, mark=FIRST.mark)
+            site.open().fence([FIRST.part], SECOND.fenced, mark=FIRST.mark, departed=DEPARTED)
 
     def test_discarding_what_is_not_there_is_no_error(self, site: Site) -> None:
         upload(site)
@@ -159,7 +164,7 @@ class FileDestinationSuite:
     def test_a_check_leaves_nothing_behind(self, site: Site) -> None:
         for _ in range(2):
             before = site.names()
-            site.open().check()
+            site.open().check(Trial())
             assert site.names() == before
             upload(site)
 
@@ -167,7 +172,7 @@ class FileDestinationSuite:
         upload(site)
         site.vanish()
         with pytest.raises(DeliveryError):
-            site.open().check()
+            site.open().check(Trial())
 
     def test_the_last_number_is_known_for_each_export_by_itself(self, site: Site) -> None:
         upload(site)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.file_suite import FILE, FIRST, no, publish, upload, yes
+from tests.contract.file_suite import DEPARTED, FILE, FIRST, KEY, no, publish, upload, yes
 from tests.contract.sites import FolderSite, absolute_folder, relative_folder
 from worker.destinations.file_port import Replaceable
+from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
 
 
@@ -34,7 +35,7 @@ def test_a_link_a_pipe_or_a_folder_is_never_replaced_nor_waited_for(
     else:
         os.mkfifo(there)
     with pytest.raises(DestinationError, match="is there and is no file"):
-        destination.publish(FIRST.part, FILE, replace=replace)
+        destination.publish(FIRST.part, FILE, replace=replace, key=KEY)
     assert FIRST.part in site.names() and target.read_bytes() == b"kept"
 
 
@@ -48,19 +49,22 @@ def test_a_refusal_says_what_lies_there_and_what_can_be_done(site: FolderSite) -
         with pytest.raises(error, match=told):
             destination.require_free(FILE, replace=replace)
         with pytest.raises(error, match=told):
-            destination.publish(FIRST.part, FILE, replace=replace)
+            destination.publish(FIRST.part, FILE, replace=replace, key=KEY)
 
 
 def test_a_fence_without_its_mark_asks_for_the_folder_that_was_written_to(site: FolderSite) -> None:
     upload(site).discard([FIRST.mark])
     with pytest.raises(DestinationError, match="this is not the folder an earlier attempt wrote to"):
-        site.open().fence([FIRST.part], FIRST.fenced, mark=FIRST.mark)
+        site.open().fence([FIRST.part], FIRST.fenced, mark=FIRST.mark, departed=DEPARTED)
 
 
 def test_a_check_leaves_not_even_a_hidden_name_behind(site: FolderSite, tmp_path: Path) -> None:
     for _ in range(2):
         before = list(tmp_path.rglob("*"))
-        assert site.open().check() == []
+        trial = Trial()
+        site.open().check(trial)
+        assert [step.name for step in trial.steps] == ["folder", "write", "rename", "remove"]
+        assert trial.lacks == []
         assert list(tmp_path.rglob("*")) == before
         upload(site)
 
@@ -80,7 +84,7 @@ def test_a_folder_that_takes_no_files_needs_a_person(tmp_path: Path, kind: str) 
     else:
         path = Path("/proc")  # nobody may create a file there, root included
     with pytest.raises(DestinationError, match="put that right"):
-        FolderSite(path, tmp_path).open().check()
+        FolderSite(path, tmp_path).open().check(Trial())
 
 
 def test_an_upload_is_durable_before_it_is_called_uploaded(

@@ -10,7 +10,7 @@ from typing import Any
 from schemas.definition.document import DefinitionError, load
 from schemas.definition.export_fields import EXPORT_FIELDS
 from tests.builders import definition
-from worker.destinations.kinds import DESTINATIONS
+from worker.destinations.kinds import option_schemas
 
 EXPORTS = {"e0": "default", "e1": "default", "e2": "other"}
 _FIRST_DAYS = (None, "2026-10-04", "2026-10-04", "2026-10-05", "2026-10-06")
@@ -49,7 +49,7 @@ def document(luck: Random, chosen: str = "") -> dict[str, Any]:
     while True:
         drawn = _document(luck, chosen)
         try:
-            load(drawn, {name: kind.schema for name, kind in DESTINATIONS.items()})
+            load(drawn, option_schemas())
         except DefinitionError:
             continue  # two of its options do not go together
         return drawn

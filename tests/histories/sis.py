@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.destinations.file_port import (
+    Departed,
     FileKind,
     Installation,
     Replaceable,
@@ -115,11 +116,11 @@ class FaultyDirectory(Directory):
                 return super().upload(temporary, _half(chunks, crash=crash), mark=mark)
         return super().upload(temporary, chunks, mark=mark)
 
-    def publish(self, temporary: str, name: str, *, replace: Replaceable | None) -> None:
+    def publish(self, temporary: str, name: str, *, replace: Replaceable | None, key: str) -> None:
         self._cut(Fault.RENAME_CUT)
         if self._sis.fails(Fault.RENAME_DENIED):
             raise DestinationError("permission denied")
-        super().publish(temporary, name, replace=replace)
+        super().publish(temporary, name, replace=replace, key=key)
         self._sis.got(temporary, self._folder / name)
         self._cut(Fault.RENAMED_CUT)
         if self._sis.fails(Fault.RENAMED_DENIED):
@@ -127,9 +128,9 @@ class FaultyDirectory(Directory):
         if self._sis.fails(Fault.RENAMED_CRASH):
             raise Crashed
 
-    def fence(self, names: Iterable[str], fenced: str, *, mark: str) -> bool:
+    def fence(self, names: Iterable[str], fenced: str, *, mark: str, departed: Departed) -> bool:
         self._cut(Fault.FENCE_CUT)
-        found = super().fence(names, fenced, mark=mark)
+        found = super().fence(names, fenced, mark=mark, departed=departed)
         self._cut(Fault.FENCED_CUT)
         if self._sis.fails(Fault.FENCED_CRASH):
             raise Crashed

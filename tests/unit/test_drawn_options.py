@@ -22,7 +22,7 @@ from tests.histories.documents import document
 from tests.histories.expected import row_of
 from tests.histories.record import Record, Revision, Version
 from worker.destinations.files.directory import DirectorySchema
-from worker.destinations.kinds import DESTINATIONS
+from worker.destinations.kinds import option_schemas
 
 Path = tuple[str, ...]
 
@@ -105,7 +105,7 @@ def test_what_every_computed_field_is_has_been_said(name: str) -> None:
 
 def test_what_is_drawn_is_a_valid_definition(definitions: list[dict[str, Any]]) -> None:
     for one in definitions[:200]:
-        load(one, {name: kind.schema for name, kind in DESTINATIONS.items()})
+        load(one, option_schemas())
 
 
 @pytest.mark.parametrize("type", [one for one in EVENTS if one.reference], ids=lambda one: one.name)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from schemas.definition.document import DefinitionError
 from schemas.definition.document import load as load_document
-from worker.destinations.kinds import DESTINATIONS
+from worker.destinations.kinds import option_schemas, record_fields
 from worker.destinations.places import Places
 from worker.destinations.placing import place_name, place_problem
 from worker.errors import RefusedError
@@ -23,7 +23,7 @@ from worker.store.runs.run_outcomes import tell_of_run
 def valid_document(raw: object) -> dict[str, Any]:
     """The definition as it may be saved. Raises RefusedError with every problem in one line."""
     try:
-        return load_document(raw, {name: kind.schema for name, kind in DESTINATIONS.items()})
+        return load_document(raw, option_schemas(), record_fields)
     except DefinitionError as error:
         raise RefusedError(f"the definition is not valid: {error}") from None
 

@@ -5,10 +5,12 @@ The same answer is carried out and shown to the administrator ("what happens to 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
+
+from schemas.definition.records import RecordFields
 
 Verb = Literal["create", "update", "delete"]
 LookedUp = Literal["student", "code", "period", "day", "session"]
@@ -39,6 +41,21 @@ class Capabilities:
             raise ValueError("a destination in which nothing can be created takes no records")
         if self.rows_a_request < 1 or self.side_by_side < 1:
             raise ValueError("rows_a_request and side_by_side are 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordForm:
+    """How one destination takes records: what its SIS can do, which fields a definition gives, and by which of them
+    the SIS knows a record (dotted names; a correction of one of these is a change of its key)."""
+
+    can: Capabilities
+    fields: RecordFields
+    key: frozenset[str] = frozenset()
+
+
+FORMS: dict[str, Callable[[Mapping[str, Any]], RecordForm | None]] = {}
+"""By a destination's type, how one with these options takes records; None: it takes files. `destinations.kinds` adds
+to it what its one table has: judging asks it, and may not look up there."""
 
 
 class Demand(StrEnum):

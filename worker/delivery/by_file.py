@@ -12,7 +12,14 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from worker.core.definition import Definition
 from worker.delivery.rendering import are_fixed, rendered
-from worker.destinations.file_port import FileDestination, GivenNumber, Names, Replaceable, Uploaded
+from worker.destinations.file_port import (
+    Departed,
+    FileDestination,
+    GivenNumber,
+    Names,
+    Replaceable,
+    Uploaded,
+)
 from worker.destinations.kinds import require_known
 from worker.destinations.opening import Opener
 from worker.errors import ElsewhereError, StaleLeaseError, TransientError
@@ -73,7 +80,8 @@ class ByFile:
         # Oldest first: files only ever move to a later attempt's name, so no move slips past this search.
         searched = [first.part, *(names.fenced for names in later)]
         reached(Arrow.FENCE_BEFORE, claim.export_id)
-        found = destination.fence(searched, Names(run["file_name"], claim.token).fenced, mark=first.mark)
+        fenced = Names(run["file_name"], claim.token).fenced
+        found = destination.fence(searched, fenced, mark=first.mark, departed=_departed(run))
         reached(Arrow.FENCE_DONE, claim.export_id)
         return found
 
@@ -174,8 +182,12 @@ class ByFile:
         if parcel.pinned.file.is_numbered and run["resend_of"] is None:
             parcel.destination.note_given(export_id, GivenNumber(run["sequence"], run["run_id"]))
         reached(Arrow.RENAME_BEFORE, export_id)
-        parcel.destination.publish(names.part, names.file, replace=parcel.replace)
+        parcel.destination.publish(names.part, names.file, replace=parcel.replace, key=run["run_id"])
         reached(Arrow.RENAME_DONE, export_id)
+
+
+def _departed(run: RowMapping) -> Departed:
+    return Departed(run["file_name"], run["sha256"], run["bytes"], run["run_id"])
 
 
 def _check_bytes(run: RowMapping, uploaded: Uploaded) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from marshmallow import Schema
 
 from worker.destinations.places import Places
 from worker.destinations.remarks import Remarks
+from worker.destinations.trial import Trial
 
 Replaceable = Callable[[str], bool]
 """Given the SHA-256 of the file that lies there: whether it may be replaced."""
@@ -24,6 +25,16 @@ class Uploaded:
 
     sha256: str
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """The file that an earlier attempt may have given its final name. `key`: the same in every attempt at one run."""
+
+    name: str
+    sha256: str
+    bytes: int
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +112,26 @@ class FileDestination(Protocol):
         through; what that upload has left there, one that comes after it writes over.
         """
 
-    def publish(self, temporary: str, name: str, *, replace: Replaceable | None) -> None:
+    def publish(self, temporary: str, name: str, *, replace: Replaceable | None, key: str) -> None:
         """Renames a temporary file to its final name, durably. Raises as `require_free`, and DestinationError where
-        the temporary file is not there (any more): another has fenced it."""
+        the temporary file is not there (any more): another has fenced it.
+
+        `key` is the same in every attempt at one run, for what knows idempotency keys. Where nothing can be renamed,
+        `upload` has kept the file on this side, and this is what sends it.
+        """
 
     def last_given(self, export_id: str) -> GivenNumber | None:
-        """The last file number of the export that the place knows of, None: none."""
+        """The last file number of the export that the place knows of; None: none, or it keeps no numbers."""
 
     def note_given(self, export_id: str, given: GivenNumber) -> None:
         """Has the place know, durably, that a file of this number is about to get its final name there."""
 
-    def fence(self, names: Iterable[str], fenced: str, *, mark: str) -> bool:
+    def fence(self, names: Iterable[str], fenced: str, *, mark: str, departed: Departed) -> bool:
         """Moves the first of the temporary files that is there to `fenced`, so that nobody can publish it.
 
         False: none is there, so it has been published. The names come oldest attempt first. DestinationError
-        where the mark is missing: this is not the place that was written to.
+        where the mark is missing: this is not the place that was written to. Where nothing can be renamed it is
+        looked for the departed file itself; True then: it is to be sent again, under its key.
         """
 
     def discard(self, names: Iterable[str]) -> bool:
@@ -124,11 +140,8 @@ class FileDestination(Protocol):
         False: one may still be there, as when the place cannot be reached just now.
         """
 
-    def check(self) -> Sequence[str]:
-        """Tries whether a file could be sent, leaving nothing behind, and raises where none could.
-
-        Returns what cannot be had there, a clause each.
-        """
+    def check(self, trial: Trial) -> None:
+        """Tries whether a file could be sent, step by step, leaving nothing behind, and raises where none could."""
 
 
 def as_written(options: Mapping[str, Any], _places: Places) -> str:

@@ -5,29 +5,71 @@ Packages of others add theirs by entry points (`plug_ins`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from marshmallow import Schema
+
+from schemas.definition.records import RecordFields
+from worker.core.record_rules import FORMS, RecordForm
 from worker.destinations.file_port import FileKind
 from worker.destinations.files import directory
 from worker.destinations.record_port import RecordKind
 from worker.errors import UnreadableError
 
-Kind = FileKind | RecordKind
+
+@dataclass(frozen=True, slots=True)
+class ChosenKind:
+    """A kind that takes files or records, as its options choose. `schema` has the options of both."""
+
+    schema: type[Schema]
+    choose: Callable[[Mapping[str, Any]], FileKind | RecordKind]
+
+
+Kind = FileKind | RecordKind | ChosenKind
 
 DESTINATIONS: dict[str, Kind] = {
     "directory": directory.KIND,
 }
 
 
+def chosen(kind: Kind, options: Mapping[str, Any]) -> FileKind | RecordKind:
+    """The kind that serves one port, by the definition's `destination`."""
+    return kind.choose(options) if isinstance(kind, ChosenKind) else kind
+
+
+def record_fields(options: Mapping[str, Any]) -> RecordFields | None:
+    """What a definition's `fields` are at this destination; None: it takes files, or is not known here."""
+    form = FORMS[options["type"]](options) if options["type"] in FORMS else None
+    return None if form is None else form.fields
+
+
+def option_schemas() -> dict[str, type[Schema]]:
+    """The options of each kind."""
+    return {name: kind.schema for name, kind in DESTINATIONS.items()}
+
+
+def add(name: str, kind: Kind, kinds: MutableMapping[str, Kind] = DESTINATIONS) -> None:
+    """Adds a kind, and what judging asks of it."""
+    kinds[name] = kind
+    if not isinstance(kind, FileKind):
+        FORMS[name] = partial(_form, kind)
+
+
+def _form(kind: Kind, options: Mapping[str, Any]) -> RecordForm | None:
+    one = chosen(kind, options)
+    return one.form(options) if isinstance(one, RecordKind) else None
+
+
+for _name, _kind in list(DESTINATIONS.items()):
+    add(_name, _kind)
+
+
 def unknown_type(name: str, kinds: Iterable[str] = DESTINATIONS) -> str:
     """What a person is told of a type that is not known."""
     return f"destination type {name!r} is not known to this version; known: {', '.join(kinds)}"
-
-
-def takes_records(name: str) -> str:
-    """What a person is told who wants a file sent to what takes records."""
-    return f"destination type {name!r} takes records, which this version cannot send yet; name one that takes files"
 
 
 def require_known(options: Mapping[str, Any]) -> None:

@@ -6,26 +6,46 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.destinations.file_port import FileDestination, Installation, Secret
-from worker.destinations.kinds import DESTINATIONS, Kind, takes_records, unknown_type
-from worker.destinations.record_port import RecordKind
+from worker.destinations.file_port import FileDestination, FileKind, Installation, Secret
+from worker.destinations.kinds import DESTINATIONS, Kind, chosen, unknown_type
+from worker.destinations.record_port import RecordDestination, RecordKind
+from worker.destinations.trial import Trial
 from worker.errors import DestinationError
 
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """Opens destinations as this installation sees them, with the secrets that it has."""
+    """Opens destinations as this installation sees them, with the secrets that it has.
+
+    Each method raises DestinationError for a kind that is not known here, or no place that may be written to.
+    """
 
     installation: Installation
     secret: Secret
     kinds: Mapping[str, Kind] = field(default_factory=lambda: DESTINATIONS)
 
     def files(self, options: Mapping[str, Any]) -> FileDestination:
-        """The destination of a definition. Raises DestinationError: a kind that is not known here, or no place that
-        may be written to."""
+        """The destination of a definition that has a file."""
+        kind = self._chosen(options)
+        if isinstance(kind, RecordKind):
+            raise DestinationError(f"destination type {options['type']!r} takes records, no files")
+        return kind.open(options, self.installation, self.secret)
+
+    def records(self, options: Mapping[str, Any]) -> RecordDestination:
+        """The destination of a definition that has none."""
+        kind = self._chosen(options)
+        if isinstance(kind, FileKind):
+            raise DestinationError(f"destination type {options['type']!r} takes files, no records")
+        return kind.open(options, self.installation, self.secret)
+
+    def check(self, options: Mapping[str, Any], trial: Trial) -> str:
+        """Tries it, and says what it takes. Raises DeliveryError where it takes nothing."""
+        kind = self._chosen(options)
+        kind.open(options, self.installation, self.secret).check(trial)
+        return "a file" if isinstance(kind, FileKind) else "records"
+
+    def _chosen(self, options: Mapping[str, Any]) -> FileKind | RecordKind:
         kind = self.kinds.get(options["type"])
         if kind is None:
             raise DestinationError(unknown_type(options["type"], self.kinds))
-        if isinstance(kind, RecordKind):
-            raise DestinationError(takes_records(options["type"]))
-        return kind.open(options, self.installation, self.secret)
+        return chosen(kind, options)

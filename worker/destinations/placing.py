@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.destinations.file_port import as_written
-from worker.destinations.kinds import DESTINATIONS, takes_records
+from worker.destinations.kinds import DESTINATIONS, chosen
 from worker.destinations.places import Places
-from worker.destinations.record_port import RecordKind
 from worker.errors import DeliveryError
 
 Options = Mapping[str, Any]
@@ -19,10 +18,8 @@ def place_problem(destination: Options, places: Places) -> str | None:
     kind = DESTINATIONS.get(destination["type"])
     if kind is None:
         return None
-    if isinstance(kind, RecordKind):
-        return takes_records(destination["type"])
     try:
-        kind.place(destination, places)
+        chosen(kind, destination).place(destination, places)
     except DeliveryError as error:
         return str(error)
     return None
@@ -31,8 +28,9 @@ def place_problem(destination: Options, places: Places) -> str | None:
 def place_name(destination: Options, places: Places) -> str:
     """The same for two `destination` objects that lead to one place, as seen from here and now."""
     kind = DESTINATIONS.get(destination["type"])
+    place = as_written if kind is None else chosen(kind, destination).place
     try:
-        name = as_written(destination, places) if kind is None else kind.place(destination, places)
+        name = place(destination, places)
     except (
         DeliveryError,
         KeyError,

@@ -19,7 +19,7 @@ import structlog
 from marshmallow import Schema
 
 from worker.destinations.file_port import FileKind
-from worker.destinations.kinds import DESTINATIONS, Kind
+from worker.destinations.kinds import DESTINATIONS, ChosenKind, Kind, add
 from worker.destinations.record_port import RecordKind
 
 GROUP = "tardy_writeback.destinations"
@@ -59,7 +59,7 @@ def merge(kinds: MutableMapping[str, Kind], found: Iterable[EntryPoint]) -> Plug
     used, lines = [], []
     for point in sorted(found, key=lambda point: (point.name, point.value)):
         try:
-            kinds[_free(point.name, kinds)] = _kind(point.load())
+            add(_free(point.name, kinds), _kind(point.load()), kinds)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - somebody else's code: the program goes on without it
@@ -78,7 +78,7 @@ def _free(name: str, kinds: MutableMapping[str, Kind]) -> str:
 
 
 def _kind(loaded: object) -> Kind:
-    if not isinstance(loaded, FileKind | RecordKind):
+    if not isinstance(loaded, FileKind | RecordKind | ChosenKind):
         raise TypeError("it is neither a FileKind nor a RecordKind")
     if not (isinstance(loaded.schema, type) and issubclass(loaded.schema, Schema)):
         raise TypeError("its schema is no marshmallow Schema")

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from marshmallow import Schema
 
-from worker.core.record_rules import Capabilities, Deed
+from worker.core.record_rules import Deed, RecordForm
 from worker.destinations.file_port import Installation, Secret, as_written
 from worker.destinations.places import Places
+from worker.destinations.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +83,16 @@ class RecordDestination(Protocol):
     def look(self, deed: RowDeed) -> RowDone | None:
         """The record as the SIS has it, None: it is not there. Asked only where the kind `reads_back`."""
 
-    def check(self) -> Sequence[str]:
-        """Tries whether records could be sent, changing nothing; what cannot be had there, a clause each."""
+    def check(self, trial: Trial) -> None:
+        """Tries whether records could be sent, step by step, changing nothing, and raises where none could."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordKind:
-    """A kind of destination that takes records: its options, how one is opened, what it can do, and which place it
-    is (as of `FileKind`)."""
+    """A kind of destination that takes records: its options, how one is opened, how one with these options takes
+    records, and which place it is (as of `FileKind`)."""
 
     schema: type[Schema]
     open: Callable[[Mapping[str, Any], Installation, Secret], RecordDestination]
-    capabilities: Capabilities
+    form: Callable[[Mapping[str, Any]], RecordForm]
     place: Callable[[Mapping[str, Any], Places], str] = as_written

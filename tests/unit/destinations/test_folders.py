@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from tests.installations import installation
 from tests.mounts import own_mounts, small_disk
+from worker.destinations.file_port import Departed
 from worker.destinations.files.directory import Directory
 from worker.destinations.files.folder import (
     NO_MODES,
@@ -26,9 +27,11 @@ from worker.destinations.files.folder import (
 from worker.destinations.files.marks import MARK
 from worker.destinations.files.renaming import _renameat2, rename_new
 from worker.destinations.places import Places
+from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
 
 PART = ".a.csv.1.part"
+DEPARTED = Departed("a.csv", "ab" * 32, 4, "1")
 
 
 def directory(path: str | Path, home: Path, *roots: Path, mode: str | None = None) -> Directory:
@@ -38,7 +41,13 @@ def directory(path: str | Path, home: Path, *roots: Path, mode: str | None = Non
 
 def send(destination: Directory, name: str = "a.csv") -> None:
     destination.upload(PART, [b"rows"], mark=".a.csv.1.mark")
-    destination.publish(PART, name, replace=None)
+    destination.publish(PART, name, replace=None, key="1")
+
+
+def tried(destination: Directory) -> Trial:
+    trial = Trial()
+    destination.check(trial)
+    return trial
 
 
 def mode_of(path: Path) -> int:
@@ -129,7 +138,7 @@ def test_what_a_file_system_does_not_offer_is_said_once_and_done_without(
         code = errno.EPERM
     destination = directory("outbox", tmp_path)
     with folders_answer(call, code, monkeypatch), capture_logs() as logs:
-        assert destination.check() == [lacks]
+        assert tried(destination).lacks == [lacks]
         send(destination)
         send(destination, "b.csv")
     assert [entry["lacks"] for entry in logs] == [lacks]
@@ -165,11 +174,11 @@ def test_without_a_rename_that_never_replaces_it_is_looked_first_and_said_once(
         destination = directory("outbox", tmp_path)
         with capture_logs() as logs:
             send(destination)
-            assert destination.check() == [NO_NEW_RENAME]
+            assert tried(destination).lacks == [NO_NEW_RENAME]
             with pytest.raises(TransientError, match="has not been collected yet"):
                 send(destination)
         assert [entry["lacks"] for entry in logs] == [NO_NEW_RENAME]
-        assert not destination.fence([".a.csv.2.part"], ".f", mark=".a.csv.1.mark")
+        assert not destination.fence([".a.csv.2.part"], ".f", mark=".a.csv.1.mark", departed=DEPARTED)
     finally:
         _renameat2.cache_clear()
 

@@ -13,28 +13,30 @@ from pathlib import Path
 import pytest
 
 from tests.installations import installation
+from worker.core.record_rules import FORMS
 from worker.destinations.file_port import FileKind
 from worker.destinations.files import directory
-from worker.destinations.kinds import DESTINATIONS, Kind
+from worker.destinations.kinds import DESTINATIONS, Kind, add, record_fields
 from worker.destinations.opening import Opener
-from worker.destinations.placing import place_problem
 from worker.destinations.plug_ins import GROUP, PlugIns, merge
 from worker.destinations.record_port import RecordKind
 from worker.errors import DestinationError
 
 FILES = """
+from worker.core.record_rules import FORMS
 from worker.destinations.file_port import FileKind
 from worker.destinations.files.directory import KIND as ours
 KIND = FileKind(ours.schema, ours.open, ours.place)
 """
 RECORDS = """
 from marshmallow import Schema, fields
-from worker.core.record_rules import Capabilities
-from worker.destinations.placing import place_problem
+from schemas.definition.records import RecordFields
+from worker.core.record_rules import Capabilities, RecordForm
 from worker.destinations.record_port import RecordKind
 class Options(Schema):
     type = fields.String()
-KIND = RecordKind(Options, lambda *_: None, Capabilities("own", frozenset({"create"})))
+FORM = RecordForm(Capabilities("own", frozenset({"create"})), RecordFields(({"field": "student.id"},)))
+KIND = RecordKind(Options, lambda *_: None, lambda _: FORM)
 """
 
 
@@ -123,14 +125,15 @@ def test_other_plug_ins_make_another_build(packages: Packages) -> None:
     assert one != two and one.startswith("1.2.3+") and len(PlugIns(("a",)).build("9" * 99)) == 32
 
 
-def test_a_kind_that_takes_records_is_refused_when_it_is_saved(
-    packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kind_that_takes_records_says_which_fields_a_definition_has(packages: Packages) -> None:
     packages.install("acme_records", RECORDS, "acme_api")
     kinds, _ = merged(packages)
-    monkeypatch.setitem(DESTINATIONS, "acme_api", kinds["acme_api"])
-    problem = place_problem({"type": "acme_api"}, installation(tmp_path).places)
-    assert problem is not None and "takes records, which this version cannot send yet" in problem
+    try:
+        add("acme_api", kinds["acme_api"])
+        asked = record_fields({"type": "acme_api"})
+    finally:
+        del DESTINATIONS["acme_api"], FORMS["acme_api"]
+    assert asked is not None and asked.default == ({"field": "student.id"},)
 
 
 def test_of_two_plug_ins_of_one_name_the_first_is_used(packages: Packages) -> None:
@@ -145,9 +148,7 @@ def test_what_takes_records_is_not_opened_for_files(packages: Packages, tmp_path
     packages.install("acme_records", RECORDS, "acme_api")
     kinds, _ = merged(packages)
     opener = Opener(installation(tmp_path), lambda name: name, kinds)
-    with pytest.raises(
-        DestinationError, match="'acme_api' takes records, which this version cannot send yet"
-    ):
+    with pytest.raises(DestinationError, match="'acme_api' takes records, no files"):
         opener.files({"type": "acme_api"})
     with pytest.raises(DestinationError, match="'sftp' is not known to this version; known: directory"):
         opener.files({"type": "sftp"})

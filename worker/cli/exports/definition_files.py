@@ -16,7 +16,7 @@ from schemas.definition.document import load as load_document
 from schemas.rejections import shown
 from worker.actions.saving import Valid
 from worker.cli.exports.definition_yaml import Unquoted, read_documents
-from worker.destinations.kinds import DESTINATIONS
+from worker.destinations.kinds import option_schemas, record_fields
 
 LARGEST = 32 * 1024 * 1024
 STANDARD_INPUT = "-"
@@ -139,7 +139,7 @@ def _judge(given: DefinitionFile, valid: list[Valid]) -> list[str]:
     """Every problem of a definition; one without any is added to `valid`."""
     raw, unquoted = _quoted(given.raw)
     try:
-        document = load_document(raw, {name: kind.schema for name, kind in DESTINATIONS.items()})
+        document = load_document(raw, option_schemas(), record_fields)
     except DefinitionError as error:
         return unquoted + error.problems
     if not unquoted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from worker.bootstrap import Program
 from worker.broker.embedded.inbox import Inbox
 from worker.cli.session import prepare_database
 from worker.destinations.plug_ins import load_plug_ins
+from worker.destinations.trial import Trial, TrialStep
 from worker.errors import WritebackError
 from worker.store.database import migrate
 from worker.store.definitions import definitions
@@ -26,12 +27,13 @@ _NOT_BEGUN = "it is not there yet; it is made when it is needed"
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One thing that was tried; `detail` says how it is, or what is wrong and what to do."""
+    """One thing that was tried; `detail` says how it is, or what is wrong and what to do. `steps`: a destination's."""
 
     what: str
     name: str
     ok: bool
     detail: str
+    steps: tuple[TrialStep, ...] = ()
 
 
 def findings(program: Program) -> Iterator[Tried]:
@@ -101,7 +103,7 @@ def _of_export(program: Program, export_id: str, document: Mapping[str, Any]) ->
     ]
     yield from secrets
     if all(secret.ok for secret in secrets):
-        yield _tried("destination", export_id, lambda: _try_destination(program, destination))
+        yield _try_destination(program, export_id, destination)
     else:
         yield Tried("destination", export_id, False, "not tried: set its secrets first")
 
@@ -118,10 +120,15 @@ def _secret_names(value: Any) -> Iterator[str]:
             yield from _secret_names(inner)
 
 
-def _try_destination(program: Program, options: Mapping[str, Any]) -> str:
-    """What it offers, and what not."""
-    lacks = program.opener.files(options).check()
-    return "; but ".join([f"{options['type']}: a file can be sent there", *lacks])
+def _try_destination(program: Program, export_id: str, options: Mapping[str, Any]) -> Tried:
+    """What it offers, and what not, step by step."""
+    trial = Trial()
+
+    def work() -> str:
+        sent = program.opener.check(options, trial)
+        return "; but ".join([f"{options['type']}: {sent} can be sent there", *trial.lacks])
+
+    return replace(_tried("destination", export_id, work), steps=tuple(trial.steps))
 
 
 def _tried(what: str, name: str, work: Callable[[], object], fine: str | None = None) -> Tried:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +13,7 @@ from marshmallow import Schema, ValidationError
 
 from schemas.fields.scalars import Pattern, Text
 from worker.destinations.file_port import (
+    Departed,
     FileKind,
     GivenNumber,
     Installation,
@@ -30,6 +31,7 @@ from worker.destinations.files.marks import (
     require_mark,
 )
 from worker.destinations.places import Place, Places, written
+from worker.destinations.trial import Trial
 from worker.errors import DestinationError, ElsewhereError, TransientError, WritebackError
 
 DEFAULT_MODE = "0640"
@@ -101,7 +103,7 @@ class Directory:
             folder.sync()  # or a power cut could make "uploaded" look like "sent and collected"
             return uploaded
 
-    def publish(self, temporary: str, name: str, *, replace: Replaceable | None) -> None:
+    def publish(self, temporary: str, name: str, *, replace: Replaceable | None, key: str) -> None:
         with self._entered("rename a file in") as folder:
             if self._require_free(folder, name, replace):
                 folder.rename(temporary, name)
@@ -117,7 +119,7 @@ class Directory:
         with self._entered("write to") as folder:
             numbers.note_given(folder, export_id, given)
 
-    def fence(self, names: Iterable[str], fenced: str, *, mark: str) -> bool:
+    def fence(self, names: Iterable[str], fenced: str, *, mark: str, departed: Departed) -> bool:
         with self._entered("look into") as folder:
             if folder.kind(mark) is None:
                 raise DestinationError(
@@ -146,19 +148,11 @@ class Directory:
             return False
         return removed
 
-    def check(self) -> Sequence[str]:
-        lacks: list[str] = []
-        place, token = self._place(), self._known()
-        may_be_missing = token is None and place.ours_to_make
-        found = nearest(place, lacks.append) if may_be_missing else opened(place, lacks.append, make=False)
-        with self._explained("write to"), found as folder:
-            with self._named():
-                if token is None:
-                    refuse_foreign(folder, self._installation.marks)
-                else:
-                    require_mark(folder, token, self._installation.marks)
-            self._try(folder)
-        return list(dict.fromkeys(lacks))
+    def check(self, trial: Trial) -> None:
+        with ExitStack() as entered:
+            with trial.step("folder"), self._explained("look into"):
+                folder = entered.enter_context(self._tried(trial))
+            self._try(folder, trial)
 
     def adopt(self) -> str:
         """Marks the folder as the one to write to from now on, and returns what the mark says of it."""
@@ -200,17 +194,34 @@ class Directory:
                 f"folder {self._path}: {name} has come in between; it is not overwritten"
             ) from None
 
-    def _try(self, folder: Folder) -> None:
+    @contextmanager
+    def _tried(self, trial: Trial) -> Iterator[Folder]:
+        """The folder, or the one it would be made in, if it may be written to."""
+        place, token = self._place(), self._known()
+        may_be_missing = token is None and place.ours_to_make
+        with (
+            nearest(place, trial.lack) if may_be_missing else opened(place, trial.lack, make=False) as folder
+        ):
+            with self._named():
+                if token is None:
+                    refuse_foreign(folder, self._installation.marks)
+                else:
+                    require_mark(folder, token, self._installation.marks)
+            yield folder
+
+    def _try(self, folder: Folder, trial: Trial) -> None:
         """Does with a trial's files in a trial's folder what a delivery does."""
-        probe = uuid4().hex
-        with folder.trial(f".writeback-check-{probe}") as trial:
-            try:
-                trial.write("a.part", [b"check"], self._mode)
-                trial.sync()
-                trial.rename_new("a.part", "a")
-            finally:
-                trial.remove("a.part")
-                trial.remove("a")
+        with ExitStack() as entered:
+            with trial.step("write"), self._explained("write to"):
+                inner = entered.enter_context(folder.trial(f".writeback-check-{uuid4().hex}"))
+                entered.callback(inner.remove, "a")
+                entered.callback(inner.remove, "a.part")
+                inner.write("a.part", [b"check"], self._mode)
+                inner.sync()
+            with trial.step("rename"), self._explained("rename a file in"):
+                inner.rename_new("a.part", "a")
+            with trial.step("remove"), self._explained("remove a file in"):
+                entered.close()
 
     # the folder
 

@@ -1,0 +1,81 @@
+"""What a definition's `fields` are where its destination takes records: each row's properties, by dotted names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from schemas.rejections import shown
+
+OneA = Literal["tardy", "day", "session", "period"]
+
+_COLLAPSES: dict[OneA, tuple[str, ...]] = {
+    "day": ("per_day",),
+    "session": ("per_day", "per_session"),
+    "period": ("per_day", "per_period"),
+}
+_FILE_ONLY = ("width", "align", "pad")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFields:
+    """What a kind of destination makes of a definition's `fields`.
+
+    `default`: the `fields` of a definition that names none. `required`: properties, by their dotted names, that each
+    record has. `one_a`: what of a student's the SIS keeps one record for: another one of the same would overwrite it.
+    """
+
+    default: tuple[Mapping[str, Any], ...]
+    required: tuple[str, ...] = ()
+    one_a: OneA = "tardy"
+
+
+def property_of(column: Mapping[str, Any]) -> str | None:
+    """The record's property that a column fills, by its dotted name; None: a constant without a header."""
+    name = column.get("header", column.get("field"))
+    return None if name is None else str(name)
+
+
+def record_problems(
+    kind: str, asked: RecordFields, columns: Mapping[int, Mapping[str, Any]], collapse: str | None
+) -> Iterator[str]:
+    """Every problem of a definition whose destination takes records, as `path: text`."""
+    for index, column in columns.items():
+        yield from (f"fields[{index}]{problem}" for problem in _column(column))
+    named = {index: name for index, column in columns.items() if (name := property_of(column)) is not None}
+    yield from _clashes(named)
+    for name in asked.required:
+        if name not in named.values():
+            yield f"fields: {kind} requires the property {name}; add a field with that header"
+    wanted = _COLLAPSES.get(asked.one_a)
+    if wanted is not None and collapse is not None and collapse not in wanted:
+        yield (
+            f"collapse: {kind} keeps one record a student and {asked.one_a}, so a second tardy would overwrite the"
+            f" first: say which goes by collapse: {' or '.join(wanted)}"
+        )
+
+
+def _column(column: Mapping[str, Any]) -> Iterator[str]:
+    for option in _FILE_ONLY:
+        if option in column:
+            yield f".{option}: does not belong to a record, only to a fixed_width file"
+    name = property_of(column)
+    if name is None:
+        yield ".header: required: it is the name of the constant's property"
+    elif not all(name.split(".")):
+        yield f'.header: "{shown(name)}" is no property: names with single dots between them'
+    if column.get("field") in ("action", "row_number"):
+        yield f".field: {column['field']} does not belong to a record: the request itself says it"
+
+
+def _clashes(named: Mapping[int, str]) -> Iterator[str]:
+    first: dict[str, int] = {}
+    for index, name in named.items():
+        if first.setdefault(name, index) != index:
+            yield f"fields[{index}].header: the same as that of fields[{first[name]}]; give each its own"
+    for index, name in named.items():
+        parts = name.split(".")
+        for outer in (".".join(parts[:length]) for length in range(1, len(parts))):
+            if outer in first:
+                yield f"fields[{index}].header: lies within the property of fields[{first[outer]}], {shown(outer)}"

@@ -1,0 +1,45 @@
+"""A destination tried step by step, as `writeback check` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+from worker.errors import DeliveryError
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStep:
+    """One step: its name, such as `connect`, how many seconds it took, and what was wrong, None: nothing."""
+
+    name: str
+    seconds: float
+    problem: str | None = None
+
+
+class Trial:
+    """What a destination tells while it is tried."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self.steps: list[TrialStep] = []
+        self.lacks: list[str] = []
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """One of: resolve, connect, certificate, host key, log in, token, look up, folder, write, rename, remove,
+        read. Takes down how long it took, and what was wrong; a destination's last step is the one that failed."""
+        begun = self._clock()
+        try:
+            yield
+        except DeliveryError as error:
+            self.steps.append(TrialStep(name, self._clock() - begun, str(error)))
+            raise
+        self.steps.append(TrialStep(name, self._clock() - begun))
+
+    def lack(self, what: str) -> None:
+        """Something that cannot be had there, a clause; no reason to stop."""
+        if what not in self.lacks:
+            self.lacks.append(what)
