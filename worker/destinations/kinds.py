@@ -22,10 +22,12 @@ from worker.errors import UnreadableError
 
 @dataclass(frozen=True, slots=True)
 class ChosenKind:
-    """A kind that takes files or records, as its options choose. `schema` has the options of both."""
+    """A kind that takes files or records, as its options choose. `schema` has the options of both; `examples` as of
+    `RecordKind`."""
 
     schema: type[Schema]
     choose: Callable[[Mapping[str, Any]], FileKind | RecordKind]
+    examples: tuple[Mapping[str, Any], ...] = ()
 
 
 Kind = FileKind | RecordKind | ChosenKind

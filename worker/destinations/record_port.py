@@ -90,9 +90,14 @@ class RecordDestination(Protocol):
 @dataclass(frozen=True, slots=True)
 class RecordKind:
     """A kind of destination that takes records: its options, how one is opened, how one with these options takes
-    records, and which place it is (as of `FileKind`)."""
+    records, and which place it is (as of `FileKind`).
+
+    `examples`: for each way in which it takes records (a mode, a resource) one right `destination`, of which layouts
+    are made; what only a district knows stands there as an example, secrets by name.
+    """
 
     schema: type[Schema]
     open: Callable[[Mapping[str, Any], Installation, Secret], RecordDestination]
     form: Callable[[Mapping[str, Any]], RecordForm]
     place: Callable[[Mapping[str, Any], Places], str] = as_written
+    examples: tuple[Mapping[str, Any], ...] = ()
