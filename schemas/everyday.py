@@ -76,6 +76,7 @@ _FIELDS = {
     **dict.fromkeys(("firstname", "givenname"), ("student.first_name",)),
     **dict.fromkeys(("lastname", "surname", "familyname"), ("student.last_name",)),
     **dict.fromkeys(("gradelevel", "grade", "yeargroup"), ("student.grade",)),
+    **dict.fromkeys(("homeroomid", "homegroup", "formgroup", "registrationgroup"), ("student.homeroom",)),
     **dict.fromkeys(("attdate", "attendancedate", "day", "incidentdate"), ("date",)),
     **dict.fromkeys(("timein", "arrivaltime", "clocktime", "checkin"), ("time",)),
     **dict.fromkeys(("attcode", "attendancecode", "absencecode", "code", "reasoncode"), _CODE),
@@ -85,6 +86,7 @@ _FIELDS = {
     **dict.fromkeys(("teacher", "teachername", "staffname"), ("staff.name",)),
     **dict.fromkeys(("teacherid", "staffid"), ("staff.id",)),
     **dict.fromkeys(("note", "notes", "comments", "remarks"), ("comment",)),
+    **dict.fromkeys(("ampm", "attendancesession", "registersession"), ("session",)),
     **dict.fromkeys(("year", "yearid", "academicyear"), ("school_year",)),
 }
 

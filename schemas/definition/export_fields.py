@@ -2,6 +2,8 @@
 
 `school_year` is the year in which the school year ends, as text: where it starts on 1 July (the default), from
 1 July 2026 to 30 June 2027 it is "2027".
+`session` is `AM` or `PM`: by the beginning of the period that the tardy counts as, else by its time; `AM` is before
+noon.
 """
 
 from __future__ import annotations
@@ -54,12 +56,14 @@ EXPORT_FIELDS: dict[str, ExportField] = {
     "occurred_at": _computed("school", kind="instant"),
     "recorded_at": _plain("recorded_at", kind="instant"),
     "school_year": _computed("school"),
+    "session": _computed("school"),
     "student.id": _plain("student", "id"),
     "student.local_id": _plain("student", "local_id"),
     "student.state_id": _plain("student", "state_id"),
     "student.first_name": _plain("student", "first_name"),
     "student.last_name": _plain("student", "last_name"),
     "student.grade": _plain("student", "grade"),
+    "student.homeroom": _plain("student", "homeroom"),
     "school.id": _plain("school_id"),
     "school.name": _computed("school"),
     "school.sis_id": _computed("school"),

@@ -65,6 +65,7 @@ class StudentSchema(StrictSchema):
     first_name = Text()
     last_name = Text()
     grade = Text()
+    homeroom = Text(about="The class or group that keeps the student's register.")
 
 
 class StaffSchema(StrictSchema):
@@ -121,6 +122,7 @@ RECORDED_EXAMPLE: dict[str, Any] = {
         "first_name": "Ada",
         "last_name": "Example",
         "grade": "10",
+        "homeroom": "10-B",
     },
     "recorded_at": "2026-11-23T08:06:12.5-06:00",
     "period": "1",

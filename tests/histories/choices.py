@@ -44,7 +44,7 @@ COMMENTS = (
 )
 STUDENTS: tuple[dict[str, str], ...] = (
     {"id": "s0", "local_id": "L-0", "grade": "9", "first_name": "Ada", "last_name": "o'neil-byron"},
-    {"id": "s1", "local_id": "L-1", "grade": "10", "state_id": "0012"},
+    {"id": "s1", "local_id": "L-1", "grade": "10", "state_id": "0012", "homeroom": "10-B"},
     {"id": "s2", "local_id": "L-2"},
 )
 SAID: dict[str, tuple[Any, ...]] = {

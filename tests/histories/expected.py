@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -106,6 +107,8 @@ class _Known:
                 return self._recorded_at()
             case "school_year":
                 return self._school_year()
+            case "session":
+                return self._session()
             case "school.name" | "school.sis_id":
                 wanted = "name" if name == "school.name" else "sis_school_id"
                 found: Cell = self.school.get(wanted)
@@ -156,6 +159,13 @@ class _Known:
         starts = self.school.get("school_year_starts", "07-01")
         begun = starts != "01-01" and f"{self.local:%m-%d}" >= starts
         return str(self.local.year + begun)
+
+    def _session(self) -> str:
+        """By the beginning of the period, else by the time."""
+        begins = f"{self.local:%H:%M}"
+        with suppress(Held):
+            begins = self._period()["start"]
+        return "AM" if begins < "12:00" else "PM"
 
     def _published_code(self) -> Mapping[str, Any]:
         code = self._data["behavior_code"]

@@ -33,6 +33,7 @@ ADA = {
     "first_name": f"Ä{MARK}first",
     "last_name": f"{MARK}last",
     "grade": f"{MARK}grade",
+    "homeroom": f"{MARK}homeroom",
 }
 OTHER = {"id": "s-other", "local_id": "L-other", "first_name": "Grace", "last_name": "Hopper"}
 NAMED = [

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
-from typing import Any
+from typing import Any, Literal
 
 from worker.core.definition import WEEKDAYS, Gap
+
+Session = Literal["AM", "PM"]
+NOON = "12:00"
 
 LONGEST_USUAL = 6 * 60
 """Minutes of the longest period that nobody asks about."""
@@ -146,6 +149,11 @@ def period_beside(schedule: BellSchedule, at: time, gap: Gap) -> Period | None:
         earlier = (period for period in schedule.periods if _end(period) <= clock)
         return max(earlier, key=_end, default=None)
     return None
+
+
+def session_at(start: str) -> Session:
+    """The half of the school day that what begins at this local time `HH:MM` belongs to."""
+    return "AM" if start < NOON else "PM"
 
 
 def matching_periods(schedule: BellSchedule, at: time, name: str | None) -> tuple[Period, ...]:

@@ -11,7 +11,16 @@ from typing import Any
 from schemas.definition.export_fields import find_field
 from schemas.fields.times import stored_instant
 from schemas.fields.zones import source as zone_source
-from worker.core.bells import BellSchedule, Period, find_period, matching_periods, period_beside, schedule_of
+from worker.core.bells import (
+    BellSchedule,
+    Period,
+    Session,
+    find_period,
+    matching_periods,
+    period_beside,
+    schedule_of,
+    session_at,
+)
 from worker.core.definition import Definition, FieldSpec, FileSpec, Gap
 from worker.core.formats import FORMATS
 from worker.core.references import BehaviorCode, References, School
@@ -105,6 +114,16 @@ class Tardy:
         """What the tardy itself calls its period, else the bell schedule's name for it. Raises Unwritable."""
         return self.document.get("period") or self.period.name
 
+    @property
+    def session(self) -> Session:
+        """By when its period begins, so that one which crosses noon is of one session; where no period is known, by
+        its time. Raises Unwritable where the school's clock is not known."""
+        clock = f"{self.local:%H:%M}"
+        try:
+            return session_at(self.period.start)
+        except Unwritable:
+            return session_at(clock)
+
 
 def code_not_known(code: str, school_id: str) -> str:
     """The reason of a row that waits for `behavior_code.saved`, or for the administrator's word."""
@@ -174,6 +193,7 @@ COMPUTED: Mapping[str, Callable[[Tardy], Native]] = {
     "occurred_at": lambda tardy: tardy.local,
     "recorded_at": _recorded_at,
     "school_year": _school_year,
+    "session": lambda tardy: tardy.session,
     "school.name": lambda tardy: tardy.school.name,
     "school.sis_id": lambda tardy: tardy.school.sis_school_id,
     "behavior.name": lambda tardy: tardy.behavior.name,

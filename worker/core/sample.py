@@ -46,6 +46,7 @@ def _document(definition: Definition, local: datetime) -> dict[str, Any]:
             "first_name": "Sample",
             "last_name": "Student",
             "grade": "9",
+            "homeroom": "9-A",
         },
         "minutes_late": 5,
         "staff": {"id": "501", "name": "Sample Staff"},

@@ -89,9 +89,11 @@ def test_what_a_rule_comes_to_is_of_the_field_s_kind(name: str) -> None:
         ("occurred_at", "2026-10-06T08:07:00-05:00"),
         ("recorded_at", "2026-10-06T08:09:00-05:00"),
         ("school_year", "2027"),
+        ("session", "AM"),
         ("student.id", "s-t-1"),
         ("student.local_id", "L-t-1"),
         ("student.grade", None),
+        ("student.homeroom", None),
         ("school.id", "0012"),
         ("school.name", "School 0012"),
         ("school.sis_id", "12"),
@@ -205,6 +207,29 @@ def test_the_school_says_when_its_year_starts(starts: str | None, day: str, year
     place["data"]["school_year_starts"] = starts
     found = row({"field": "school_year"}, known=references(place), occurred_at=f"{day}T12:00:00-05:00")
     assert found == [year]
+
+
+LUNCH = [{"name": "4", "external_reference_code": "P4", "start": "11:40", "end": "12:40"}]
+
+
+@pytest.mark.parametrize(
+    ("clock", "known", "period", "session"),
+    [
+        ("11:59", references(school()), None, "AM"),
+        ("12:00", references(school()), None, "PM"),
+        ("12:00", references(school(), bell_schedule(periods=LUNCH)), None, "AM"),
+        ("12:39", references(school(), bell_schedule(periods=LUNCH)), None, "AM"),
+        ("12:40", references(school(), bell_schedule(periods=LUNCH)), None, "PM"),
+        ("13:10", references(school(), bell_schedule(periods=LUNCH)), "4", "AM"),
+        ("13:10", references(school(), bell_schedule(periods=LUNCH)), "5", "PM"),
+    ],
+)
+def test_the_session_is_that_in_which_the_period_begins_else_that_of_the_time(
+    clock: str, known: References, period: str | None, session: str
+) -> None:
+    said: dict[str, Any] = {"occurred_at": f"2026-10-06T{clock}:00-05:00", "period": period}
+    assert row({"field": "session"}, known=known, **said) == [session]
+    assert row({"field": "session", "map": {"AM": "A", "PM": "P"}}, known=known, **said) == [session[0]]
 
 
 def test_the_period_is_that_of_the_student_s_grade_and_of_the_day_s_term() -> None:

@@ -18,8 +18,8 @@ from schemas.messages.tardy import TARDY
 from tests.unit.schemas.mutations import PATIENT
 
 CONTRACT = """
-tardy_id version action date time occurred_at recorded_at school_year student.id student.local_id
-student.state_id student.first_name student.last_name student.grade school.id school.name school.sis_id
+tardy_id version action date time occurred_at recorded_at school_year session student.id student.local_id
+student.state_id student.first_name student.last_name student.grade student.homeroom school.id school.name school.sis_id
 behavior.code behavior.name behavior.external_reference_code period period.external_reference_code
 minutes_late staff.id staff.name comment row_number
 """

@@ -79,7 +79,7 @@ def test_null_and_absent_are_the_same_content(name: str) -> None:
     assert same_content("tardy.recorded", tardy(name, None), tardy(name, GONE))
 
 
-@pytest.mark.parametrize("name", ["local_id", "state_id", "first_name", "last_name", "grade"])
+@pytest.mark.parametrize("name", ["local_id", "state_id", "first_name", "last_name", "grade", "homeroom"])
 def test_null_and_absent_are_the_same_content_within_a_student(name: str) -> None:
     assert same_content("tardy.recorded", tardy("student", name, None), tardy("student", name, GONE))
 
