@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from typing import Any, Literal
 from schemas.fields.zones import Zone, find_zone, zone_of
 from schemas.known import unknown_part
 from schemas.messages.payload import DEFAULT_DISTRICT
+from worker.core.record_rules import FORMS, RecordForm
 from worker.core.texts import composed
 from worker.errors import UnreadableError
 
@@ -69,6 +70,10 @@ class FileSpec:
         return "{sequence" in self.name
 
 
+NO_FILE = FileSpec("jsonl", "")
+"""Of what sends records: values are judged, and shown, as in JSON Lines."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
     """One column: a field of the catalogue or a constant, and how its value is written."""
@@ -103,8 +108,9 @@ class Definition:
     codes: frozenset[str] | None
     schedule: Schedule
     destination: Mapping[str, Any]
-    file: FileSpec
+    file: FileSpec  # NO_FILE where it sends records
     fields: tuple[FieldSpec, ...]
+    records: RecordForm | None = None  # how its destination takes records; None: it takes a file
     corrections: str = "hold"
     backfill_from: date | None = None
     collapse: Collapse = "none"
@@ -125,8 +131,12 @@ class Definition:
 
     @property
     def tells_action(self) -> bool:
-        """Whether a row says that it is an add, a change or a void."""
-        return any(field.field == "action" for field in self.fields)
+        """Whether a row says that it is an add, a change or a void; of a record the request says it."""
+        return self.records is not None or any(field.field == "action" for field in self.fields)
+
+    def properties(self, values: Sequence[Any]) -> dict[str, Any]:
+        """A row's values by its record's dotted properties."""
+        return {spec.title: value for spec, value in zip(self.fields, values, strict=True)}
 
     @property
     def row_limit(self) -> int | None:
@@ -147,8 +157,9 @@ def parse_definition(document: Mapping[str, Any]) -> Definition:
     named = f"the definition of {document.get('export_id')}"
     if (problem := unknown_part(document)) is not None:
         raise UnreadableError(f"{named} belongs to another version of the program: {problem}")
+    records = _record_form(document, named)
     try:
-        definition = _definition(document)
+        definition = _definition(document, records)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableError(f"{named} cannot be read by this version ({type(error).__name__})") from error
     zone = definition.schedule.time_zone
@@ -157,7 +168,27 @@ def parse_definition(document: Mapping[str, Any]) -> Definition:
     return definition
 
 
-def _definition(document: Mapping[str, Any]) -> Definition:
+def _record_form(document: Mapping[str, Any], named: str) -> RecordForm | None:
+    """Raises UnreadableError where the definition has no file, and nothing here knows how its records go."""
+    destination = document.get("destination")
+    if not isinstance(destination, Mapping):
+        return None
+    known = FORMS.get(destination.get("type", ""))
+    try:
+        form = None if known is None else known(destination)
+    except Exception as error:  # a plug-in's
+        raise UnreadableError(f"{named}: its destination cannot be read ({type(error).__name__})") from error
+    if (form is None) == ("file" in document):
+        return form
+    said = (
+        "has no file, and its destination takes no records here"
+        if form is None
+        else "has a file and takes records"
+    )
+    raise UnreadableError(f"{named} {said}: it belongs to another version of the program or of a plug-in")
+
+
+def _definition(document: Mapping[str, Any], records: RecordForm | None) -> Definition:
     return Definition(
         export_id=document["export_id"],
         district_id=document.get("district_id", DEFAULT_DISTRICT),
@@ -166,7 +197,8 @@ def _definition(document: Mapping[str, Any]) -> Definition:
         codes=_some_or_all(document["codes"]),
         schedule=_schedule(document["schedule"]),
         destination=document["destination"],
-        file=FileSpec(**document["file"]),
+        file=NO_FILE if records is not None else FileSpec(**document["file"]),
+        records=records,
         fields=tuple(_field(entry) for entry in document["fields"]),
         corrections=document.get("corrections", "hold"),
         backfill_from=date.fromisoformat(document["backfill_from"])

@@ -43,14 +43,25 @@ class Capabilities:
             raise ValueError("rows_a_request and side_by_side are 1 or more")
 
 
+def _no_problem(_properties: Mapping[str, Any]) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class RecordForm:
-    """How one destination takes records: what its SIS can do, which fields a definition gives, and by which of them
-    the SIS knows a record (dotted names; a correction of one of these is a change of its key)."""
+    """How one destination takes records: what its SIS can do and which fields a definition gives. Properties are named
+    with dots.
+
+    `key`: by which of them the SIS knows a record; a correction of one of these is a change of its key. `together`:
+    what the rows of one request have in common. `problem`: why the SIS can never take a row of these properties, a
+    line for a person that quotes none of them; None: it may.
+    """
 
     can: Capabilities
     fields: RecordFields
     key: frozenset[str] = frozenset()
+    together: tuple[str, ...] = ()
+    problem: Callable[[Mapping[str, Any]], str | None] = _no_problem
 
 
 FORMS: dict[str, Callable[[Mapping[str, Any]], RecordForm | None]] = {}
