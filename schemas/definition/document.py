@@ -106,7 +106,7 @@ class DefinitionSchema(StrictSchema):
     columns = Items(Part(ColumnSchema), minimum=1, maximum=500, data_key="fields", attribute="fields")
     corrections = Choice("hold", "send", "ignore")
     backfill_from = LocalDate()
-    collapse = Choice("none", "per_day", "per_period")
+    collapse = Choice("none", "per_day", "per_session", "per_period")
     max_age_days = Whole(0, 3660)
     guard = Part(GuardSchema)
     gap = Choice("hold", "next", "previous", about="What a time outside every period counts as.")

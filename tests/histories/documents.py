@@ -89,7 +89,7 @@ def _destination(luck: Random) -> dict[str, Any]:
 
 def _policies(luck: Random) -> dict[str, Any]:
     return {
-        "collapse": _rarely(luck, "none", "per_day", "per_day", "per_period", one_in=2),
+        "collapse": _rarely(luck, "none", "per_day", "per_day", "per_session", "per_period", one_in=2),
         "gap": _rarely(luck, "hold", "next", "previous", one_in=2),
         "max_age_days": _rarely(luck, 0, 1, 5),
         "closes_at": _rarely(luck, "09:00", "15:30", "23:59"),

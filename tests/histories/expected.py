@@ -54,12 +54,14 @@ def row_of(
 
 
 def group_of(record: Record, revision: Revision, version: Version, moment: int) -> tuple[str, ...] | None:
-    """The day or period in which a definition that collapses lets one of the student's tardies go; None: it is not
-    known."""
+    """The day, session or period in which a definition that collapses lets one of the student's tardies go; None: it
+    is not known."""
     assert version.data is not None
     known = _Known(record, revision.document, version, moment)
     try:
         group: tuple[str, ...] = (version.data["student"]["id"], known.local.date().isoformat())
+        if revision.document["collapse"] == "per_session":
+            group += (str(known.value("session")),)
         if revision.document["collapse"] == "per_period":
             group += (version.data["school_id"], str(known.value("period")))
     except Held:

@@ -115,6 +115,18 @@ def test_one_a_period_goes_and_another_bell_schedule_may_part_them(program: Step
     assert run(program) == ["b,P1b"]
 
 
+def test_one_a_session_goes_and_a_period_across_noon_is_of_the_morning(program: SteppedProgram) -> None:
+    defined(program, collapse="per_session")
+    student = {"id": "ada"}
+    for name, clock in (("a", "08:10"), ("b", "12:10"), ("c", "13:00")):
+        program.receive(tardy(name, occurred_at=f"2026-10-06T{clock}:00-05:00", student=student))
+    assert run(program) == ["a,1,", "b,1,"]
+    assert program.states() == {"delivered": 2, "collapsed": 1}
+    lunch = [{"name": "4", "external_reference_code": "P4", "start": "11:40", "end": "12:40"}]
+    program.receive(bell_schedule(periods=lunch))
+    assert run(program) == ["c,1,"]
+
+
 def test_what_competes_for_a_period_that_is_not_known_is_held(program: SteppedProgram) -> None:
     """Also where the file itself does not name the period: it could be a second one of the same."""
     defined(program, collapse="per_period")

@@ -16,7 +16,7 @@ from worker.core.texts import composed
 from worker.errors import UnreadableError
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-Collapse = Literal["none", "per_day", "per_period"]
+Collapse = Literal["none", "per_day", "per_session", "per_period"]
 Gap = Literal["hold", "next", "previous"]
 Frequency = Literal["manual", "continuous", "interval", "hourly", "daily", "weekly", "cron"]
 

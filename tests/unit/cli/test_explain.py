@@ -150,6 +150,18 @@ def test_of_a_students_tardies_the_one_that_goes_before_is_named(place: Workplac
     assert explained(place, earlier)["goes"]
 
 
+def test_of_a_session_s_tardies_one_goes_and_the_afternoon_s_is_another(place: Workplace) -> None:
+    place.apply(definition(collapse="per_session", fields=[{"field": "tardy_id"}]))
+    place.receive(tardy("t-1", student={"id": "s-1"}))
+    noon = tardy("t-9", occurred_at="2026-10-06T11:59:00-05:00", student={"id": "s-1"})
+    found = explained(place, noon)
+    assert (found["state"], failing(found)) == ("collapsed", ["collapse"])
+    assert "of the same student and session" in found["clauses"][7]["detail"]
+    assert explained(place, tardy("t-9", occurred_at="2026-10-06T12:00:00-05:00", student={"id": "s-1"}))[
+        "goes"
+    ]
+
+
 def test_where_a_tardy_has_no_place_among_the_others_it_is_held_and_says_so(place: Workplace) -> None:
     place.apply(definition(collapse="per_period"))
     place.receive(bell_schedule())

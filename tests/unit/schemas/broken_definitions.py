@@ -48,7 +48,7 @@ BROKEN: list[tuple[object, str]] = [
         definition("backfill_from", dt.date(2026, 8, 15)),
         "backfill_from: must be text: in YAML put dates and times in",
     ),
-    (definition("collapse", "per_week"), "collapse: must be one of: none, per_day, per_period"),
+    (definition("collapse", "per_week"), "collapse: must be one of: none, per_day, per_session, per_period"),
     (definition("max_age_days", -1), "max_age_days: must be a whole number from 0"),
     (definition("guard", {"max_rows": 0}), "guard.max_rows: must be a whole number from 1"),
     (definition("guard", {}), "guard.max_rows: required"),

@@ -36,6 +36,7 @@ ACCEPTED = [
     definition("backfill_from", "2026-08-15"),
     definition("collapse", "none"),
     definition("collapse", "per_day"),
+    definition("collapse", "per_session"),
     definition("collapse", "per_period"),
     definition("max_age_days", 0),
     definition("guard", {"max_rows": 5}),

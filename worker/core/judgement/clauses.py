@@ -119,7 +119,7 @@ def _collapse(case: Case) -> Clause:
     if case.unplaced is not None:
         return Clause("collapse", False, case.unplaced.reason)
     unjudged = f"; {case.unjudged} entries that no worker has judged yet may" if case.unjudged else ""
-    span = "day" if how == "per_day" else "period"
+    span = how.removeprefix("per_")
     if case.behind is not None:
         return Clause(
             "collapse", False, f"tardy {case.behind}, of the same student and {span}, goes before it"

@@ -1,4 +1,4 @@
-"""`collapse`: of a student's tardies in one day or period only the earliest goes out.
+"""`collapse`: of a student's tardies in one day, session or period only the earliest goes out.
 
 Tardies that compete bear the same key. One goes before another if the SIS has it, if it is in the open run, or
 if it is still to go and earlier.
@@ -17,7 +17,7 @@ from worker.core.definition import Definition
 from worker.core.rows import Tardy
 
 NO_KEY = "-"
-"""The key of an entry that competes with none: its tardy is void, or its day or period is not known."""
+"""The key of an entry that competes with none: its tardy is void, or its day, session or period is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,11 @@ class Rival:
 
 
 def collapse_key(definition: Definition, tardy: Tardy) -> str:
-    """Hash of the student, the local date and, `per_period`, the school's period. Raises Unwritable."""
+    """Hash of the student, the local date and, `per_session`, the half day or, `per_period`, the school's period.
+    Raises Unwritable."""
     parts = [tardy.document["student"]["id"], tardy.local.date().isoformat()]
+    if definition.collapse == "per_session":
+        parts += [tardy.session]
     if definition.collapse == "per_period":
         parts += [tardy.school.school_id, tardy.period_name]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
