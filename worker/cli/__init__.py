@@ -20,6 +20,7 @@ from worker.cli.exports.revisions_commands import (
 )
 from worker.cli.held.held_group import held
 from worker.cli.known.codes_group import codes
+from worker.cli.known.destinations_group import destinations
 from worker.cli.known.reference_groups import bells, days, schools
 from worker.cli.messages.publish_command import publish
 from worker.cli.messages.rejected_group import rejected
@@ -69,6 +70,7 @@ cli.add_command(codes)
 cli.add_command(schools)
 cli.add_command(bells)
 cli.add_command(days)
+cli.add_command(destinations)
 cli.add_command(rejected)
 cli.add_command(publish)
 cli.add_command(check)

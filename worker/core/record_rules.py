@@ -24,7 +24,8 @@ class Capabilities:
     `key`: by what it tells records apart, what stands in them (`natural`) or an id that it gives (`own`).
     `synchronous`: its answer says what became of a row, not just that it was taken. `reads_back`: a record can be
     looked for. `looks_up`: whose ids it has to be asked for first. `idempotency_key`: a request that bears the key
-    of an earlier one is not carried out again. Raises ValueError for what no kind can be.
+    of an earlier one is not carried out again. `ends`: what becomes of a record that is deleted: it is gone, or it is
+    left and says that the student was present. Raises ValueError for what no kind can be.
     """
 
     key: Literal["natural", "own"]
@@ -35,6 +36,7 @@ class Capabilities:
     looks_up: frozenset[LookedUp] = frozenset()
     side_by_side: int = 4
     idempotency_key: bool = False
+    ends: Literal["gone", "present"] = "gone"
 
     def __post_init__(self) -> None:
         if "create" not in self.verbs:
@@ -128,7 +130,7 @@ def _change(can: Capabilities) -> Course:
     if "update" in can.verbs:
         return Course((*_found(can), Deed.UPDATE), "A correction changes the record in your SIS.")
     if "delete" in can.verbs:
-        return Course((*_found(can), Deed.DELETE, Deed.CREATE), _replaced("A correction"))
+        return Course((*_found(can), Deed.DELETE, Deed.CREATE), _replaced(can, "A correction"))
     return _held("A correction", "your SIS lets no program change or delete a record")
 
 
@@ -137,7 +139,7 @@ def _change_of_key(can: Capabilities) -> Course:
         return _change(can)
     what = "A correction of what your SIS knows a record by, such as its date or code,"
     if "delete" in can.verbs:
-        return Course((Deed.DELETE, Deed.CREATE), _replaced(what))
+        return Course((Deed.DELETE, Deed.CREATE), _replaced(can, what))
     return _held(what, "a second record would stand beside the first, which no program may delete")
 
 
@@ -146,7 +148,8 @@ def _void(can: Capabilities) -> Course:
         return _held("A void", "your SIS lets no program delete a record")
     if not _knows_record(can):
         return _held("A void", "your SIS does not say which record became of the tardy")
-    return Course((*_found(can), Deed.DELETE), "A void deletes the record in your SIS.")
+    said = "deletes the record" if can.ends == "gone" else "marks the student as present"
+    return Course((*_found(can), Deed.DELETE), f"A void {said} in your SIS.")
 
 
 def _lost_create(can: Capabilities) -> Course:
@@ -196,7 +199,11 @@ def _found(can: Capabilities) -> tuple[Deed, ...]:
     return () if can.key == "natural" or can.synchronous else (Deed.LOOK,)
 
 
-def _replaced(what: str) -> str:
+def _replaced(can: Capabilities, what: str) -> str:
+    if can.ends == "present":
+        return (
+            f"{what} marks the student as present in your SIS where the tardy stood, and makes a new record."
+        )
     return f"{what} deletes the record in your SIS and makes a new one."
 
 

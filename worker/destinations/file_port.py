@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from marshmallow import Schema
 
+from worker.destinations.facts import Facts
 from worker.destinations.places import Places
 from worker.destinations.remarks import Remarks
 from worker.destinations.trial import Trial
@@ -160,3 +161,4 @@ class FileKind:
     schema: type[Schema]
     open: Callable[[Mapping[str, Any], Installation, Secret], FileDestination]
     place: Callable[[Mapping[str, Any], Places], str] = as_written
+    facts: Facts | None = None

@@ -14,6 +14,7 @@ from marshmallow import Schema
 
 from schemas.definition.records import RecordFields
 from worker.core.record_rules import FORMS, RecordForm
+from worker.destinations.facts import Facts
 from worker.destinations.file_port import FileKind
 from worker.destinations.files import directory
 from worker.destinations.record_port import RecordKind
@@ -28,6 +29,7 @@ class ChosenKind:
     schema: type[Schema]
     choose: Callable[[Mapping[str, Any]], FileKind | RecordKind]
     examples: tuple[Mapping[str, Any], ...] = ()
+    facts: Facts | None = None
 
 
 Kind = FileKind | RecordKind | ChosenKind

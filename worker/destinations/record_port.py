@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from marshmallow import Schema
 
 from worker.core.record_rules import Deed, RecordForm
+from worker.destinations.facts import Facts
 from worker.destinations.file_port import Installation, Secret, as_written
 from worker.destinations.places import Places
 from worker.destinations.trial import Trial
@@ -101,3 +102,4 @@ class RecordKind:
     form: Callable[[Mapping[str, Any]], RecordForm]
     place: Callable[[Mapping[str, Any], Places], str] = as_written
     examples: tuple[Mapping[str, Any], ...] = ()
+    facts: Facts | None = None

@@ -37,7 +37,7 @@ KNOWN = [
         Capabilities("own", CREATE_ALONE, reads_back=True),
         [(CREATE,), (HOLD,), (HOLD,), (HOLD,), (LOOK, CREATE)],
     ),
-    # as Skyward: ids of its own, everything by them
+    # ids of its own, everything by them
     (Capabilities("own", ALL, reads_back=True), [(CREATE,), (UPDATE,), (UPDATE,), (DELETE,), (LOOK, CREATE)]),
     # no way to ask, and no key to say it twice under
     (Capabilities("own", ALL), [(CREATE,), (UPDATE,), (UPDATE,), (DELETE,), (HOLD,)]),
@@ -171,3 +171,10 @@ def test_what_no_kind_can_be_is_refused() -> None:
     for wrong in ({"rows_a_request": 0}, {"side_by_side": 0}):
         with pytest.raises(ValueError, match="1 or more"):
             Capabilities("own", ALL, **wrong)  # type: ignore[arg-type]  # a dict of integers
+
+
+def test_where_a_delete_leaves_the_student_present_the_office_is_told_so() -> None:
+    can = Capabilities("natural", ALL, ends="present")
+    assert course(can, Demand.VOID).sentence == "A void marks the student as present in your SIS."
+    assert "deletes" not in course(can, Demand.CHANGE_OF_KEY).sentence
+    assert course(can, Demand.VOID).deeds == (DELETE,)

@@ -12,6 +12,7 @@ from uuid import uuid4
 from marshmallow import Schema, ValidationError
 
 from schemas.fields.scalars import Pattern, Text
+from worker.destinations.facts import Facts
 from worker.destinations.file_port import (
     Departed,
     FileKind,
@@ -71,9 +72,15 @@ class DirectorySchema(Schema):
     """Options of a `directory` destination."""
 
     type = Text(required=True)
-    path = FolderPath(required=True)
+    path = FolderPath(
+        required=True,
+        about="The folder: a relative one lies under WRITEBACK_HOME, an absolute one under"
+        " WRITEBACK_DESTINATION_ROOTS.",
+    )
     mode = Pattern(
-        r"0?6[0246][0246]", 'an octal mode in which the owner reads and writes, such as "0640" or "0660"'
+        r"0?6[0246][0246]",
+        'an octal mode in which the owner reads and writes, such as "0640" or "0660"',
+        about=f"Who may read and write the file; default {DEFAULT_MODE}.",
     )
 
 
@@ -304,4 +311,9 @@ def _place(options: Mapping[str, Any], places: Places) -> str:
     return places.identity(options["path"])
 
 
-KIND = FileKind(DirectorySchema, _open, _place)
+KIND = FileKind(
+    DirectorySchema,
+    _open,
+    _place,
+    Facts("A folder that the SIS collects from, on this machine or mounted on it"),
+)

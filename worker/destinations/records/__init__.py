@@ -1,0 +1,1 @@
+"""The kinds of destination that take records: one file each."""
