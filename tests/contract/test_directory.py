@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.file_suite import DEPARTED, FILE, FIRST, KEY, no, publish, upload, yes
-from tests.contract.sites import FolderSite, absolute_folder, relative_folder
+from tests.contract.sites import absolute_folder, relative_folder
 from worker.destinations.file_port import Replaceable
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
+from worker.testing.file_suite import DEPARTED, FILE, FIRST, KEY, no, publish, upload, yes
+from worker.testing.folder_site import FolderSite
 
 
 @pytest.fixture(params=[relative_folder, absolute_folder])

@@ -1,4 +1,4 @@
-"""The suite of the files' port, over every kind that serves it; each has a far side in `sites`."""
+"""The suites of the files' port, over every kind that serves it; each has a far side in `sites`."""
 
 from __future__ import annotations
 
@@ -7,28 +7,39 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.file_suite import FileDestinationSuite, Site
-from tests.contract.sites import SITES
-from worker.destinations.file_port import FileKind
+from tests.contract.sites import NUMBERED, RENAMING, Sites
 from worker.destinations.kinds import DESTINATIONS
 from worker.destinations.plug_ins import GROUP
+from worker.destinations.record_port import RecordKind
+from worker.testing.file_suite import NumberedSuite, RenamingSuite, Site
 
-EVERY = [(name, make) for name, makes in SITES.items() for make in makes]
 
-
-class TestFileDestinations(FileDestinationSuite):
+def _at_each(sites: Sites) -> pytest.MarkDecorator:
     """Each test, at each site of each kind."""
+    every = [
+        pytest.param(make, id=f"{kind}-{make.__name__}") for kind, makes in sites.items() for make in makes
+    ]
+    return pytest.mark.parametrize("site", every, indirect=True)
 
-    @pytest.fixture(
-        params=[make for _, make in EVERY], ids=[f"{name}-{make.__name__}" for name, make in EVERY]
-    )
-    def site(self, request: pytest.FixtureRequest, tmp_path: Path) -> Site:
-        site: Site = request.param(tmp_path)
-        return site
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
+    made: Site = request.param(tmp_path)
+    return made
+
+
+@_at_each(RENAMING)
+class TestRenaming(RenamingSuite):
+    """Kinds that write under a temporary name."""
+
+
+@_at_each(NUMBERED)
+class TestNumbered(NumberedSuite):
+    """Kinds that keep numbers."""
 
 
 def test_every_kind_that_takes_files_has_a_site() -> None:
     """But those of plug-ins that are installed here, which other packages try."""
     ours = DESTINATIONS.keys() - {point.name for point in entry_points(group=GROUP)}
-    take_files = {name for name in ours if isinstance(DESTINATIONS[name], FileKind)}
-    assert take_files == SITES.keys(), "each kind has its far side in SITES of tests/contract/sites.py"
+    take_files = {name for name in ours if not isinstance(DESTINATIONS[name], RecordKind)}
+    assert take_files == RENAMING.keys(), "each kind has its far side in tests/contract/sites.py"

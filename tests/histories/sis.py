@@ -102,9 +102,11 @@ class FaultyDirectory(Directory):
         self._sis = sis
         self._folder = sis.home / options["path"]
 
-    def require_free(self, name: str, *, replace: Replaceable | None) -> None:
+    def require_free(
+        self, name: str, *, replace: Replaceable | None, departed: Departed | None = None
+    ) -> None:
         self._cut(Fault.LOOK_CUT)
-        super().require_free(name, replace=replace)
+        super().require_free(name, replace=replace, departed=departed)
 
     def upload(self, temporary: str, chunks: Iterable[bytes], *, mark: str) -> Uploaded:
         self._cut(Fault.UPLOAD_CUT)

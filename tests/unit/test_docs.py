@@ -52,8 +52,7 @@ def _anchors(page: Path) -> set[str]:
 @cache
 def _test_files() -> dict[str, str]:
     """Every file of tests, and every suite that such files run, by its path from the root, with what it says."""
-    tests = ROOT / "tests"
-    files = sorted([*tests.rglob("test_*.py"), *tests.rglob("*_suite.py")])
+    files = sorted([*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "worker" / "testing").rglob("*_suite.py")])
     return {path.relative_to(ROOT).as_posix(): _text(path) for path in files}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -47,7 +47,8 @@ class _Parcel:
     replace: Replaceable | None
 
     def require_free(self) -> None:
-        self.destination.require_free(self.names.file, replace=self.replace)
+        departed = None if self.run["departed_attempt"] is None else _departed(self.run)
+        self.destination.require_free(self.names.file, replace=self.replace, departed=departed)
 
     def discard(self) -> None:
         self.destination.discard([self.names.part, self.names.mark])
@@ -72,7 +73,6 @@ class ByFile:
             departed = next(row for row in earlier if row["number"] == run["departed_attempt"])
             document = load_document(connection, claim.export_id, departed["revision"])
             require_known(document["destination"])
-            destination = self._opener.files(document["destination"])
         first = Names(run["file_name"], departed["token"])
         later = [
             Names(run["file_name"], row["token"]) for row in earlier if row["number"] > departed["number"]
@@ -81,7 +81,8 @@ class ByFile:
         searched = [first.part, *(names.fenced for names in later)]
         reached(Arrow.FENCE_BEFORE, claim.export_id)
         fenced = Names(run["file_name"], claim.token).fenced
-        found = destination.fence(searched, fenced, mark=first.mark, departed=_departed(run))
+        with closing(self._opener.files(document["destination"])) as destination:
+            found = destination.fence(searched, fenced, mark=first.mark, departed=_departed(run))
         reached(Arrow.FENCE_DONE, claim.export_id)
         return found
 
@@ -91,7 +92,8 @@ class ByFile:
             definition = claims.definition_of(connection, claim)
         if not definition.file.is_numbered:
             return False
-        last = self._opener.files(definition.destination).last_given(claim.export_id)
+        with closing(self._opener.files(definition.destination)) as destination:
+            last = destination.last_given(claim.export_id)
         if (
             last is None
             or last.number < run["sequence"]
@@ -112,21 +114,22 @@ class ByFile:
     def send(self, claim: Claim, run: RowMapping) -> None:
         """Has the run's file there under its final name. Raises UnrenderedError as well; ElsewhereError only while
         nothing has been written."""
-        parcel = self._parcel(claim, run)
-        parcel.require_free()
-        with _begun():
-            uploaded = self._uploaded(parcel)
-            self._depart(parcel, uploaded)
-            self._publish(parcel)
+        with self._parcel(claim, run) as parcel:
+            parcel.require_free()
+            with _begun():
+                uploaded = self._uploaded(parcel)
+                self._depart(parcel, uploaded)
+                self._publish(parcel)
 
-    def _parcel(self, claim: Claim, run: RowMapping) -> _Parcel:
+    @contextmanager
+    def _parcel(self, claim: Claim, run: RowMapping) -> Iterator[_Parcel]:
         with self._database.read() as connection:
             current = claims.definition_of(connection, claim)
             pinned = run_rows.pinned(connection, run)
-        destination = self._opener.files(current.destination)
         names = Names(run["file_name"], claim.token)
         replace = self._own_file(claim, names.file) if current.file.if_exists == "replace" else None
-        return _Parcel(claim, run, pinned, destination, names, replace)
+        with closing(self._opener.files(current.destination)) as destination:
+            yield _Parcel(claim, run, pinned, destination, names, replace)
 
     def _own_file(self, claim: Claim, name: str) -> Replaceable:
         """Only what the export itself wrote is ever replaced."""

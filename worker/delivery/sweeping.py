@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 
 from sqlalchemy import RowMapping
@@ -76,6 +76,7 @@ class Sweeping:
             places = [load_document(connection, export_id, each)["destination"] for each in revisions]
         gone = True
         for place in places:
-            with suppress(DestinationError):  # what cannot be opened any more keeps what lies there
-                gone &= self._opener.files(place).discard([name for names in attempts for name in names.all])
+            # What cannot be opened any more keeps what lies there.
+            with suppress(DestinationError), closing(self._opener.files(place)) as destination:
+                gone &= destination.discard([name for names in attempts for name in names.all])
         return gone

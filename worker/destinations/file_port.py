@@ -99,12 +99,17 @@ class FileDestination(Protocol):
     """One place that takes files. Raises TransientError (ElsewhereError where this worker does not see the place) or
     DestinationError, and UnavailableError where it cannot be asked which place it is; nothing else.
 
-    Temporary names (`Names`) are relative to the destination.
+    Temporary names (`Names`) are relative to the destination. What is opened serves one attempt, and one thread.
     """
 
-    def require_free(self, name: str, *, replace: Replaceable | None) -> None:
+    def require_free(
+        self, name: str, *, replace: Replaceable | None, departed: Departed | None = None
+    ) -> None:
         """Raises DestinationError where what lies there under this final name is no file. Where a file of this name
-        waits to be collected: TransientError without `replace`, with it DestinationError where it says no."""
+        waits to be collected: TransientError without `replace`, with it DestinationError where it says no.
+
+        `departed`: what an earlier attempt may have sent half of, where nothing can be renamed. Such a half is free.
+        """
 
     def upload(self, temporary: str, chunks: Iterable[bytes], *, mark: str) -> Uploaded:
         """Writes the file under a temporary name, durably, checks it, and leaves `mark` beside it.
@@ -143,6 +148,9 @@ class FileDestination(Protocol):
 
     def check(self, trial: Trial) -> None:
         """Tries whether a file could be sent, step by step, leaving nothing behind, and raises where none could."""
+
+    def close(self) -> None:
+        """Lets go of what is held open or kept on this side; never raises. Nothing is asked of it afterwards."""
 
 
 def as_written(options: Mapping[str, Any], _places: Places) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,8 +42,12 @@ class Opener:
     def check(self, options: Mapping[str, Any], trial: Trial) -> str:
         """Tries it, and says what it takes. Raises DeliveryError where it takes nothing."""
         kind = self._chosen(options)
-        kind.open(options, self.installation, self.secret).check(trial)
-        return "a file" if isinstance(kind, FileKind) else "records"
+        if isinstance(kind, RecordKind):
+            kind.open(options, self.installation, self.secret).check(trial)
+            return "records"
+        with closing(kind.open(options, self.installation, self.secret)) as destination:
+            destination.check(trial)
+        return "a file"
 
     def _chosen(self, options: Mapping[str, Any]) -> FileKind | RecordKind:
         kind = self.kinds.get(options["type"])

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
-from tests.installations import installation
 from tests.mounts import own_mounts, small_disk
 from worker.destinations.file_port import Departed
 from worker.destinations.files.directory import Directory
@@ -29,6 +28,7 @@ from worker.destinations.files.renaming import _renameat2, rename_new
 from worker.destinations.places import Places
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
+from worker.testing.installations import installation
 
 PART = ".a.csv.1.part"
 DEPARTED = Departed("a.csv", "ab" * 32, 4, "1")

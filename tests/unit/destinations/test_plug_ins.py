@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.installations import installation
 from worker.core.record_rules import FORMS
 from worker.destinations.file_port import FileKind
 from worker.destinations.files import directory
@@ -21,6 +20,7 @@ from worker.destinations.opening import Opener
 from worker.destinations.plug_ins import GROUP, PlugIns, merge
 from worker.destinations.record_port import RecordKind
 from worker.errors import DestinationError
+from worker.testing.installations import installation
 
 FILES = """
 from worker.core.record_rules import FORMS

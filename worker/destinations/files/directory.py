@@ -94,7 +94,9 @@ class Directory:
         self._token: str | None = None
         self._found: Place | None = None
 
-    def require_free(self, name: str, *, replace: Replaceable | None) -> None:
+    def require_free(
+        self, name: str, *, replace: Replaceable | None, departed: Departed | None = None
+    ) -> None:
         with self._entered("look into", first=True) as folder:
             self._require_free(folder, name, replace)
 
@@ -160,6 +162,9 @@ class Directory:
             with trial.step("folder"), self._explained("look into"):
                 folder = entered.enter_context(self._tried(trial))
             self._try(folder, trial)
+
+    def close(self) -> None:
+        """Nothing is held open between two steps."""
 
     def adopt(self) -> str:
         """Marks the folder as the one to write to from now on, and returns what the mark says of it."""
