@@ -31,6 +31,11 @@ class RecordFields:
     one_a: OneA = "tardy"
 
 
+def fitting_collapses(one_a: OneA) -> tuple[str, ...]:
+    """The values of `collapse` with which no tardy overwrites another, the narrowest last; none: any will do."""
+    return _COLLAPSES.get(one_a, ())
+
+
 def property_of(column: Mapping[str, Any]) -> str | None:
     """The record's property that a column fills, by its dotted name; None: a constant without a header."""
     name = column.get("header", column.get("field"))
@@ -48,8 +53,8 @@ def record_problems(
     for name in asked.required:
         if name not in named.values():
             yield f"fields: {kind} requires the property {name}; add a field with that header"
-    wanted = _COLLAPSES.get(asked.one_a)
-    if wanted is not None and collapse is not None and collapse not in wanted:
+    wanted = fitting_collapses(asked.one_a)
+    if wanted and collapse is not None and collapse not in wanted:
         yield (
             f"collapse: {kind} keeps one record a student and {asked.one_a}, so a second tardy would overwrite the"
             f" first: say which goes by collapse: {' or '.join(wanted)}"

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from schemas.layouts.presets import LAYOUTS
 from worker import __version__
 from worker.cli import cli
 from worker.settings import VARIABLES
@@ -103,6 +104,13 @@ def test_every_variable_that_is_named_means_something(page: Path) -> None:
 def test_every_variable_is_explained() -> None:
     explained = _text(ROOT / "docs" / "configuration.md")
     assert not [name for name in (*VARIABLES, "BROKER_URL", "DATABASE_URL") if f"`{name}`" not in explained]
+
+
+def test_every_layout_is_in_the_administrators_table_with_how_sure_it_is() -> None:
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| .* \| (\w+): .* \|$", _text(ROOT / "docs" / "administrators.md"), re.MULTILINE
+    )
+    assert rows == [(layout.name, layout.sure) for layout in LAYOUTS.values()]
 
 
 def test_the_version_is_the_same_wherever_it_stands() -> None:

@@ -22,6 +22,8 @@ from worker.cli.held.held_group import held
 from worker.cli.known.codes_group import codes
 from worker.cli.known.destinations_group import destinations
 from worker.cli.known.reference_groups import bells, days, schools
+from worker.cli.layouts.layouts_group import layouts
+from worker.cli.layouts.new_command import new
 from worker.cli.messages.publish_command import publish
 from worker.cli.messages.rejected_group import rejected
 from worker.cli.operations.audit_command import audit
@@ -62,6 +64,7 @@ def cli(env_file: str | None) -> None:
 cli.add_command(demo)
 cli.add_command(run)
 cli.add_command(exports)
+cli.add_command(layouts)
 cli.add_command(runs)
 cli.add_command(trace)
 cli.add_command(tardies)
@@ -79,8 +82,8 @@ cli.add_command(status)
 cli.add_command(report)
 cli.add_command(student)
 cli.add_command(db)
-for revised in (diff, history, restore, copy):
-    exports.add_command(revised)
+for more in (new, diff, history, restore, copy):
+    exports.add_command(more)
 
 
 def main() -> None:

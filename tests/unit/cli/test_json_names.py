@@ -46,6 +46,9 @@ NAMES = {
     f" effective_until periods lacks_reference {VERSION} waiting",
     "days list": f"district_id school_id date in_session source {VERSION}",
     "rejected list": PARKED,
+    "layouts list": "name title takes sure",
+    "layouts show generic-daily": "name title takes sure sure_means grounds setup supply requires blanks definition"
+    " destination_example",
 }
 NESTED = {
     ("report --date 2026-10-06", "to_come"): "buffered in_run when",
