@@ -25,6 +25,7 @@ from worker.delivery.means import Means
 from worker.delivery.scheduler import Scheduler
 from worker.delivery.sweeping import Sweeping
 from worker.destinations.file_port import Installation
+from worker.destinations.http.web import Web
 from worker.destinations.opening import Opener
 from worker.destinations.places import Places
 from worker.destinations.plug_ins import load_plug_ins
@@ -84,7 +85,8 @@ class Program:
 
     @cached_property
     def installation(self) -> Installation:
-        return Installation(self.places, StoredMarks(self.database, self.clock))
+        web = Web(self.settings.allowed_hosts, self.settings.ca_file)
+        return Installation(self.places, StoredMarks(self.database, self.clock), web=web)
 
     @cached_property
     def opener(self) -> Opener:

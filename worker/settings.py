@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from worker.allowed_hosts import AllowedHosts, read_allowed_hosts
 from worker.errors import ConfigurationError
 from worker.senders import Senders, read_senders
 
@@ -27,6 +29,7 @@ VARIABLES = (
     "WRITEBACK_SECRETS_DIR",
     "WRITEBACK_DESTINATION_ROOTS",
     "WRITEBACK_ALLOWED_HOSTS",
+    "WRITEBACK_CA_FILE",
     "WRITEBACK_SECRETS_KEY",
     "WRITEBACK_SECRETS_KEY_FILE",
     "WRITEBACK_SENDERS",
@@ -64,6 +67,8 @@ class Settings:
     home: Path
     destination_roots: tuple[Path, ...]
     secrets_dir: Path | None
+    allowed_hosts: AllowedHosts
+    ca_file: Path | None
     senders: Senders | None
     ops_address: ListenAddress | None
     ops_address_is_default: bool
@@ -101,6 +106,8 @@ def read_settings(environment: Mapping[str, str], *, terminal: bool = False) -> 
         home=home,
         destination_roots=_roots(get.optional("WRITEBACK_DESTINATION_ROOTS")),
         secrets_dir=_secrets_dir(get.optional("WRITEBACK_SECRETS_DIR")),
+        allowed_hosts=read_allowed_hosts(get.optional("WRITEBACK_ALLOWED_HOSTS")),
+        ca_file=_ca_file(get.optional("WRITEBACK_CA_FILE")),
         senders=read_senders(get.optional("WRITEBACK_SENDERS")),
         ops_address=_address("WRITEBACK_OPS_ADDRESS", ops) if ops else None,
         ops_address_is_default=ops == DEFAULT_OPS_ADDRESS,
@@ -240,4 +247,16 @@ def _secrets_dir(value: str | None) -> Path | None:
         raise ConfigurationError(
             f"WRITEBACK_SECRETS_DIR: {value} is not a folder; name the folder of secret files"
         )
+    return Path(value)
+
+
+def _ca_file(value: str | None) -> Path | None:
+    if value is None:
+        return None
+    try:
+        ssl.create_default_context().load_verify_locations(value)
+    except OSError:  # ssl.SSLError is one
+        raise ConfigurationError(
+            f"WRITEBACK_CA_FILE: {value} cannot be read as certificates; a file of certificates in PEM is accepted"
+        ) from None
     return Path(value)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from marshmallow import Schema
 
 from worker.destinations.facts import Facts
+from worker.destinations.http.web import Web
 from worker.destinations.places import Places
 from worker.destinations.remarks import Remarks
 from worker.destinations.trial import Trial
@@ -64,11 +65,13 @@ class Marks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """This installation as a destination has to know it: where it may put files, and how it knows its folders."""
+    """This installation as a destination has to know it: where it may put files, how it knows its folders, and which
+    servers it may reach."""
 
     places: Places
     marks: Marks
     remarks: Remarks = field(default_factory=Remarks)
+    web: Web = field(default_factory=Web)
 
 
 @dataclass(frozen=True, slots=True)

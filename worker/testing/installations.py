@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from worker.destinations.file_port import Installation
+from worker.destinations.http.web import Web
 from worker.destinations.places import Places
 
 
@@ -25,6 +26,8 @@ class RememberedMarks:
         return self.tokens.setdefault(place, token)
 
 
-def installation(home: Path, *roots: Path, marks: RememberedMarks | None = None) -> Installation:
-    """A worker's view: its WRITEBACK_HOME, its roots and what its database remembers."""
-    return Installation(Places(home, roots), marks or RememberedMarks())
+def installation(
+    home: Path, *roots: Path, marks: RememberedMarks | None = None, web: Web | None = None
+) -> Installation:
+    """A worker's view: its WRITEBACK_HOME, its roots, what its database remembers, and which servers it may reach."""
+    return Installation(Places(home, roots), marks or RememberedMarks(), web=web or Web())

@@ -1,0 +1,1 @@
+"""Servers over HTTP, each a real one on this machine."""

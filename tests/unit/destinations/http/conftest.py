@@ -1,0 +1,31 @@
+"""A server, and who asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.certificates import served
+from tests.servers.web_server import Reply, WebServer
+from tests.webs import web
+from worker.destinations.http.client import Client
+from worker.destinations.http.web import Web
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    """One over TLS that says yes."""
+    with WebServer(lambda seen: Reply.of({"ok": True}), tls=served("localhost")) as server:
+        yield server
+
+
+@pytest.fixture
+def reaching(tmp_path: Path) -> Web:
+    return web(tmp_path)
+
+
+@pytest.fixture
+def client(reaching: Web) -> Client:
+    return Client(reaching, timeout=20)

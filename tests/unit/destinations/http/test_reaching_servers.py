@@ -1,0 +1,160 @@
+"""The way to a server: which address is connected to, whose certificate is believed, and what a URL may be."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.servers.certificates import authority_file, served
+from tests.servers.web_server import Fault, Reply, WebServer
+from tests.webs import LOCAL, loopback, web
+from worker.allowed_hosts import AllowedHosts, read_allowed_hosts
+from worker.destinations.http.answers import Request
+from worker.destinations.http.client import Client
+from worker.destinations.http.gate import Gate
+from worker.destinations.http.http_failures import NothingSentError
+from worker.destinations.http.web import Web
+from worker.destinations.http.web_address import web_address
+from worker.destinations.trial import Trial
+from worker.errors import DestinationError
+
+
+def test_a_server_is_known_by_its_name_and_reached_at_the_judged_address(
+    server: WebServer, client: Client
+) -> None:
+    answer = client.ask(Request("POST", f"{server.url}/rows?a=b", json={"x": "é"}))
+    assert (answer.status, answer.json()) == (200, {"ok": True})
+    [seen] = server.seen
+    assert (seen.method, seen.target, seen.json()) == ("POST", "/rows?a=b", {"x": "é"})
+    assert seen.headers["host"] == f"localhost:{server.port}"
+    assert "authorization" not in seen.headers and "cookie" not in seen.headers
+
+
+def test_a_name_that_leads_elsewhere_a_moment_later_changes_nothing(
+    server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: one answer a connection, and each is judged as a whole."""
+    monkeypatch.setattr("worker.destinations.http.connections._IDLE_SECONDS", 0)
+    answers = iter([["127.0.0.1"], ["10.0.0.1"], ["127.0.0.1", "10.0.0.1"]])
+    asked: list[str] = []
+
+    def resolve(host: str, _port: int) -> Sequence[str]:
+        asked.append(host)
+        return next(answers)
+
+    moving = Web(read_allowed_hosts("127.0.0.0/8"), authority_file(tmp_path), resolve=resolve)
+    assert Client(moving).ask(Request("GET", server.url)).status == 200
+    assert asked == ["localhost"]
+    for _ in range(2):
+        with pytest.raises(DestinationError, match="names neither localhost:"):
+            Client(moving).ask(Request("GET", server.url))
+    assert (server.connections, len(asked)) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]"]
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_this_machine_is_not_reached_however_it_is_written(scheme: str, host: str) -> None:
+    with pytest.raises(DestinationError, match="is no public one"):
+        Client(Web(AllowedHosts())).ask(Request("POST", f"{scheme}://{host}:9/", json={}))
+
+
+def test_a_trailing_dot_is_the_same_host(server: WebServer, tmp_path: Path) -> None:
+    reaching = Web(read_allowed_hosts("localhost"), authority_file(tmp_path), resolve=loopback)
+    assert Client(reaching).ask(Request("GET", f"https://localhost.:{server.port}/")).status == 200
+
+
+def test_plain_http_goes_to_a_named_private_address(tmp_path: Path) -> None:
+    with WebServer(lambda seen: Reply()) as plain:
+        assert Client(web(tmp_path)).ask(Request("GET", plain.url)).status == 200
+        with pytest.raises(DestinationError, match="names neither"):
+            Client(web(tmp_path, "10.0.0.0/8")).ask(Request("GET", plain.url))
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://user:word@sis.example.org/", "no user name or password"),
+        ("https://sis.example.org/ x", "no blank"),
+        ("https://sis.example.org\\@localhost/", "no blank, backslash"),
+        ("ftp://sis.example.org/", "begin with https://"),
+        ("sis.example.org", "begin with https://"),
+        ("https://", "name a host"),
+        ("https:///path", "name a host"),
+        ("https://[::1", "is no URL"),
+        ("https://[fe80::1%25eth0]/", "name a host"),
+        ("https://sis.example.org:0/", "port from 1 to 65535"),
+        ("https://sis.example.org:99999/", "is no URL"),
+        ("https://sis.example.org/#x", "no #"),
+        ("https://a..b/", "name a host"),
+    ],
+)
+def test_a_url_that_is_none_is_refused_without_being_repeated(url: str, why: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        web_address(url)
+    assert why in str(refused.value) and url not in str(refused.value)
+
+
+def test_a_url_is_taken_apart_as_it_is_connected_to() -> None:
+    assert str(web_address("HTTPS://SIS.Example.org:443/x")) == "https://sis.example.org"
+    assert web_address("https://bücher.example./").host == "xn--bcher-kva.example"
+    assert str(web_address("http://[FD00::1]:8080/")) == "http://[fd00::1]:8080"
+
+
+def _message(reaching: Web, server: WebServer) -> str:
+    with pytest.raises(DestinationError) as refused:
+        Client(reaching).ask(Request("POST", server.url, json={}))
+    assert server.seen == []
+    return str(refused.value)
+
+
+def test_a_certificate_of_nobody_or_for_another_is_not_believed(tmp_path: Path) -> None:
+    with WebServer(lambda seen: Reply(), tls=served("sis.example.org")) as another:
+        assert "Hostname mismatch" in _message(web(tmp_path), another)
+    with WebServer(lambda seen: Reply(), tls=served("localhost", issuer=trustme.CA())) as nobodys:
+        message = _message(web(tmp_path), nobodys)
+    assert message.startswith("localhost: its certificate is not valid: ") and "WRITEBACK_CA_FILE" in message
+
+
+def test_without_a_file_of_its_own_only_the_usual_authorities_are_trusted(server: WebServer) -> None:
+    assert "not valid" in _message(Web(read_allowed_hosts(LOCAL), resolve=loopback), server)
+
+
+@pytest.mark.parametrize("fault", ["refused", "handshake", "name"])
+def test_a_server_that_is_not_reached_has_not_got_the_request(
+    server: WebServer, tmp_path: Path, fault: str
+) -> None:
+    def unknown(_host: str, _port: int) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "not known")
+
+    url, reaching = server.url, web(tmp_path)
+    if fault == "refused":
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            url = f"https://localhost:{taken.getsockname()[1]}"
+    elif fault == "handshake":
+        server.fail(Fault.AT_ACCEPT)
+    else:
+        reaching.gate = Gate(AllowedHosts(), unknown)
+    with pytest.raises(NothingSentError, match="localhost"):
+        Client(reaching).ask(Request("POST", url, json={}))
+    assert server.seen == []
+
+
+def test_a_silent_resolver_and_a_silent_handshake_end_in_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://localhost:{silent.getsockname()[1]}"
+        with pytest.raises(NothingSentError, match="the TLS handshake did not end in time"):
+            Client(web(tmp_path), timeout=0.2).ask(Request("POST", url, json={}))
+
+
+def test_a_trial_tells_each_step(server: WebServer, client: Client) -> None:
+    trial = Trial()
+    client.try_server(server.url, trial)
+    assert [step.name for step in trial.steps] == ["resolve", "connect", "certificate"]
+    assert server.seen == []
