@@ -11,8 +11,8 @@ from worker.destinations.http.answers import Answer, Request
 from worker.destinations.http.connections import secured
 from worker.destinations.http.exchange import under_way
 from worker.destinations.http.logins import NOBODY, Login
+from worker.destinations.http.origins import Origin, origin_of, without_ids
 from worker.destinations.http.web import Web
-from worker.destinations.http.web_address import WebAddress, web_address, without_ids
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
 
@@ -63,7 +63,7 @@ class Client:
 
     def try_server(self, url: str, trial: Trial) -> None:
         """The first steps of a trial: resolve, connect, certificate and, where one is needed, token."""
-        at = web_address(url)
+        at = origin_of(url)
         with under_way(self._timeout):
             with trial.step("resolve"):
                 addresses = self.web.gate.addresses(at.scheme, at.host, at.port)
@@ -95,7 +95,7 @@ class Client:
 def _followed(request: Request, answer: Answer) -> Request:
     """The request to where the answer points: the same server, and nothing but a read."""
     target = urljoin(request.url, answer.headers.get("Location", ""))
-    if request.method not in ("GET", "HEAD") or _server(target) != web_address(request.url):
+    if request.method not in ("GET", "HEAD") or _server(target) != origin_of(request.url):
         raise DestinationError(
             f"{answer.server} points elsewhere (HTTP {answer.status}), to {without_ids(target)}; that is not followed:"
             " if it is right, give that address"
@@ -103,8 +103,8 @@ def _followed(request: Request, answer: Answer) -> Request:
     return replace(request, url=target, params=None)
 
 
-def _server(url: str) -> WebAddress | None:
+def _server(url: str) -> Origin | None:
     try:
-        return web_address(url)
+        return origin_of(url)
     except ValueError:
         return None

@@ -117,10 +117,8 @@ class GuardedAdapter(HTTPAdapter):
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
         """Hands every pool the gate."""
         super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **options)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": partial(_Pool, gate=self._gate),
-            "https": partial(_TlsPool, gate=self._gate),
-        }
+        classes: Any = {"http": partial(_Pool, gate=self._gate), "https": partial(_TlsPool, gate=self._gate)}
+        self.poolmanager.pool_classes_by_scheme = classes
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Nothing: the context verifies. (requests would have certifi's file loaded at each connection.)"""

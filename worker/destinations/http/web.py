@@ -21,7 +21,7 @@ from worker.destinations.http.connections import GuardedAdapter, trusted
 from worker.destinations.http.exchange import Exchange, current
 from worker.destinations.http.gate import Gate, Resolve, system_resolve
 from worker.destinations.http.http_failures import LostAnswerError, NothingSentError
-from worker.destinations.http.web_address import web_address
+from worker.destinations.http.origins import origin_of
 from worker.errors import DestinationError, TransientError
 
 LOOKED_UP_SECONDS = 3600.0
@@ -75,7 +75,7 @@ class Web:
         where the server may not be reached, and where the answer is lost TransientError for a request that is safe,
         else LostAnswerError.
         """
-        server = str(web_address(request.url))
+        server = str(origin_of(request.url))
         prepared = _prepared(request, headers)
         exchange = current()
         try:
@@ -111,7 +111,7 @@ def _prepared(request: Request, headers: Mapping[str, str]) -> requests.Prepared
         ).prepare()
     except (requests.RequestException, UnicodeError):  # its text would repeat the header
         raise DestinationError(
-            f"{web_address(request.url)}: a header of the request holds what no header may"
+            f"{origin_of(request.url)}: a header of the request holds what no header may"
         ) from None
 
 

@@ -17,8 +17,8 @@ from worker.destinations.http.answers import Request
 from worker.destinations.http.client import Client
 from worker.destinations.http.gate import Gate
 from worker.destinations.http.http_failures import NothingSentError
+from worker.destinations.http.origins import origin_of
 from worker.destinations.http.web import Web
-from worker.destinations.http.web_address import web_address
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError
 
@@ -96,14 +96,14 @@ def test_plain_http_goes_to_a_named_private_address(tmp_path: Path) -> None:
 )
 def test_a_url_that_is_none_is_refused_without_being_repeated(url: str, why: str) -> None:
     with pytest.raises(ValueError) as refused:
-        web_address(url)
+        origin_of(url)
     assert why in str(refused.value) and url not in str(refused.value)
 
 
 def test_a_url_is_taken_apart_as_it_is_connected_to() -> None:
-    assert str(web_address("HTTPS://SIS.Example.org:443/x")) == "https://sis.example.org"
-    assert web_address("https://bücher.example./").host == "xn--bcher-kva.example"
-    assert str(web_address("http://[FD00::1]:8080/")) == "http://[fd00::1]:8080"
+    assert str(origin_of("HTTPS://SIS.Example.org:443/x")) == "https://sis.example.org"
+    assert origin_of("https://bücher.example./").host == "xn--bcher-kva.example"
+    assert str(origin_of("http://[FD00::1]:8080/")) == "http://[fd00::1]:8080"
 
 
 def _message(reaching: Web, server: WebServer) -> str:

@@ -16,7 +16,7 @@ _unfit = re.compile(r"[\x00-\x20\x7f\\]").search
 
 
 @dataclass(frozen=True, slots=True)
-class WebAddress:
+class Origin:
     """A server: `https://sis.example.org`, with the port where it is another than the scheme's."""
 
     scheme: str
@@ -28,7 +28,7 @@ class WebAddress:
         return f"{self.scheme}://{self.host}{port}"
 
 
-def web_address(url: str) -> WebAddress:
+def origin_of(url: str) -> Origin:
     """The server of a URL. Raises ValueError with what is wrong with it, a clause that repeats nothing of it."""
     if _unfit(url):
         raise ValueError("must hold no blank, backslash or control character")
@@ -46,7 +46,7 @@ def web_address(url: str) -> WebAddress:
     port = _PORTS[scheme] if parts.port is None else parts.port
     if not 1 <= port <= 65535:
         raise ValueError("must have a port from 1 to 65535")
-    return WebAddress(scheme, host, port)
+    return Origin(scheme, host, port)
 
 
 def _host(host: str) -> str:
