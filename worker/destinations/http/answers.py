@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a server said. `headers` know no capitals; `retry_after`: seconds it asked for, no more than the client
     grants; `whole`: False where `body` was longer than what was read; `server`: whose it is, for messages."""
 

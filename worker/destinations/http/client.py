@@ -7,11 +7,11 @@ from contextlib import closing
 from dataclasses import replace
 from urllib.parse import urljoin
 
-from worker.destinations.http.answers import Answer, Request
+from worker.destinations.http.answers import Request, Response
 from worker.destinations.http.connections import secured
-from worker.destinations.http.exchange import under_way
 from worker.destinations.http.logins import NOBODY, Login
 from worker.destinations.http.origins import Origin, origin_of, without_ids
+from worker.destinations.http.round_trip import under_way
 from worker.destinations.http.web import Web
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
@@ -39,7 +39,7 @@ class Client:
         self._login = login
         self._timeout, self._longest_wait = timeout, longest_wait
 
-    def ask(self, request: Request) -> Answer:
+    def ask(self, request: Request) -> Response:
         """The answer, whatever its status but 401, 429, 503 and redirects. A token that is refused is renewed once.
 
         Raises, with the server's name and nothing that was sent:
@@ -77,7 +77,7 @@ class Client:
             with trial.step("token"):
                 self._login.headers()
 
-    def _asked(self, request: Request, headers: Mapping[str, str]) -> Answer:
+    def _asked(self, request: Request, headers: Mapping[str, str]) -> Response:
         with under_way(request.timeout or self._timeout):
             for _ in range(_MOST_REDIRECTS + 1):
                 answer = self.web.exchange(request, headers, self._longest_wait)
@@ -92,7 +92,7 @@ class Client:
         raise DestinationError(f"{answer.server} redirects in a circle; give the URL that it ends at")
 
 
-def _followed(request: Request, answer: Answer) -> Request:
+def _followed(request: Request, answer: Response) -> Request:
     """The request to where the answer points: the same server, and nothing but a read."""
     target = urljoin(request.url, answer.headers.get("Location", ""))
     if request.method not in ("GET", "HEAD") or _server(target) != origin_of(request.url):

@@ -1,4 +1,4 @@
-"""Connections that go through the gate, end with their exchange, and trust whom this installation trusts."""
+"""Connections that go through the gate, end with their round trip, and trust whom this installation trusts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from worker.destinations.http.exchange import TimedTlsSocket
 from worker.destinations.http.gate import Gate
 from worker.destinations.http.http_failures import NothingSentError
+from worker.destinations.http.round_trip import TimedTlsSocket
 from worker.errors import DestinationError
 
 CA_VARIABLE = "WRITEBACK_CA_FILE"

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from worker.allowed_hosts import AllowedHosts
-from worker.destinations.http.exchange import TimedSocket, current
 from worker.destinations.http.http_failures import NothingSentError
+from worker.destinations.http.round_trip import TimedSocket, current
 from worker.errors import DestinationError
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -82,7 +82,7 @@ def _connected(address: str, port: int) -> TimedSocket:
 
 
 def _in_time(work: Callable[[], Sequence[str]]) -> Sequence[str]:
-    """What `work` returns or raises; TimeoutError once the exchange is over: the system's resolver knows no time."""
+    """What `work` returns or raises; TimeoutError once the round trip is over: the system's resolver knows no time."""
     done: queue.SimpleQueue[Sequence[str] | OSError | UnicodeError] = queue.SimpleQueue()
 
     def run() -> None:

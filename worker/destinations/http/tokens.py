@@ -9,10 +9,10 @@ from hashlib import blake2b
 from typing import Any, Literal
 
 from worker.destinations.file_port import Secret
-from worker.destinations.http.answers import Answer, Request
-from worker.destinations.http.exchange import under_way
+from worker.destinations.http.answers import Request, Response
 from worker.destinations.http.http_failures import LostAnswerError
 from worker.destinations.http.logins import Credential, Login, advice, basic_header, in_header
+from worker.destinations.http.round_trip import under_way
 from worker.destinations.http.web import Web
 from worker.errors import DestinationError, TransientError
 
@@ -82,7 +82,7 @@ class TokenLogin:
         what = self.advice if answer.status in _REFUSED else "check the address that tokens are asked from"
         raise DestinationError(f"{answer.server} gives no token ({_refusal(answer)}); {what}")
 
-    def _answer(self) -> Answer:
+    def _answer(self) -> Response:
         form = dict(self.form)
         if self.refresh is not None:
             last = self.web.tokens.last(self._key)
@@ -94,7 +94,7 @@ class TokenLogin:
         except LostAnswerError as error:
             raise TransientError(f"{error} when asked for a token") from None
 
-    def _read(self, answer: Answer) -> tuple[_Token, float]:
+    def _read(self, answer: Response) -> tuple[_Token, float]:
         try:
             said = answer.json()
         except LostAnswerError as error:
@@ -174,7 +174,7 @@ def _held(life: float) -> float:
     return max(life - _BEFORE_ITS_END, life / 2)
 
 
-def _refusal(answer: Answer) -> str:
+def _refusal(answer: Response) -> str:
     """The status, and the word of RFC 6749 for why; nothing else, since it may repeat what was sent."""
     try:
         word = answer.json().get("error")

@@ -16,12 +16,12 @@ from worker import __version__
 from worker.allowed_hosts import AllowedHosts
 from worker.clock import Clock, system_clock
 from worker.destinations.http.aging_cache import AgingCache
-from worker.destinations.http.answers import Answer, Request, retry_after
+from worker.destinations.http.answers import Request, Response, retry_after
 from worker.destinations.http.connections import GuardedAdapter, trusted
-from worker.destinations.http.exchange import Exchange, current
 from worker.destinations.http.gate import Gate, Resolve, system_resolve
 from worker.destinations.http.http_failures import LostAnswerError, NothingSentError
 from worker.destinations.http.origins import origin_of
+from worker.destinations.http.round_trip import RoundTrip, current
 from worker.errors import DestinationError, TransientError
 
 LOOKED_UP_SECONDS = 3600.0
@@ -68,8 +68,8 @@ class Web:
         thread since this call. The key tells servers, and who logs in there, apart."""
         return self._looked_up.get(key, lambda: (load(), age), fresh=fresh)
 
-    def exchange(self, request: Request, headers: Mapping[str, str], longest_wait: float) -> Answer:
-        """Sends one request and reads its answer, within the exchange that is under way; no redirect is followed.
+    def exchange(self, request: Request, headers: Mapping[str, str], longest_wait: float) -> Response:
+        """Sends one request and reads its answer, within the round trip that is under way; no redirect is followed.
 
         `longest_wait`: no answer makes anybody wait longer, in seconds. Raises NothingSentError, DestinationError
         where the server may not be reached, and where the answer is lost TransientError for a request that is safe,
@@ -77,21 +77,21 @@ class Web:
         """
         server = str(origin_of(request.url))
         prepared = _prepared(request, headers)
-        exchange = current()
+        trip = current()
         try:
             return self._answer(prepared, request.most, server, longest_wait)
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException):
-            raise _failure(request, exchange, server) from None
+            raise _failure(request, trip, server) from None
 
     def _answer(
         self, prepared: requests.PreparedRequest, most: int, server: str, longest_wait: float
-    ) -> Answer:
+    ) -> Response:
         with self._adapter.send(prepared, stream=True) as response:
             body = _read(response.raw, most + 1)
             wait = retry_after(response.headers.get("Retry-After"), self._clock(), longest_wait)
             if len(body) > most:
                 response.raw.close()  # or the rest would be read, to use the connection again
-            return Answer(
+            return Response(
                 response.status_code, response.headers, body[:most], wait, len(body) <= most, server
             )
 
@@ -125,9 +125,9 @@ def _read(raw: Any, most: int) -> bytes:
     return bytes(found)
 
 
-def _failure(request: Request, exchange: Exchange, server: str) -> TransientError | LostAnswerError:
-    late = exchange.is_over
-    if not exchange.sent:
+def _failure(request: Request, trip: RoundTrip, server: str) -> TransientError | LostAnswerError:
+    late = trip.is_over
+    if not trip.sent:
         said = "not in time" if late else "the connection was cut"
         return NothingSentError(f"{server} cannot be reached: {said}")
     why = "did not answer in time" if late else "cut the connection before its answer was whole"

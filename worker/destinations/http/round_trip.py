@@ -17,7 +17,7 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class Exchange:
+class RoundTrip:
     """`ends`: on the monotonic clock. `sent`: a part of the request may have left this machine."""
 
     ends: float
@@ -37,27 +37,27 @@ class Exchange:
         return left
 
 
-_under_way: ContextVar[Exchange] = ContextVar("exchange")
+_under_way: ContextVar[RoundTrip] = ContextVar("round trip")
 
 
 @contextmanager
-def under_way(seconds: float) -> Iterator[Exchange]:
-    """From now on this thread's sockets end with the exchange, that many seconds from now."""
-    exchange = Exchange(monotonic() + seconds)
-    token = _under_way.set(exchange)
+def under_way(seconds: float) -> Iterator[RoundTrip]:
+    """From now on this thread's sockets end with the round trip, that many seconds from now."""
+    trip = RoundTrip(monotonic() + seconds)
+    token = _under_way.set(trip)
     try:
-        yield exchange
+        yield trip
     finally:
         _under_way.reset(token)
 
 
-def current() -> Exchange:
-    """The exchange that this thread's sockets belong to."""
+def current() -> RoundTrip:
+    """The round trip that this thread's sockets belong to."""
     return _under_way.get()
 
 
 class TimedSocket(socket.socket):
-    """A socket whose every step ends with the exchange."""
+    """A socket whose every step ends with the round trip."""
 
     def recv_into(self, *args: Any, **options: Any) -> int:
         self.settimeout(current().left)
