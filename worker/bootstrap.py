@@ -19,6 +19,7 @@ from worker.broker.ports import Broker
 from worker.clock import Clock, system_clock
 from worker.delivery.attempt import Flush
 from worker.delivery.by_file import SHORT_RETRIES, ByFile
+from worker.delivery.collecting import Collecting
 from worker.delivery.flusher import Flusher
 from worker.delivery.housekeeping import Housekeeping
 from worker.delivery.means import Means
@@ -122,6 +123,10 @@ class Program:
     def housekeeping(self) -> Housekeeping:
         retain = timedelta(days=self.settings.retain_days)
         return Housekeeping(self.means, self.sweeping, retain)
+
+    @cached_property
+    def collecting(self) -> Collecting:
+        return Collecting(self.means, self.opener)
 
     @cached_property
     def outbox(self) -> Outbox:

@@ -27,6 +27,7 @@ STEPS = (
     "tell",
     "answer",
     "sweep",
+    "collect",
     "forget",
     "quiet",
     "purge",

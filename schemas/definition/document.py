@@ -19,6 +19,7 @@ from schemas.definition.schedule import FREQUENCIES
 from schemas.fields.objects import (
     AllOrSome,
     Items,
+    OneOrMore,
     Part,
     Problems,
     StrictSchema,
@@ -111,6 +112,13 @@ class DefinitionSchema(StrictSchema):
     guard = Part(GuardSchema)
     gap = Choice("hold", "next", "previous", about="What a time outside every period counts as.")
     closes_at = LocalTime(about="What comes after it on its day is held for the office; the school's zone.")
+    collected_at = OneOrMore(
+        LocalTime(),
+        minimum=1,
+        maximum=48,
+        unique=True,
+        about="When the SIS collects the file, in the schedule's time zone.",
+    )
     blackout = Items(DayOrSpan(), maximum=400, about="Days on which nothing is sent by itself.")
 
 
@@ -124,7 +132,8 @@ AsksFields = Callable[[Mapping[str, Any]], RecordFields | None]
 def load(
     raw: object, destinations: Mapping[str, type[Schema]], records: AsksFields = lambda _options: None
 ) -> dict[str, Any]:
-    """The definition as it was given, each part known to be right; a single `at` or `on` becomes a list.
+    """The definition as it was given, each part known to be right; a single `at`, `on` or `collected_at` becomes
+    a list.
 
     `destinations` are the known types, each with the schema of its options. No default is filled in, but for the
     `fields` of a destination that takes records. Raises DefinitionError with every problem.
@@ -151,7 +160,7 @@ def _missing(raw: dict[str, Any], faults: Problems, *, takes_records: bool) -> P
     has_file = raw.get("file") is not None
     if takes_records:
         said = f"does not belong to the destination {raw['destination']['type']}, which takes records"
-        return {"file": [said]} if has_file else {}
+        return {name: [said] for name in ("file", "collected_at") if raw.get(name) is not None}
     if "destination" in faults and isinstance(raw.get("destination"), dict):
         return {}  # nobody knows what it takes
     wanted = {"file": has_file, "fields": raw.get("fields") is not None}

@@ -118,6 +118,7 @@ class Definition:
     max_age_days: int | None = None
     closes_at: time | None = None  # local, of the school
     blackout: tuple[tuple[date, date], ...] = ()  # first and last day, both included; merged
+    collected_at: tuple[str, ...] = ()  # local times `HH:MM` of the schedule's zone at which the SIS collects
     guard_rows: int | None = None  # a run with more waits for a person
 
     def blackout_of(self, day: date) -> tuple[date, date] | None:
@@ -209,6 +210,7 @@ def _definition(document: Mapping[str, Any], records: RecordForm | None) -> Defi
         max_age_days=document.get("max_age_days"),
         closes_at=time.fromisoformat(document["closes_at"]) if document.get("closes_at") else None,
         blackout=merged(_span(day) for day in document.get("blackout", ())),
+        collected_at=_many(document.get("collected_at") or ()),
         guard_rows=document["guard"]["max_rows"] if document.get("guard") else None,
     )
 
@@ -278,5 +280,5 @@ def _schedule(document: Mapping[str, Any]) -> Schedule:
     return Schedule(**{**document, **lists})
 
 
-def _many(value: list[str] | str) -> tuple[str, ...]:
+def _many(value: Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)

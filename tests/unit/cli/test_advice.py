@@ -32,6 +32,18 @@ def test_while_nothing_is_known_nothing_is_asked_about(place: Workplace) -> None
     assert place.ok("exports", "apply", file).errors == []
 
 
+def test_a_run_that_leaves_no_time_before_the_sis_collects_is_told(place: Workplace) -> None:
+    daily = {"frequency": "daily", "at": ["10:28", "15:00"], "time_zone": "America/Chicago"}
+    hurried = definition(schedule=daily, collected_at=["10:30", "15:00", "15:05"])
+    [shape] = place.ok("exports", "apply", "--json", "-", stdin=json.dumps(hurried)).json
+    assert shape["warnings"] == [
+        "collected_at: the run of 10:28 is due 2 minutes before the SIS collects at 10:30; have it run at least 5"
+        " minutes before",
+        "collected_at: the run of 15:00 is due just when the SIS collects at 15:00; have it run at least 5 minutes"
+        " before",
+    ]
+
+
 @pytest.mark.parametrize("check", [[], ["--check"]])
 def test_a_file_name_with_a_date_of_letters_and_a_zone_of_no_place_are_told(
     place: Workplace, check: list[str]

@@ -13,7 +13,7 @@ from tests.unit.cli.workplace import Workplace
 
 EXPORT = (
     "export_id district_id name state paused frequency time_zone destination revision next_run_at last_delivered_at"
-    " open_run_id open_run_state error"
+    " open_run_id open_run_state error collected_at missed_collection"
 )
 CODE = "district_id code school_id external_reference_code never_send"
 MAPPED = f"{CODE} mapped changed judged_again exports"
@@ -32,10 +32,11 @@ NAMES = {
     "exports restore daily 1 --dry-run": "export_id result revision changes cancels adds goes held",
     "exports run-now daily": "export_id command_id",
     "report --date 2026-10-06": "export_id name date time_zone state matching former others accounted adds_up states"
-    " delivered held runs to_come for_a_person quiet",
+    " delivered held runs to_come for_a_person quiet missed_collections",
     "audit": "ok exports files checks days",
     "status": "installation workers queues broker_error database_error parked run_nows buffered held sealed refused"
-    " not_required oldest_buffered_at events_in_hand unpublished_outcomes aside quiet_days exports senders_named",
+    " not_required oldest_buffered_at events_in_hand unpublished_outcomes aside quiet_days missed_collections exports"
+    " senders_named",
     "codes list": f"{CODE} lacks_reference source published mapping waiting not_required tardies exports",
     "codes list --history": f"{CODE} mapped_at mapped_by reason ended_at ended_by end_reason",
     "codes map TARDY L --reason why": MAPPED,

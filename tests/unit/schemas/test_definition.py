@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from schemas.definition.document import DefinitionError, load
+from schemas.definition.records import RecordFields
 from schemas.fields.scalars import Text, Whole
 from schemas.publishing.examples import DEFINITION
 from tests.unit.schemas.broken_definitions import BROKEN, COLUMN, ZONE, fixed_width, json_lines
@@ -184,3 +185,13 @@ def test_a_destination_s_own_schema_may_know_its_type() -> None:
         type = Text(required=True)
 
     assert load(DEFINITION, {"directory": Typed}) == DEFINITION
+
+
+def test_what_takes_records_leaves_nothing_to_collect() -> None:
+    raw = definition("collected_at", "10:30") | {"file": None}
+    with pytest.raises(DefinitionError) as caught:
+        load(raw, DESTINATIONS, lambda _options: RecordFields(({"field": "date"},)))
+    kind = raw["destination"]["type"]
+    assert caught.value.problems == [
+        f"collected_at: does not belong to the destination {kind}, which takes records"
+    ]

@@ -71,7 +71,8 @@ def list_exports(program: Program, retired: bool, as_json: bool) -> None:
     """The exports there are, with their next run.
 
     JSON: export_id, district_id, name, state (active, retired), paused, frequency, time_zone, destination,
-    revision, next_run_at, last_delivered_at, open_run_id, open_run_state, error.
+    revision, next_run_at, last_delivered_at, open_run_id, open_run_state, error, collected_at (times),
+    missed_collection (at, how `late` or `uncollected`, run_id, reason; the last of a week) or null.
     """
     from worker.cli.exports.exports_shown import list_definitions
 

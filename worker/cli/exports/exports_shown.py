@@ -18,6 +18,7 @@ from worker.views.exports.known_exports import (
     KnownExport,
     WholeExport,
     acts_told,
+    collected_words,
     export_facts,
     export_shape,
     known_exports,
@@ -40,7 +41,7 @@ _ACTS = [Column("WHEN"), Column("WHAT"), Column("WHO"), Column("WHY", prose=True
 
 def list_definitions(program: Program, *, retired: bool, as_json: bool) -> None:
     """Prints every definition, one an object or line."""
-    found = known_exports(program.database, retired=retired)
+    found = known_exports(program.database, program.clock(), retired=retired)
     if as_json:
         emit_list(map(export_shape, found))
     else:
@@ -50,12 +51,14 @@ def list_definitions(program: Program, *, retired: bool, as_json: bool) -> None:
 def _line(one: KnownExport) -> tuple[object, ...]:
     run = one.run["state"] if one.run else None
     schedule = schedule_words(one.row["document"]["schedule"])
+    if collected := collected_words(one.row["document"]):
+        schedule += f", collected {collected}{'; THE LAST WAS MISSED' if one.missed is not None else ''}"
     return (one.row["export_id"], one.state, schedule, one.next_run, one.last_delivered, run)
 
 
 def show_definition(program: Program, export_id: str, *, as_yaml: bool, as_json: bool) -> None:
     """Prints one definition with all that is known of it. Raises RefusedError where there is none."""
-    found = whole_export(program.database, export_id)
+    found = whole_export(program.database, export_id, program.clock())
     if as_json:
         emit_object(whole_export_shape(found))
     elif as_yaml:

@@ -42,7 +42,8 @@ def report(
 
     JSON, an object an export: export_id, name, date, time_zone, state, matching, former, others, accounted, adds_up,
     states, delivered (add, change, void), held (reason_code, reason, count, do), runs (run_id, state, resend_of,
-    started_at, finished_at, rows, rows_of_day, file, sha256), to_come (buffered, in_run, when), for_a_person, quiet.
+    started_at, finished_at, rows, rows_of_day, file, sha256), to_come (buffered, in_run, when), for_a_person, quiet,
+    missed_collections (at, how `late` or `uncollected`, run_id, reason).
     """
     from worker.cli.report.report_shown import show_report
 

@@ -44,7 +44,7 @@ def note_quiet_days(connection: Connection, export_id: str, now: datetime) -> li
 
 def is_quiet(connection: Connection, export: Export, day: date) -> bool:
     """Whether the local day was in session for one of the export's schools, and the export got nothing of it."""
-    return _in_session(connection, export.definition, day) and not _anything(connection, export, day)
+    return is_in_session(connection, export.definition, day) and not _anything(connection, export, day)
 
 
 def quiet_since(connection: Connection, first: date) -> list[tuple[str, date]]:
@@ -73,8 +73,8 @@ def _zones(connection: Connection, definition: Definition) -> set[Zone]:
     return found or {definition.schedule.zone}
 
 
-def _in_session(connection: Connection, definition: Definition, day: date) -> bool:
-    """A day without a `school_day` counts as in session from Monday to Friday; a blackout never does."""
+def is_in_session(connection: Connection, definition: Definition, day: date) -> bool:
+    """Whether its schools are in session: without a `school_day` from Monday to Friday, in a blackout never."""
     if definition.is_blackout(day):
         return False
     if all_schools_out(connection, definition.district_id, definition.schools, day):

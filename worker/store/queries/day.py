@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import chain
 from typing import Any
 
@@ -28,6 +28,7 @@ from worker.store.database.tables import (
 )
 from worker.store.entries.matching import may_match, same_tardy, same_version
 from worker.store.entries.quiet import quiet_since
+from worker.store.runs.missed_collections import missed_since
 from worker.store.runs.run_rows import open_run
 
 Zones = Mapping[tuple[str, str], Zone]
@@ -69,6 +70,7 @@ class Account(Balance):
     runs: list[RowMapping] = field(default_factory=list)
     open_run: RowMapping | None = None
     quiet: bool = False
+    missed: list[RowMapping] = field(default_factory=list)  # collections, as the trail has them
 
     @property
     def is_empty(self) -> bool:
@@ -104,8 +106,16 @@ def report_day(connection: Connection, export: Export, day: date, zones: Zones, 
             take(line)
     account.runs = _runs(connection, account)
     account.open_run = open_run(connection, export.route.export_id)
+    account.missed = _missed(connection, export, day)
     account.quiet = (export.route.export_id, day) in quiet_since(connection, day)
     return account
+
+
+def _missed(connection: Connection, export: Export, day: date) -> list[RowMapping]:
+    zone = export.definition.schedule.zone
+    first, behind = (datetime.combine(it, time(), tzinfo=zone) for it in (day, day + timedelta(days=1)))
+    export_id = export.route.export_id
+    return missed_since(connection, first.astimezone(UTC), behind.astimezone(UTC), export_id)
 
 
 def _rows(connection: Connection, export: Export, day: date, *, documents: bool) -> Iterator[Row[Any]]:

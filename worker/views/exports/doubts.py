@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
 from schemas.definition.advice import advice, strangers
 from schemas.messages.payload import DEFAULT_DISTRICT
+from worker.core.collection_times import LEAST_TIME, hurried
+from worker.core.definition import parse_definition
 from worker.store.database.engine import Database
 from worker.store.database.tables import reference_versions, tardies
 from worker.store.definitions import definitions
+from worker.views.words import counted
 
 
 def advice_on(connection: Connection, document: Mapping[str, Any]) -> list[str]:
@@ -23,9 +27,23 @@ def advice_on(connection: Connection, document: Mapping[str, Any]) -> list[str]:
     schools, codes = (_named(document[name]) for name in ("schools", "codes"))
     return [
         *advice(document),
+        *_hurried(document),
         *_unknown_schools(connection, district, schools),
         *_unknown_codes(connection, district, codes),
     ]
+
+
+def _hurried(document: Mapping[str, Any]) -> Iterator[str]:
+    """Of each time at which the SIS collects, whether a run is due too shortly before it."""
+    if not document.get("collected_at"):
+        return
+    least = LEAST_TIME // timedelta(minutes=1)
+    for collected, (due, minutes) in hurried(parse_definition(document)).items():
+        left = f"{counted(minutes, 'minute')} before" if minutes else "just when"
+        yield (
+            f"collected_at: the run of {due} is due {left} the SIS collects at {collected}; have it run at least"
+            f" {least} minutes before"
+        )
 
 
 def advice_in_force(database: Database, export_id: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -12,7 +13,9 @@ from worker.errors import RefusedError
 from worker.store.database.engine import Database
 from worker.store.definitions import definitions
 from worker.store.queries import listing
+from worker.store.runs.missed_collections import missed_since
 from worker.views.leaving import what_to_do
+from worker.views.missed_collections_told import MISSED_SHOWN, missed_shape, missed_told
 from worker.views.words import instant, picked, when
 from worker.views.zone_names import zone_of
 
@@ -23,6 +26,7 @@ class KnownExport:
 
     row: RowMapping
     run: RowMapping | None
+    missed: RowMapping | None = None  # the last collection of these days that was missed
 
     @property
     def zone(self) -> str:
@@ -55,12 +59,13 @@ class WholeExport:
     acts: Sequence[RowMapping]
 
 
-def known_exports(database: Database, *, retired: bool) -> list[KnownExport]:
+def known_exports(database: Database, now: datetime, *, retired: bool) -> list[KnownExport]:
     """Every export by id; with `retired` also those that were deleted. Raises UnavailableError."""
     with database.read() as connection:
         running = listing.open_runs(connection)
         rows = definitions.every(connection, retired=retired)
-    return [KnownExport(row, running.get(row["export_id"])) for row in rows]
+        missed = {one["export_id"]: one for one in missed_since(connection, now - MISSED_SHOWN)}
+    return [KnownExport(row, running.get(row["export_id"]), missed.get(row["export_id"])) for row in rows]
 
 
 def export_row(connection: Connection, export_id: str) -> RowMapping:
@@ -79,12 +84,14 @@ def require_export(connection: Connection, export_id: str | None) -> None:
         export_row(connection, export_id)
 
 
-def whole_export(database: Database, export_id: str) -> WholeExport:
+def whole_export(database: Database, export_id: str, now: datetime) -> WholeExport:
     """All that is known of one. Raises RefusedError: there is no such export; UnavailableError."""
     with database.read() as connection:
         row = export_row(connection, export_id)
+        missed = missed_since(connection, now - MISSED_SHOWN, export_id=export_id)
+        running = listing.open_runs(connection, export_id).get(export_id)
         return WholeExport(
-            KnownExport(row, listing.open_runs(connection, export_id).get(export_id)),
+            KnownExport(row, running, missed[-1] if missed else None),
             listing.entry_states(connection, export_id),
             listing.revisions(connection, export_id),
             listing.audit(connection, export_id=export_id),
@@ -107,6 +114,12 @@ def schedule_words(schedule: Mapping[str, Any]) -> str:
     return f"{said}{days}{school_days}"
 
 
+def collected_words(document: Mapping[str, Any]) -> str | None:
+    """When the SIS collects: `at 10:30, 15:00`; None: nobody has said."""
+    times = document.get("collected_at")
+    return f"at {_words(times, ', ')}" if times else None
+
+
 def _words(value: Any, separator: str) -> str:
     return separator.join(value) if isinstance(value, list) else str(value)
 
@@ -123,6 +136,8 @@ def export_facts(one: WholeExport) -> list[tuple[str, object]]:
         ("paused", pause if one.export.paused else None),
         ("schedule", f"{schedule_words(row['document']['schedule'])}, {zone}"),
         ("next run", when(row["next_due_at"], zone) or "none planned"),
+        ("collected", collected_words(row["document"])),
+        ("missed", missed_told(one.export.missed) if one.export.missed is not None else None),
         ("last delivered", when(row["last_delivered_at"], zone) or "never"),
         ("open run", f"{run['run_id']}, {run['state']}{error}" if run else None),
         ("first day", row["backfill_from"]),
@@ -156,6 +171,8 @@ def export_shape(one: KnownExport) -> dict[str, Any]:
         "open_run_id": run["run_id"] if run else None,
         "open_run_state": run["state"] if run else None,
         "error": run["error"] if run else None,
+        "collected_at": document.get("collected_at") or [],
+        "missed_collection": missed_shape(one.missed) if one.missed is not None else None,
     }
 
 

@@ -17,6 +17,7 @@ from worker.store.database.tables import ENTRY_STATES
 from worker.store.queries.day import Account as Account
 from worker.store.queries.day import Take, exports_to_report, report_day
 from worker.views.exports.known_exports import require_export
+from worker.views.missed_collections_told import missed_shape, missed_told
 from worker.views.words import counted, instant, when
 
 _TOLD_APART = ("delivered", "held")
@@ -155,6 +156,7 @@ def for_a_person(account: Account) -> Iterator[str]:
         yield f"{count} held: {reason}; {what_to_do(code)}"
     if account.states["refused"]:
         yield f"{account.states['refused']} refused by the SIS; {_DECIDE}"
+    yield from map(missed_told, account.missed)
     if account.quiet:
         yield "not a single tardy on a school day: ask the school whether that is true"
 
@@ -187,6 +189,7 @@ def account_shape(account: Account) -> dict[str, Any]:
         },
         "for_a_person": list(for_a_person(account)),
         "quiet": account.quiet,
+        "missed_collections": [missed_shape(one) for one in account.missed],
     }
 
 

@@ -20,8 +20,10 @@ from worker.store.entries.quiet import quiet_since
 from worker.store.queries.standing import ExportStatus as ExportStatus
 from worker.store.queries.standing import OpenRun, Status, take_status
 from worker.store.runs.barriers import BARRIER_PATIENCE
+from worker.store.runs.missed_collections import missed_since
 from worker.store.workers import AtWork, at_work
 from worker.views.leaving import run_stands
+from worker.views.missed_collections_told import MISSED_SHOWN, missed_shape
 from worker.views.words import instant
 from worker.views.zone_names import zones_of_exports
 
@@ -60,6 +62,7 @@ class WholeStatus:
     working: AtWork
     run_nows: Sequence[WaitingRunNow]
     quiet: Sequence[tuple[str, date]]
+    missed: Sequence[RowMapping]  # collections of the last days, as the trail has them
     zones: Mapping[str, str]
     refusing: str | None
 
@@ -91,8 +94,9 @@ def how_it_stands(database: Database, broker: Broker, now: datetime) -> WholeSta
         working = at_work(connection)
         waiting = _run_nows(connection, status, working, zones, now)
         quiet = quiet_since(connection, (now - _LOOK_BACK).date())
+        missed = missed_since(connection, now - MISSED_SHOWN)
         refusing = _refusing(database)
-    return WholeStatus(now, depths, broken, parked, status, working, waiting, quiet, zones, refusing)
+    return WholeStatus(now, depths, broken, parked, status, working, waiting, quiet, missed, zones, refusing)
 
 
 def _refusing(database: Database) -> str | None:
@@ -182,6 +186,7 @@ def status_shape(found: WholeStatus, *, installation: str) -> dict[str, Any]:
         "unpublished_outcomes": status.unpublished_outcomes,
         "aside": _aside_shapes(status),
         "quiet_days": [{"export_id": export_id, "day": day.isoformat()} for export_id, day in found.quiet],
+        "missed_collections": [{"export_id": one["export_id"]} | missed_shape(one) for one in found.missed],
         "exports": [_export_shape(one) for one in found.exports],
     }
 

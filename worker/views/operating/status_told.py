@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from worker.store.asides import Aside
 from worker.store.queries.standing import ExportStatus
 from worker.views.leaving import what_to_do
+from worker.views.missed_collections_told import missed_told
 from worker.views.operating.status import WholeStatus
 from worker.views.words import counted, lasting, when
 
@@ -68,6 +69,8 @@ def to_see_to(found: WholeStatus) -> Iterator[str]:
     for asked in found.run_nows:
         since = when(asked.since, found.zone(asked.export_id))
         yield f"{asked.export_id}: a run is asked for since {since}; it waits for {asked.waits_for}"
+    for one in found.missed:
+        yield f"{one['export_id']}: {missed_told(one)}"
     for export_id, day in found.quiet:
         yield f"{export_id}: not one tardy on {day}, a day in session: is the behavior system publishing?"
 

@@ -1,0 +1,96 @@
+"""Whether a file lay there when the SIS collected, and whether it was collected then: what was missed is noted in the
+trail of the export, once for each run."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import Connection, RowMapping, exists, select
+
+from worker.core.collection_times import collection_before, due_for
+from worker.core.definition import Definition
+from worker.store import trail
+from worker.store.catalogue.exports_in_force import hold_definition
+from worker.store.database.tables import actions, attempts, definitions, runs
+from worker.store.runs.run_rows import open_run
+
+How = Literal["late", "uncollected"]
+_HOWS: tuple[How, ...] = ("late", "uncollected")
+_WAITED = timedelta(days=2)  # for which a run may have waited whose file is still looked for
+
+
+def late_run(connection: Connection, definition: Definition, collection: datetime) -> RowMapping | None:
+    """The run that was due before the SIS collected and had not delivered its file by then; None: there is none, or
+    it had nothing to send."""
+    due = due_for(definition, collection)
+    if due is None:
+        return None
+    run = open_run(connection, definition.export_id) or _first_due(connection, definition.export_id, due)
+    return run if run is not None and _is_late(run, collection) else None
+
+
+def _first_due(connection: Connection, export_id: str, due: datetime) -> RowMapping | None:
+    """The run of that due time, or the one that it became part of: times that were missed are one run."""
+    r = runs.c
+    of_schedule = (r.trigger == "schedule", r.resend_of.is_(None), r.due_at >= due)
+    since = r.started_at >= due  # no run begins before it is due; said so that the index serves
+    statement = select(runs).where(r.export_id == export_id, since, *of_schedule).order_by(r.due_at)
+    return connection.execute(statement.limit(1)).mappings().one_or_none()
+
+
+def _is_late(run: RowMapping, collection: datetime) -> bool:
+    if run["trigger"] != "schedule" or run["resend_of"] is not None:
+        return False
+    if run["finished_at"] is None:
+        return True
+    return bool(run["state"] == "delivered" and run["finished_at"] > collection)
+
+
+def file_to_collect(
+    connection: Connection, definition: Definition, collection: datetime
+) -> RowMapping | None:
+    """The last run whose file came to lie there between the collection before and this one, with the revision that
+    says where; None: there is none."""
+    r, since = runs.c, collection_before(definition, collection)
+    lay = (r.state == "delivered", r.file_name.is_not(None), r.sha256.is_not(None))
+    rows = connection.execute(
+        select(r.run_id, r.file_name, r.sha256, attempts.c.revision)
+        .join(attempts, (attempts.c.run_id == r.run_id) & (attempts.c.number == r.departed_attempt))
+        .where(r.export_id == definition.export_id, r.started_at > since - _WAITED, *lay)
+        .where(r.finished_at > since, r.finished_at <= collection)
+        .order_by(r.finished_at.desc())
+        .limit(1)
+    )
+    return rows.mappings().one_or_none()
+
+
+def is_noted(connection: Connection, how: How, export_id: str, run_id: str) -> bool:
+    """Whether it has been noted of the run."""
+    noted = exists().where(
+        actions.c.export_id == export_id, actions.c.run_id == run_id, actions.c.action == how
+    )
+    return bool(connection.execute(select(noted)).scalar_one())
+
+
+def note_missed(
+    connection: Connection, how: How, export_id: str, run_id: str, reason: str, now: datetime
+) -> bool:
+    """Notes it in the trail; False: another worker has."""
+    hold_definition(connection, export_id)
+    if is_noted(connection, how, export_id, run_id):
+        return False
+    trail.note(connection, how, trail.PROGRAM, now, export_id=export_id, run_id=run_id, reason=reason)
+    return True
+
+
+def missed_since(
+    connection: Connection, since: datetime, until: datetime | None = None, export_id: str | None = None
+) -> list[RowMapping]:
+    """What was missed from then on (until then, of this export alone), the first first."""
+    a = actions.c
+    of = select(definitions.c.export_id) if export_id is None else [export_id]
+    wanted = [a.export_id.in_(of), a.action.in_(_HOWS), a.at >= since]
+    if until is not None:
+        wanted.append(a.at < until)
+    return list(connection.execute(select(actions).where(*wanted).order_by(a.at, a.action_id)).mappings())
