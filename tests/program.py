@@ -38,7 +38,13 @@ class SteppedProgram:
     """The program without its loops and without a broker: each step is a call."""
 
     def __init__(
-        self, database_url: str, home: Path, now: datetime = NOON, *, version: str = __version__
+        self,
+        database_url: str,
+        home: Path,
+        now: datetime = NOON,
+        *,
+        version: str = __version__,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.version = version
         self.now = now
@@ -47,6 +53,7 @@ class SteppedProgram:
         self._settings = {
             "DATABASE_URL": database_url,
             "WRITEBACK_LINGER_MS": "0",
+            **(environment or {}),
         }
         self.begin_process()
         self.database = self.parts.database

@@ -35,7 +35,7 @@ from worker.intake.consumer import Intake
 from worker.outbox.answering import Answering
 from worker.outbox.telling import Outbox
 from worker.running.heartbeat import Heartbeat
-from worker.secrets import secret_reader
+from worker.secrets import Secrets
 from worker.settings import Settings
 from worker.store.database import migrate
 from worker.store.database.engine import Database
@@ -55,6 +55,8 @@ class Program:
 
     def __post_init__(self) -> None:
         load_plug_ins()
+        # Now, not when first asked for: what the environment says is compared with its file as that was at the start.
+        self.secret = Secrets(self.settings.environment, self.settings.secrets_dir, self.settings.env_file)
 
     @cached_property
     def worker(self) -> str:
@@ -74,10 +76,6 @@ class Program:
         senders = self.settings.senders
         replayers = None if senders is None else senders.replayers
         return open_broker(self.settings.broker_url, self.settings.home, replayers)
-
-    @cached_property
-    def secret(self) -> Callable[[str], str]:
-        return secret_reader(self.settings.environment, self.settings.secrets_dir)
 
     @cached_property
     def places(self) -> Places:

@@ -69,6 +69,7 @@ class Settings:
     secrets_dir: Path | None
     allowed_hosts: AllowedHosts
     ca_file: Path | None
+    env_file: Path | None
     senders: Senders | None
     ops_address: ListenAddress | None
     ops_address_is_default: bool
@@ -108,6 +109,7 @@ def read_settings(environment: Mapping[str, str], *, terminal: bool = False) -> 
         secrets_dir=_secrets_dir(get.optional("WRITEBACK_SECRETS_DIR")),
         allowed_hosts=read_allowed_hosts(get.optional("WRITEBACK_ALLOWED_HOSTS")),
         ca_file=_ca_file(get.optional("WRITEBACK_CA_FILE")),
+        env_file=Path(named) if (named := get.optional(ENV_FILE)) else None,
         senders=read_senders(get.optional("WRITEBACK_SENDERS")),
         ops_address=_address("WRITEBACK_OPS_ADDRESS", ops) if ops else None,
         ops_address_is_default=ops == DEFAULT_OPS_ADDRESS,

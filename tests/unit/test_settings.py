@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.errors import ConfigurationError, DestinationError
-from worker.secrets import secret_reader
+from worker.errors import ConfigurationError
 from worker.settings import ListenAddress, read_settings
 
 
@@ -83,12 +82,3 @@ def test_a_wrong_url_is_not_repeated_with_its_password() -> None:
         with pytest.raises(ConfigurationError) as caught:
             read_settings({name: value})
         assert "hunter2" not in str(caught.value)
-
-
-def test_a_secret_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
-    (tmp_path / "lincoln-key").write_text("from file\n")
-    read = secret_reader({"WRITEBACK_SECRET_LINCOLN_SFTP": "from environment"}, tmp_path)
-    assert read("lincoln-sftp") == "from environment"
-    assert read("lincoln-key") == "from file"
-    with pytest.raises(DestinationError, match="WRITEBACK_SECRET_MISSING"):
-        read("missing")

@@ -10,7 +10,6 @@ import click
 from schemas.fields.zones import source
 from worker import __version__
 from worker.cli.app import Cli
-from worker.cli.env_file import env_file_of, take_env_file
 from worker.cli.exports.exports_group import exports
 from worker.cli.exports.revisions_commands import (
     copy,
@@ -31,6 +30,7 @@ from worker.cli.operations.check_command import check
 from worker.cli.operations.db_command import db
 from worker.cli.operations.demo_command import demo
 from worker.cli.operations.run_command import run
+from worker.cli.operations.secrets_group import secrets
 from worker.cli.operations.status_command import status
 from worker.cli.printing.output import note
 from worker.cli.report.report_command import report
@@ -38,6 +38,7 @@ from worker.cli.runs.runs_group import runs
 from worker.cli.student.student_group import student
 from worker.cli.tardies.tardies_group import tardies
 from worker.cli.tardies.trace_command import trace
+from worker.env_file import env_file_of, take_env_file
 
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -59,6 +60,7 @@ def cli(env_file: str | None) -> None:
     if (named := env_file_of(env_file)) is not None:
         for line in take_env_file(*named, os.environ):
             note(f"writeback: warning: {line}")
+        os.environ["WRITEBACK_ENV_FILE"] = named[0]  # whose secrets are looked up anew when it changes
 
 
 cli.add_command(demo)
@@ -77,6 +79,7 @@ cli.add_command(destinations)
 cli.add_command(rejected)
 cli.add_command(publish)
 cli.add_command(check)
+cli.add_command(secrets)
 cli.add_command(audit)
 cli.add_command(status)
 cli.add_command(report)

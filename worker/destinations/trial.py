@@ -20,10 +20,11 @@ class TrialStep:
 
 
 class Trial:
-    """What a destination tells while it is tried."""
+    """What a destination tells while it is tried; `masked` takes the secrets it was given out of a text."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
+        self.masked: Callable[[str], str] = str
         self.steps: list[TrialStep] = []
         self.lacks: list[str] = []
 
@@ -35,11 +36,11 @@ class Trial:
         try:
             yield
         except DeliveryError as error:
-            self.steps.append(TrialStep(name, self._clock() - begun, str(error)))
+            self.steps.append(TrialStep(name, self._clock() - begun, self.masked(str(error))))
             raise
         self.steps.append(TrialStep(name, self._clock() - begun))
 
     def lack(self, what: str) -> None:
         """Something that cannot be had there, a clause; no reason to stop."""
-        if what not in self.lacks:
-            self.lacks.append(what)
+        if (said := self.masked(what)) not in self.lacks:
+            self.lacks.append(said)

@@ -90,10 +90,10 @@ class Workplace:
         return str(path)
 
     @contextmanager
-    def program(self) -> Iterator[SteppedProgram]:
+    def program(self, **environment: str) -> Iterator[SteppedProgram]:
         """The program on this database and folder, driven step by step; its clock stands still at now."""
         self.home.mkdir(exist_ok=True)
-        program = SteppedProgram(self.database_url, self.home, system_clock())
+        program = SteppedProgram(self.database_url, self.home, system_clock(), environment=environment)
         try:
             yield program
         finally:

@@ -17,6 +17,7 @@ from worker.cli.session import prepare_database
 from worker.destinations.plug_ins import load_plug_ins
 from worker.destinations.trial import Trial, TrialStep
 from worker.errors import WritebackError
+from worker.secrets import secret_names
 from worker.store.database import migrate
 from worker.store.definitions import definitions
 from worker.views.operating.installation import missing_file
@@ -99,25 +100,13 @@ def _of_export(program: Program, export_id: str, document: Mapping[str, Any]) ->
     destination = document["destination"]
     secrets = [
         _tried("secret", f"{name} ({export_id})", partial(program.secret, name), "it is set")
-        for name in dict.fromkeys(_secret_names(destination))
+        for name in dict.fromkeys(secret_names(destination))
     ]
     yield from secrets
     if all(secret.ok for secret in secrets):
         yield _try_destination(program, export_id, destination)
     else:
         yield Tried("destination", export_id, False, "not tried: set its secrets first")
-
-
-def _secret_names(value: Any) -> Iterator[str]:
-    """The names of all secrets in a destination's options: objects {"secret": name}."""
-    if isinstance(value, Mapping):
-        if list(value) == ["secret"] and isinstance(value["secret"], str):
-            yield value["secret"]
-            return
-        value = list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            yield from _secret_names(inner)
 
 
 def _try_destination(program: Program, export_id: str, options: Mapping[str, Any]) -> Tried:

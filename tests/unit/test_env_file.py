@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.cli.env_file import read_env_file, take_env_file
+from worker.env_file import read_env_file, take_env_file
 from worker.errors import ConfigurationError
 
 

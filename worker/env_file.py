@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -147,3 +147,33 @@ def env_file_of(option: str | None) -> tuple[str, str] | None:
         return option, "--env-file"
     named = os.environ.get("WRITEBACK_ENV_FILE", "").strip()
     return (named, "WRITEBACK_ENV_FILE") if named else None
+
+
+Stamp = tuple[int, int, int, int]
+
+
+class ChangingFile:
+    """The variables of a file that may change under a running process: read anew once it has.
+
+    While it cannot be read, what was read last holds. Safe to use from several threads.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[Stamp | None, Mapping[str, str]] = (None, {})
+
+    def variables(self) -> Mapping[str, str]:
+        """What it says now."""
+        stamp, values = self._seen
+        try:
+            now = self._stamp()
+            if now != stamp:
+                values = read_env_file(_text(str(self._path), "WRITEBACK_ENV_FILE")).values
+                self._seen = (now, values)  # one assignment: another thread sees the old pair or the new one
+        except (OSError, ConfigurationError):
+            pass  # a person's commands say so; a worker goes on as it did
+        return values
+
+    def _stamp(self) -> Stamp:
+        found = self._path.stat()
+        return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

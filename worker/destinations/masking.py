@@ -1,0 +1,90 @@
+"""What a destination says is kept free of the secrets it was given: an SIS may well repeat a wrong password in its
+answer, and its own words are shown, logged and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from worker.destinations.file_port import Secret
+from worker.destinations.record_port import RowLater, RowRefused, RowUnknown
+from worker.errors import DeliveryError
+
+MASK = "***"
+_SHORTEST = 4
+"""Characters of the shortest text that is masked: without shorter ones a sentence could not be read any more."""
+
+
+class Overheard:
+    """The secrets that one destination was given. Safe to use from several threads."""
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+        self._texts: frozenset[str] = frozenset()
+
+    def __call__(self, name: str) -> str:
+        """The secret of that name. Raises as what it is read from."""
+        value = self._secret(name)
+        self._texts |= frozenset(_forms(value))
+        return value
+
+    def masked(self, text: str) -> str:
+        """The text with `***` for each of them, also as it is written in a URL."""
+        for secret in sorted(self._texts, key=len, reverse=True):
+            text = text.replace(secret, MASK)
+        return text
+
+
+def _forms(value: str) -> Iterator[str]:
+    """The secret, a line of it (of a key), and each as a URL has it."""
+    for text in {value, *value.splitlines()}:
+        if len(text) >= _SHORTEST:
+            yield from (text, quote(text, safe=""), quote_plus(text))
+
+
+class Masked:
+    """A destination of either port, its errors and its answers without the secrets it was given."""
+
+    def __init__(self, destination: Any, overheard: Overheard) -> None:
+        self._destination = destination
+        self._overheard = overheard
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._destination, name)
+        return self._guarded(found) if callable(found) else found
+
+    def _guarded(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            return _answer(guarded(method, self._overheard, *arguments, **named), self._overheard)
+
+        return call
+
+
+def guarded(work: Callable[..., Any], overheard: Overheard, *arguments: Any, **named: Any) -> Any:
+    """What the work returns; a DeliveryError that it raises names no secret."""
+    try:
+        return work(*arguments, **named)
+    except DeliveryError as error:
+        for one in _chain(error):
+            one.args = tuple(overheard.masked(part) if isinstance(part, str) else part for part in one.args)
+        raise
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those that led to it: the log shows the texts of ours."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _answer(answer: Any, overheard: Overheard) -> Any:
+    """The words of an SIS, masked; anything else as it is."""
+    if isinstance(answer, RowRefused | RowLater | RowUnknown):
+        return replace(answer, words=overheard.masked(answer.words))
+    if isinstance(answer, Sequence) and not isinstance(answer, str | bytes):
+        return [_answer(one, overheard) for one in answer]
+    return answer
