@@ -51,11 +51,12 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer."""
+    """An answer. `fault`: what becomes of it on its way."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    fault: Fault | None = None
 
     @classmethod
     def of(cls, value: Any, status: int = 200, **headers: str) -> Self:
@@ -172,7 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault is Fault.BEFORE:
             self._cut()
         else:
-            self._fail(fault, owner.answer(seen))
+            reply = owner.answer(seen)
+            self._fail(fault or reply.fault, reply)
 
     def _seen(self) -> Seen:
         length = int(self.headers.get("Content-Length", 0))

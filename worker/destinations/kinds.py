@@ -18,6 +18,7 @@ from worker.destinations.facts import Facts
 from worker.destinations.file_port import FileKind
 from worker.destinations.files import directory
 from worker.destinations.record_port import RecordKind
+from worker.destinations.records import blackbaud, managebac, powerschool, skyward, sycamore, wonde
 from worker.errors import UnreadableError
 
 
@@ -36,6 +37,12 @@ Kind = FileKind | RecordKind | ChosenKind
 
 DESTINATIONS: dict[str, Kind] = {
     "directory": directory.KIND,
+    "powerschool": powerschool.KIND,
+    "wonde": wonde.KIND,
+    "managebac": managebac.KIND,
+    "sycamore": sycamore.KIND,
+    "blackbaud": blackbaud.KIND,
+    "skyward": skyward.KIND,
 }
 
 

@@ -1,4 +1,4 @@
-"""What the options of every kind that takes records over HTTP have in common."""
+"""What the options of every kind that asks an SIS over HTTP have in common."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError
 
-from schemas.fields.scalars import ScalarMap, Text, Whole
+from schemas.fields.scalars import JsonSchema, ScalarMap, Secret, Strict, Text, Whole
 
 PARALLEL = 4
 TIMEOUT_SECONDS = 30
@@ -59,6 +59,20 @@ def _is_address(text: str) -> bool:
         return False
     plain = parts.username is None and parts.password is None and not parts.query and not parts.fragment
     return parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_right and plain
+
+
+class ClientId(Strict):
+    """What an OAuth2 client is called: text, or the name of a secret where the district keeps it as one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._text, self._secret = Text(1, 256, single_line=True), Secret()
+
+    def check(self, value: Any) -> Any:
+        return self._secret.check(value) if type(value) is dict else self._text.check(value)
+
+    def json_schema(self) -> JsonSchema:
+        return {"anyOf": [self._text.json_schema(), self._secret.json_schema()]}
 
 
 def codes(about: str) -> ScalarMap:

@@ -68,9 +68,11 @@ def known_kind(name: str) -> KnownKind:
 
 
 def _known(name: str, kind: Kind) -> KnownKind:
-    options = tuple(_option(key, field) for key, field in kind.schema().fields.items() if key != "type")
+    fields = kind.schema().fields.items()
+    options = [_option(key, field) for key, field in fields if key != "type"]
+    options.sort(key=lambda one: not one.required)
     facts = kind.facts or Facts(name)
-    return KnownKind(name, facts, options, tuple(_ways(name, kind, options)))
+    return KnownKind(name, facts, tuple(options), tuple(_ways(name, kind)))
 
 
 def _option(name: str, field: Field[Any]) -> KnownOption:
@@ -93,7 +95,7 @@ def _accepts(field: Field[Any]) -> str:
     return "text" if hasattr(field, "maximum") or hasattr(field, "pattern") else "as the kind says"
 
 
-def _ways(name: str, kind: Kind, options: tuple[KnownOption, ...]) -> Iterator[Way]:
+def _ways(name: str, kind: Kind) -> Iterator[Way]:
     if isinstance(kind, FileKind):
         yield Way({}, None)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from marshmallow import ValidationError
 
-from worker.destinations.records.record_options import RecordSchema, WebAddress, parallel
+from worker.destinations.records.record_options import ClientId, RecordSchema, WebAddress, codes, parallel
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,17 @@ def test_requests_go_four_at_a_time_unless_the_definition_says_otherwise() -> No
     assert parallel({"parallel": 1}) == 1
     with pytest.raises(ValidationError):
         RecordSchema().load({"type": "x", "parallel": 0})
+
+
+def test_a_clients_id_is_text_or_the_name_of_a_secret() -> None:
+    assert ClientId().check("an-id") == "an-id"
+    assert ClientId().check({"secret": "an-id"}) == {"secret": "an-id"}
+    for wrong in ("", {"secret": "AN ID"}, 7):
+        with pytest.raises(ValidationError):
+            ClientId().check(wrong)
+
+
+def test_a_code_may_be_named_by_text_or_number() -> None:
+    assert codes("").check({"T": "27", "L": 28}) == {"T": "27", "L": 28}
+    with pytest.raises(ValidationError):
+        codes("").check({"T": None})
