@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.contract.ftps_site import ftps_folder, ftps_folder_without_rename
 from worker.testing.file_suite import Site
 from worker.testing.folder_site import FolderSite
 
@@ -25,6 +26,10 @@ Sites = Mapping[str, Sequence[Callable[[Path], Site]]]
 
 RENAMING: Sites = {
     "directory": (relative_folder, absolute_folder),
+    "ftps": (ftps_folder,),
+}
+RESENDING: Sites = {
+    "ftps": (ftps_folder_without_rename,),
 }
 NUMBERED: Sites = {
     "directory": (relative_folder, absolute_folder),

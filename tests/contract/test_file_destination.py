@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.sites import NUMBERED, RENAMING, Sites
+from tests.contract.sites import NUMBERED, RENAMING, RESENDING, Sites
 from worker.destinations.kinds import DESTINATIONS
 from worker.destinations.plug_ins import GROUP
 from worker.destinations.record_port import RecordKind
-from worker.testing.file_suite import NumberedSuite, RenamingSuite, Site
+from worker.testing.file_suite import NumberedSuite, RenamingSuite, ResendingSuite, Site
 
 
 def _at_each(sites: Sites) -> pytest.MarkDecorator:
@@ -31,6 +31,11 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
 @_at_each(RENAMING)
 class TestRenaming(RenamingSuite):
     """Kinds that write under a temporary name."""
+
+
+@_at_each(RESENDING)
+class TestResending(ResendingSuite):
+    """Kinds that cannot rename, or are told not to."""
 
 
 @_at_each(NUMBERED)

@@ -8,7 +8,7 @@ ports, with their own data and password, and are gone when the program that star
 
 `python -m tests.servers` starts both and prints their URLs; with `-- COMMAND` it runs the command with
 BROKER_URL and DATABASE_URL set, and ends with it. A RabbitMQ of three nodes is to be had from `cluster`, a
-PgBouncer before a PostgreSQL from `pgbouncer`.
+PgBouncer before a PostgreSQL from `pgbouncer`, an FTP server over TLS from `vsftpd`.
 """
 
 from tests.servers.errors import ServerError

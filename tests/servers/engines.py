@@ -113,6 +113,10 @@ class LocalEngine:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def children(self) -> list[int]:
+        """The processes that it has started, and theirs."""
+        return family(self._process.pid)[1:] if self._process is not None and self.running() else []
+
     def run(self, tool: str, *arguments: str) -> str:
         command = [str(self.tools / tool), *arguments]
         return output(command, env=self.environment, cwd=self.folder, user=self.user)

@@ -17,6 +17,7 @@ from worker.core.record_rules import FORMS, RecordForm
 from worker.destinations.facts import Facts
 from worker.destinations.file_port import FileKind
 from worker.destinations.files import directory
+from worker.destinations.files.ftp import ftps
 from worker.destinations.record_port import RecordKind
 from worker.destinations.records import blackbaud, managebac, powerschool, skyward, sycamore, wonde
 from worker.errors import UnreadableError
@@ -37,6 +38,7 @@ Kind = FileKind | RecordKind | ChosenKind
 
 DESTINATIONS: dict[str, Kind] = {
     "directory": directory.KIND,
+    "ftps": ftps.KIND,
     "powerschool": powerschool.KIND,
     "wonde": wonde.KIND,
     "managebac": managebac.KIND,

@@ -28,11 +28,16 @@ _POOLS, _A_POOL = 64, 16
 _IDLE_SECONDS = 4.0
 
 
+def timed(context: ssl.SSLContext) -> ssl.SSLContext:
+    """The same, for connections that end with the round trip."""
+    context.sslsocket_class = TimedTlsSocket
+    return context
+
+
 def trusted(ca_file: Path | None) -> ssl.SSLContext:
     """Trusts this machine's store, certifi's, and the certificates in `ca_file`. Raises DestinationError where that
     file, which the settings have read at start, cannot be read any more."""
     context = ssl.create_default_context()
-    context.sslsocket_class = TimedTlsSocket
     context.load_verify_locations(certifi.where())
     if ca_file is not None:
         try:

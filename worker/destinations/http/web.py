@@ -17,7 +17,7 @@ from worker.allowed_hosts import AllowedHosts
 from worker.clock import Clock, system_clock
 from worker.destinations.http.aging_cache import AgingCache
 from worker.destinations.http.answers import Request, Response, retry_after
-from worker.destinations.http.connections import GuardedAdapter, trusted
+from worker.destinations.http.connections import GuardedAdapter, timed, trusted
 from worker.destinations.http.gate import Gate, Resolve, system_resolve
 from worker.destinations.http.http_failures import LostAnswerError, NothingSentError
 from worker.destinations.http.origins import origin_of
@@ -55,6 +55,10 @@ class Web:
     @cached_property
     def context(self) -> ssl.SSLContext:
         """Whom this installation trusts. Raises DestinationError where its own authorities cannot be read."""
+        return timed(self.trust())
+
+    def trust(self) -> ssl.SSLContext:
+        """A new context with the same trust, for what speaks TLS and no HTTP. Raises as `context`."""
         return trusted(self._ca_file)
 
     @cached_property

@@ -1,0 +1,1 @@
+"""A destination reached by FTP, always over TLS."""
