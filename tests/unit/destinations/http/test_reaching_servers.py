@@ -150,7 +150,7 @@ def test_a_silent_resolver_and_a_silent_handshake_end_in_time(tmp_path: Path) ->
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://localhost:{silent.getsockname()[1]}"
         with pytest.raises(NothingSentError, match="the TLS handshake did not end in time"):
-            Client(web(tmp_path), timeout=0.2).ask(Request("POST", url, json={}))
+            Client(web(tmp_path), timeout=1).ask(Request("POST", url, json={}))
 
 
 def test_a_trial_tells_each_step(server: WebServer, client: Client) -> None:
