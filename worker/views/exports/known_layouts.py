@@ -106,19 +106,21 @@ def _layout(
         sure="kind",
         grounds=f"`writeback destinations show {name}` tells what is sure of it and what is to be agreed.",
         parts=parts,
-        destination={key: _kept(schema, key, value) for key, value in example.items()},
+        destination=dict(_begun(schema, example)),
         setup=(),
-        supply=tuple(f"It requires the property {name}." for name in asked.required),
+        supply=(f"Each record has to have {', '.join(asked.required)}.",) if asked.required else (),
     )
 
 
-def _kept(schema: Schema, key: str, value: Any) -> Any:
-    """An example's option, None where only the district knows it: what is asked for and is no word of the kind's own,
-    but the name of a secret may stay."""
-    field = next((one for name, one in schema.fields.items() if (one.data_key or name) == key), None)
-    if key == "type" or field is None or isinstance(field, Choice) or _names_secret(value):
-        return value
-    return None if field.required else value
+def _begun(schema: Schema, example: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The options to begin with: of an example, words of the kind's own and names of secrets stand; what else is
+    asked for only the district knows, None; the rest is left out."""
+    fields = {field.data_key or name: field for name, field in schema.fields.items()}
+    for key, value in example.items():
+        if key == "type" or isinstance(fields[key], Choice) or _names_secret(value):
+            yield key, value
+        elif fields[key].required:
+            yield key, None
 
 
 def _names_secret(value: Any) -> bool:
