@@ -24,11 +24,13 @@ class RecordFields:
 
     `default`: the `fields` of a definition that names none. `required`: properties, by their dotted names, that each
     record has. `one_a`: what of a student's the SIS keeps one record for: another one of the same would overwrite it.
+    `known`: every property that there is; empty: the SIS has properties of its own, so any may be named.
     """
 
     default: tuple[Mapping[str, Any], ...]
     required: tuple[str, ...] = ()
     one_a: OneA = "tardy"
+    known: tuple[str, ...] = ()
 
 
 def fitting_collapses(one_a: OneA) -> tuple[str, ...]:
@@ -50,6 +52,7 @@ def record_problems(
         yield from (f"fields[{index}]{problem}" for problem in _column(column))
     named = {index: name for index, column in columns.items() if (name := property_of(column)) is not None}
     yield from _clashes(named)
+    yield from (f"fields[{index}].header: {problem}" for index, problem in _unknown(kind, asked.known, named))
     for name in asked.required:
         if name not in named.values():
             yield f"fields: {kind} requires the property {name}; add a field with that header"
@@ -72,6 +75,12 @@ def _column(column: Mapping[str, Any]) -> Iterator[str]:
         yield f'.header: "{shown(name)}" is no property: names with single dots between them'
     if column.get("field") in ("action", "row_number"):
         yield f".field: {column['field']} does not belong to a record: the request itself says it"
+
+
+def _unknown(kind: str, known: tuple[str, ...], named: Mapping[int, str]) -> Iterator[tuple[int, str]]:
+    for index, name in named.items():
+        if known and name not in known:
+            yield index, f'{kind} has no property "{shown(name)}"; known: {", ".join(known)}'
 
 
 def _clashes(named: Mapping[int, str]) -> Iterator[str]:

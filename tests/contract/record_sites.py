@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.contract import ed_fi_site
 from tests.servers.fake_sis import CLIENT, CLIENT_SECRET, EXTRA_KEY, REFRESH, TOKEN, FakeSis, Record
 from tests.servers.sis_facts import FACTS
 from tests.servers.web_server import Fault, Reply
@@ -261,6 +262,7 @@ def _at(case: Case) -> Callable[[Path], RecordSite]:
 
 
 SITES: Mapping[str, Mapping[str, Callable[[Path], RecordSite]]] = {
+    "ed_fi": {"school": ed_fi_site.school_attendance, "section": ed_fi_site.section_attendance},
     "powerschool": {"daily": _at(POWERSCHOOL), "meeting": _at(MEETING)},
     "wonde": {"session": _at(WONDE_SESSION), "lesson": _at(WONDE_LESSON)},
     "managebac": {"homeroom": _at(HOMEROOM), "class": _at(CLASS)},

@@ -157,6 +157,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a head and a body are two writes, the second of which would wait 40 ms
     server: _Server
 
     def handle_one_request(self) -> None:

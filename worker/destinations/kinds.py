@@ -20,6 +20,7 @@ from worker.destinations.files import directory
 from worker.destinations.files.ftp import ftps
 from worker.destinations.record_port import RecordKind
 from worker.destinations.records import blackbaud, managebac, powerschool, skyward, sycamore, wonde
+from worker.destinations.records.ed_fi import ods
 from worker.errors import UnreadableError
 
 
@@ -39,6 +40,7 @@ Kind = FileKind | RecordKind | ChosenKind
 DESTINATIONS: dict[str, Kind] = {
     "directory": directory.KIND,
     "ftps": ftps.KIND,
+    "ed_fi": ods.KIND,
     "powerschool": powerschool.KIND,
     "wonde": wonde.KIND,
     "managebac": managebac.KIND,
