@@ -119,6 +119,11 @@ class DefinitionSchema(StrictSchema):
         unique=True,
         about="When the SIS collects the file, in the schedule's time zone.",
     )
+    pause_after_failures = Whole(
+        1,
+        100,
+        about="So many attempts in a row that only a person can help, and the export pauses by itself.",
+    )
     blackout = Items(DayOrSpan(), maximum=400, about="Days on which nothing is sent by itself.")
 
 

@@ -94,6 +94,7 @@ def _policies(luck: Random) -> dict[str, Any]:
         "max_age_days": _rarely(luck, 0, 1, 5),
         "closes_at": _rarely(luck, "09:00", "15:30", "23:59"),
         "collected_at": _rarely(luck, "10:40", ["12:30", "15:20"], one_in=4),
+        "pause_after_failures": _rarely(luck, 1, 2, 3, one_in=4),
         "guard": _rarely(luck, {"max_rows": 1}, {"max_rows": 2}, {"max_rows": 50}, one_in=3),
         "blackout": _rarely(
             luck,

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, insert, select, text
+from sqlalchemy import event, func, insert, select, text
 
 from tests.histories.post import Post
 from tests.histories.record import Key, Record
@@ -25,6 +25,7 @@ from worker.instruments import Instruments
 from worker.store.database import tables
 from worker.store.runs import run_rows
 from worker.store.runs.claims import LEASE, Claim
+from worker.store.trail import PROGRAM
 
 _TICK = timedelta(milliseconds=1)  # no two looks at a clock show the same
 _MOST_ROUNDS = 200  # more than any of these histories needs: beyond it the program spins
@@ -226,12 +227,32 @@ class Installation(SteppedProgram):
         raise AssertionError("the scheduler finds something to do for ever")
 
     def claim(self) -> Claim | None:
+        self.notice_pauses()
         claim = super().claim()
         if claim is not None:
             assert not self.record.exports[claim.export_id].paused, "an attempt began on a paused export"
             self.claimed[claim.token] = self.elapsed
             reached(Arrow.CLAIM_COMMITTED)
         return claim
+
+    def notice_pauses(self) -> None:
+        """What has paused by itself is paused; only where its definition says so, and no earlier."""
+        d, a = tables.definitions.c, tables.attempts.c
+        failed = (
+            select(func.count())
+            .select_from(tables.attempts)
+            .join(tables.runs, tables.runs.c.run_id == a.run_id)
+        )
+        with self.database.read() as connection:
+            for row in connection.execute(
+                select(d.export_id).where(d.paused_at.is_not(None), d.paused_by == PROGRAM)
+            ).all():
+                export = self.record.exports[row.export_id]
+                said = [one.document.get("pause_after_failures") for one in export.revisions]
+                known = tables.runs.c.export_id == row.export_id, a.outcome == "failed"
+                times = connection.execute(failed.where(*known)).scalar_one()
+                assert times >= min(most for most in said if most is not None), "it paused too early"
+                export.paused = True
 
     def work(self) -> None:
         self.forget_barriers()

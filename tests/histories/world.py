@@ -121,6 +121,7 @@ class World:
 
     def is_paused(self, export_id: str) -> bool:
         """Whether it is there and paused."""
+        self.program.notice_pauses()
         return self.record.is_active(export_id) and self.record.exports[export_id].paused
 
     def define(self, document: dict[str, Any], *, run_now: bool = False) -> None:
@@ -179,6 +180,7 @@ class World:
 
     def ask_for_runs_of(self, district: str, school_id: str) -> None:
         """Asks for a run of every export that names the school."""
+        self.program.notice_pauses()
         exports = [one for one in self.record.exports.values() if one.active and one.district == district]
         naming = [
             one

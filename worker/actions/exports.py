@@ -99,7 +99,10 @@ def pause_export(
 def resume_export(
     connection: Connection, export_id: str, *, who: str, reason: str | None, now: datetime
 ) -> None:
-    """Ends a pause; the times missed meanwhile become one run. Raises RefusedError: there is no such export."""
+    """Ends a pause; the times missed meanwhile become one run. Where the export had paused by itself, the run that
+    failed is tried again first, at once. Raises RefusedError: there is no such export."""
+    if definitions.active(connection, export_id)["paused_by"] == trail.PROGRAM:
+        run_rows.retry_open_run(connection, export_id, states=("failed",))
     pausing.resume(connection, export_id, who=who, reason=reason, now=now)
 
 

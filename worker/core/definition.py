@@ -119,6 +119,7 @@ class Definition:
     closes_at: time | None = None  # local, of the school
     blackout: tuple[tuple[date, date], ...] = ()  # first and last day, both included; merged
     collected_at: tuple[str, ...] = ()  # local times `HH:MM` of the schedule's zone at which the SIS collects
+    pause_after_failures: int | None = None  # attempts in a row that failed for good
     guard_rows: int | None = None  # a run with more waits for a person
 
     def blackout_of(self, day: date) -> tuple[date, date] | None:
@@ -211,6 +212,7 @@ def _definition(document: Mapping[str, Any], records: RecordForm | None) -> Defi
         closes_at=time.fromisoformat(document["closes_at"]) if document.get("closes_at") else None,
         blackout=merged(_span(day) for day in document.get("blackout", ())),
         collected_at=_many(document.get("collected_at") or ()),
+        pause_after_failures=document.get("pause_after_failures"),
         guard_rows=document["guard"]["max_rows"] if document.get("guard") else None,
     )
 

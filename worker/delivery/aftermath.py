@@ -23,6 +23,7 @@ from worker.errors import (
     UnreadableError,
 )
 from worker.failpoints import Arrow, Step, reached
+from worker.store.definitions.giving_in import pause_by_itself
 from worker.store.runs import claims, receipts, run_rows
 from worker.store.runs.claims import Claim
 from worker.store.runs.marked_places import give_back
@@ -68,11 +69,17 @@ class Aftermath:
             bound.warning("the run is left to another worker", reason=str(error))
 
     def _fail(self, claim: Claim, error: DestinationError, bound: Any) -> None:
-        now, text = self._means.clock(), str(error)
-        if self._settle(
-            claim, lambda connection: receipts.settle_failed(connection, claim, text, now), bound
-        ):
+        now, text, paused = self._means.clock(), str(error), None
+
+        def settle(connection: Connection) -> None:
+            nonlocal paused
+            receipts.settle_failed(connection, claim, text, now)
+            paused = pause_by_itself(connection, claim.export_id, text, now)
+
+        if self._settle(claim, settle, bound):
             bound.error("the run failed; a person must act", reason=text)
+            if paused is not None:
+                bound.error("the export has paused by itself", failures=paused, reason=text)
 
     def _wait(self, claim: Claim, error: TransientError, bound: Any) -> None:
         now, text = self._means.clock(), str(error)

@@ -11,13 +11,14 @@ from worker.store.catalogue.exports_in_force import Export
 from worker.views.words import when
 
 
-def what_to_do(state: str, export_id: str) -> str:
-    """What a person does about a run in this state, as the end of a sentence; empty: nothing.
+def what_to_do(state: str, export_id: str, *, paused: bool = False) -> str:
+    """What a person does about a run in this state, as the end of a sentence; empty: nothing. Of an export that is
+    `paused` nothing is tried again before it is resumed.
 
     A guarded run says it itself: its error names the commands.
     """
     if state == "failed":
-        return f"; put that right, then `writeback exports retry {export_id}`"
+        return f"; put that right, then `writeback exports {'resume' if paused else 'retry'} {export_id}`"
     return ""
 
 

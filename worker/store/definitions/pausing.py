@@ -1,4 +1,4 @@
-"""A pause is a row with who, why and since when. Callers own the catalogue."""
+"""A pause is a row with who, why and since when. Callers own the catalogue, or hold the definition's row."""
 
 from __future__ import annotations
 

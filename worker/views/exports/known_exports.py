@@ -128,7 +128,10 @@ def export_facts(one: WholeExport) -> list[tuple[str, object]]:
     """What is known of it by name, in words; None: there is nothing to say."""
     row, run, zone = one.export.row, one.export.run, one.export.zone
     pause = f"since {when(row['paused_at'], zone)} by {row['paused_by']}: {row['pause_reason']}"
-    error = f": {run['error']}{what_to_do(run['state'], run['export_id'])}" if run and run["error"] else ""
+    error = ""
+    if run and run["error"]:
+        what = what_to_do(run["state"], run["export_id"], paused=one.export.paused)
+        error = f": {run['error']}{what}"
     decide = f"`writeback held list --export {row['export_id']}`"
     return [
         ("export", row["export_id"]),

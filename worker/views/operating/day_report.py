@@ -17,6 +17,7 @@ from worker.store.database.tables import ENTRY_STATES
 from worker.store.queries.day import Account as Account
 from worker.store.queries.day import Take, exports_to_report, report_day
 from worker.views.exports.known_exports import require_export
+from worker.views.leaving import what_to_do as freed_by
 from worker.views.missed_collections_told import missed_shape, missed_told
 from worker.views.words import counted, instant, when
 
@@ -146,10 +147,8 @@ def for_a_person(account: Account) -> Iterator[str]:
             " that is over"
         )
     if run is not None and run["state"] == "failed":
-        yield (
-            f"run {run['run_id'][:8]} failed: {run['error']}; put that right, then"
-            f" `writeback exports retry {export_id}`"
-        )
+        what = freed_by(run["state"], export_id, paused=account.export.paused)
+        yield f"run {run['run_id'][:8]} failed: {run['error']}{what}"
     if run is not None and run["state"] == "guarded":
         yield f"run {run['run_id'][:8]} waits for approval: {run['error']}"
     for (code, reason), count in account.held.most_common():

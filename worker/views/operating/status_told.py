@@ -94,5 +94,5 @@ def _troubles(found: WholeStatus, one: ExportStatus) -> Iterator[str]:
         yield f"{one.export_id} is paused since {when(one.paused_at, zone)} by {one.paused_by}: {one.pause_reason}"
     if run is not None and run.error is not None:
         following = f"; next attempt {when(run.next_attempt_at, zone)}" if run.next_attempt_at else ""
-        following += what_to_do(run.state, one.export_id)
+        following += what_to_do(run.state, one.export_id, paused=one.paused)
         yield f"{one.export_id}: run {run.run_id[:8]} is {run.state}: {run.error}{following}"
