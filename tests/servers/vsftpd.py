@@ -1,8 +1,9 @@
 """A vsftpd of our own: the strict judge of FTP over TLS, which takes no data connection that does not resume the
 control connection's TLS session.
 
-It logs in by PAM. So that nothing of this machine is changed, it sees an `/etc/passwd`, `/etc/shadow` and
-`/etc/pam.d/vsftpd` of its own, in a mount namespace that ends with it.
+It logs in by PAM. So that nothing of this machine is changed, it sees an `/etc` of its own, in a mount namespace that
+ends with it. (Files mounted over those in `/etc` would not stay: an installer that adds a user replaces them, and with
+them goes what is mounted there.)
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ _SETTINGS = {
 _IN_ITS_OWN_MOUNTS = """
 set -e
 mount --make-rprivate /
-for file in passwd shadow pam.d/vsftpd; do mount --bind "etc/$file" "/etc/$file"; done
 mount -t tmpfs -o size=64k,mode=777 tests "root/$1"
+mount --bind etc /etc
 exec "$2" vsftpd.conf
 """
 _NO_TICKETS = """\
@@ -187,8 +188,10 @@ def _files(folder: Path, root: Path) -> dict[str, str]:
 
 
 def _write_users(etc: Path, home: Path) -> None:
-    known = Path("/etc/passwd").read_text()
-    (etc / "passwd").write_text(f"{known}{USER}:x:{_UID}:65534::{home}:/bin/sh\n")
+    others = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n"
+    (etc / "passwd").write_text(f"{others}{USER}:x:{_UID}:65534::{home}:/bin/sh\n")
+    (etc / "group").write_text("root:x:0:\nnogroup:x:65534:\n")
+    (etc / "nsswitch.conf").write_text("passwd: files\nshadow: files\ngroup: files\n")
     shadow = etc / "shadow"
     shadow.touch(mode=0o600)
     shadow.write_text(f"{USER}:{_HASH}:19000:0:99999:7:::\n")
