@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.contract.ftps_site import ftps_folder, ftps_folder_without_rename
+from tests.contract.web_site import WebSite
 from worker.testing.file_suite import Site
 from worker.testing.folder_site import FolderSite
 
@@ -24,6 +25,9 @@ def absolute_folder(home: Path) -> FolderSite:
 
 Sites = Mapping[str, Sequence[Callable[[Path], Site]]]
 
+BLIND: Sites = {
+    "https": (WebSite,),
+}
 RENAMING: Sites = {
     "directory": (relative_folder, absolute_folder),
     "ftps": (ftps_folder,),

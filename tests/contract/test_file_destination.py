@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.sites import NUMBERED, RENAMING, RESENDING, Sites
+from tests.contract.sites import BLIND, NUMBERED, RENAMING, RESENDING, Sites
 from worker.destinations.kinds import DESTINATIONS
 from worker.destinations.plug_ins import GROUP
 from worker.destinations.record_port import RecordKind
-from worker.testing.file_suite import NumberedSuite, RenamingSuite, ResendingSuite, Site
+from worker.testing.file_suite import FileDestinationSuite, NumberedSuite, RenamingSuite, ResendingSuite, Site
 
 
 def _at_each(sites: Sites) -> pytest.MarkDecorator:
@@ -26,6 +26,11 @@ def _at_each(sites: Sites) -> pytest.MarkDecorator:
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
     made: Site = request.param(tmp_path)
     return made
+
+
+@_at_each(BLIND)
+class TestBlind(FileDestinationSuite):
+    """Kinds that do not see what lies there."""
 
 
 @_at_each(RENAMING)
@@ -47,4 +52,6 @@ def test_every_kind_that_takes_files_has_a_site() -> None:
     """But those of plug-ins that are installed here, which other packages try."""
     ours = DESTINATIONS.keys() - {point.name for point in entry_points(group=GROUP)}
     take_files = {name for name in ours if not isinstance(DESTINATIONS[name], RecordKind)}
-    assert take_files == RENAMING.keys(), "each kind has its far side in tests/contract/sites.py"
+    assert take_files == BLIND.keys() | RENAMING.keys(), (
+        "each kind has its far side in tests/contract/sites.py"
+    )

@@ -67,13 +67,15 @@ class Reply:
 class Fault(Enum):
     """`AT_ACCEPT`: the line is cut before a byte of the request (or of the TLS handshake) is read. `BEFORE`: it is cut
     once the request has been read, which is not carried out. `AFTER`: it is carried out, then the line is cut. `HALF`:
-    half of the answer goes before the cut. `LATE`: it is carried out, and not answered until `release`. `DRIP`: the
+    half of the answer goes before the cut. `UNREAD`: it is carried out and answered, and its
+    body not kept. `LATE`: it is carried out, and not answered until `release`. `DRIP`: the
     answer's body comes byte by byte, without end, and so it does in `ENDLESS`, fast. `DRIP_HEAD`: the head does."""
 
     AT_ACCEPT = "at accept"
     BEFORE = "before"
     AFTER = "after"
     HALF = "half"
+    UNREAD = "unread"
     LATE = "late"
     DRIP = "drip"
     DRIP_HEAD = "drip head"
@@ -165,8 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.raw_requestline or not self.parse_request():
             self.close_connection = True
             return
-        owner, seen = self.server.owner, self._seen()
+        owner = self.server.owner
         fault = owner.next_fault()
+        seen = self._seen(keep=fault is not Fault.UNREAD)
         if fault is not Fault.BEFORE:
             owner.seen.append(seen)
         if isinstance(fault, Reply):
@@ -177,14 +180,17 @@ class _Handler(BaseHTTPRequestHandler):
             reply = owner.answer(seen)
             self._fail(fault or reply.fault, reply)
 
-    def _seen(self) -> Seen:
-        length = int(self.headers.get("Content-Length", 0))
+    def _seen(self, *, keep: bool) -> Seen:
+        left, body = int(self.headers.get("Content-Length", 0)), b""
+        while left and (piece := self.rfile.read(left if keep else min(left, 65_536))):
+            left -= len(piece)
+            body = piece if keep else b""
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return Seen(self.command, self.path, headers, self.rfile.read(length))
+        return Seen(self.command, self.path, headers, body)
 
     def _fail(self, fault: Fault | None, reply: Reply) -> None:
         match fault:
-            case None:
+            case None | Fault.UNREAD:
                 self._send(reply)
             case Fault.LATE:
                 self.server.owner.waits()

@@ -5,8 +5,7 @@ Packages of others add theirs by entry points (`plug_ins`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
 
@@ -14,32 +13,22 @@ from marshmallow import Schema
 
 from schemas.definition.records import RecordFields
 from worker.core.record_rules import FORMS, RecordForm
-from worker.destinations.facts import Facts
+from worker.destinations.chosen_kind import ChosenKind
 from worker.destinations.file_port import FileKind
 from worker.destinations.files import directory
 from worker.destinations.files.ftp import ftps
+from worker.destinations.https import https_kind
 from worker.destinations.record_port import RecordKind
 from worker.destinations.records import blackbaud, managebac, powerschool, skyward, sycamore, wonde
 from worker.destinations.records.ed_fi import ods
 from worker.errors import UnreadableError
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenKind:
-    """A kind that takes files or records, as its options choose. `schema` has the options of both; `examples` as of
-    `RecordKind`."""
-
-    schema: type[Schema]
-    choose: Callable[[Mapping[str, Any]], FileKind | RecordKind]
-    examples: tuple[Mapping[str, Any], ...] = ()
-    facts: Facts | None = None
-
 
 Kind = FileKind | RecordKind | ChosenKind
 
 DESTINATIONS: dict[str, Kind] = {
     "directory": directory.KIND,
     "ftps": ftps.KIND,
+    "https": https_kind.KIND,
     "ed_fi": ods.KIND,
     "powerschool": powerschool.KIND,
     "wonde": wonde.KIND,

@@ -18,8 +18,9 @@ from importlib.metadata import EntryPoint, entry_points
 import structlog
 from marshmallow import Schema
 
+from worker.destinations.chosen_kind import ChosenKind
 from worker.destinations.file_port import FileKind
-from worker.destinations.kinds import DESTINATIONS, ChosenKind, Kind, add
+from worker.destinations.kinds import DESTINATIONS, Kind, add
 from worker.destinations.record_port import RecordKind
 
 GROUP = "tardy_writeback.destinations"

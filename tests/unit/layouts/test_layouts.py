@@ -23,8 +23,9 @@ from worker.core.definition import Definition, parse_definition
 from worker.core.formats import render
 from worker.core.record_rules import Capabilities, RecordForm
 from worker.core.rows import Tardy, build_row
+from worker.destinations.chosen_kind import ChosenKind
 from worker.destinations.file_port import FileKind
-from worker.destinations.kinds import DESTINATIONS, ChosenKind, Kind, option_schemas, record_fields
+from worker.destinations.kinds import DESTINATIONS, Kind, option_schemas, record_fields
 from worker.destinations.record_port import RecordKind
 from worker.views.exports.known_layouts import KnownLayout, known_layouts, started
 

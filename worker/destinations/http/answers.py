@@ -57,6 +57,11 @@ class Response:
         """2xx."""
         return 200 <= self.status < 300
 
+    @property
+    def is_page(self) -> bool:
+        """Whether it is one of a web site, for people."""
+        return self.body.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))
+
     def json(self) -> Any:
         """The body. Raises LostAnswerError where it is no JSON, or longer than what was read."""
         try:

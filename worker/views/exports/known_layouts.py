@@ -13,8 +13,9 @@ from schemas.fields.scalars import Choice
 from schemas.layouts.draft import Given, blanks, draft, remarks
 from schemas.layouts.layout import SURE_WORDS, Layout
 from schemas.layouts.presets import LAYOUTS
+from worker.destinations.chosen_kind import ChosenKind
 from worker.destinations.file_port import FileKind
-from worker.destinations.kinds import DESTINATIONS, ChosenKind, Kind, chosen
+from worker.destinations.kinds import DESTINATIONS, Kind, chosen
 from worker.destinations.record_port import RecordKind
 from worker.errors import RefusedError
 

@@ -1,0 +1,1 @@
+"""The kind `https`, against a real server on this machine."""
