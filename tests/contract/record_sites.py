@@ -58,7 +58,7 @@ class SisSite:
     def __post_init__(self) -> None:
         self.sis = FakeSis(FACTS[self.case.facts])
         self.sis.__enter__()
-        self._seen = installation(self.home, web=Web(read_allowed_hosts("127.0.0.0/8")))
+        self.seen = installation(self.home, web=Web(read_allowed_hosts("127.0.0.0/8")))
         self._open = True
 
     @property
@@ -75,11 +75,15 @@ class SisSite:
     def form(self) -> RecordForm:
         return self.kind.form(self.options)
 
+    @staticmethod
+    def secret(name: str) -> str:
+        return _TOLD[name]
+
     def open(self) -> RecordDestination:
-        return self.kind.open(self.options, self._seen, lambda name: _TOLD[name])
+        return self.kind.open(self.options, self.seen, self.secret)
 
     def open_with_wrong_secret(self) -> tuple[RecordDestination, str]:
-        return self.kind.open(self.options, self._seen, lambda _: _WRONG), _WRONG
+        return self.kind.open(self.options, self.seen, lambda _: _WRONG), _WRONG
 
     def row(self, number: int) -> Row:
         return self.case.row(1000 + number)

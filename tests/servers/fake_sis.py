@@ -85,7 +85,7 @@ class FakeSis:
         self.server = WebServer(self._answer)
         self._tokens: set[str] = set()
         self._ids = iter(range(1, 1_000_000))
-        self._next_writes: deque[Fault | Reply] = deque()
+        self._next_writes: deque[Fault | Reply | None] = deque()
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -104,9 +104,10 @@ class FakeSis:
         """The records that say somebody was tardy."""
         return [record for record in self.records.values() if self.facts.counts(record)]
 
-    def fail_write(self, how: Fault | Reply) -> None:
-        """The next request that would change something meets this: with a Reply it changes nothing."""
-        self._next_writes.append(how)
+    def fail_write(self, *how: Fault | Reply | None) -> None:
+        """The next requests that would change something meet these, one each: None is nothing, and with a Reply it
+        changes nothing."""
+        self._next_writes.extend(how)
 
     def expire(self) -> None:
         """No token that was given so far is taken any more."""

@@ -139,7 +139,7 @@ def _excuses(sis: FakeSis, _: re.Match[str], seen: Seen) -> Reply:
     found = [
         record
         for record in sis.records.values()
-        if record["begin_date"] == asked["day"] and str(record["excuse_type_id"]) == asked["excuse_type"]
+        if record["begin_date"] == asked["day"] and str(record["excuse_type_id"]) == asked.get("excuse_type")
     ]
     return Reply.of({"count": len(found), "value": found if asked["level_id"] == "5" else []})
 

@@ -18,7 +18,7 @@ from worker.destinations.http.tokens import refresh_token
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome
 from worker.destinations.records.calling import Sis, sis
 from worker.destinations.records.record_options import ClientId, RecordSchema, WebAddress, codes, parallel
-from worker.destinations.records.requesting import together_or_each
+from worker.destinations.records.requesting import together_or_parted
 from worker.destinations.records.row_values import (
     days,
     filled,
@@ -36,6 +36,8 @@ PUBLIC = "https://api.sky.blackbaud.com"
 PUBLIC_TOKENS = "https://oauth2.sky.blackbaud.com/token"
 KEY_HEADER = "Bb-Api-Subscription-Key"
 OFFERING_TYPE = 1
+_ANY_DAY = "2026-01-05"
+"""What is there does not matter: that it may be read does."""
 _PATH = ("school", "v1", "attendance")
 _REQUIRED = ("student_user_id", "begin_date", "end_date", "excuse_type_id")
 _IDS = ("student_user_id", "reported_by")
@@ -109,7 +111,7 @@ class Blackbaud:
         self._headers = {KEY_HEADER: key}
 
     def send(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
-        return together_or_each(deeds, self._ask)
+        return together_or_parted(deeds, self._ask)
 
     def look(self, deed: RowDeed) -> RowDone | None:
         wanted = record_of(deed.properties, self._options)
@@ -122,6 +124,9 @@ class Blackbaud:
 
     def check(self, trial: Trial) -> None:
         self._sis.check(trial)
+        with trial.step("look up"):
+            for _ in self._pages({"day": _ANY_DAY}):
+                pass
 
     def _ask(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
         [deed] = deeds

@@ -15,7 +15,7 @@ from worker.destinations.http.tokens import client_credentials
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome
 from worker.destinations.records.calling import Sis, WithoutLook, sis
 from worker.destinations.records.record_options import ClientId, RecordSchema, WebAddress, codes, parallel
-from worker.destinations.records.requesting import together_or_each
+from worker.destinations.records.requesting import together_or_parted
 from worker.destinations.records.row_values import (
     Properties,
     clocks,
@@ -131,13 +131,11 @@ class PowerSchool(WithoutLook):
         self._sis, self._options = sis, options
 
     def send(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
-        return together_or_each(deeds, self._ask)
+        return together_or_parted(deeds, self._ask)
 
     def check(self, trial: Trial) -> None:
         self._sis.check(trial)
-        trial.lack(
-            "a way to try the ids of students and attendance codes without writing: the first records show them"
-        )
+        trial.lack("its ids cannot be tried without writing: the first records show whether they are right")
 
     def _ask(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
         records = [record_of(deed.properties, self._options) for deed in deeds]

@@ -1,4 +1,4 @@
-"""Rows of one request, and what is done where an SIS refuses them together: each is asked for by itself."""
+"""Rows of one request, and what is done where an SIS refuses them together: they are parted."""
 
 from __future__ import annotations
 
@@ -12,16 +12,25 @@ Ask = Callable[[Sequence[RowDeed]], Sequence[RowOutcome]]
 """One request of some rows, and what became of each in their order. Raises DeliveryError, LostAnswerError."""
 
 
-def together_or_each(deeds: Sequence[RowDeed], ask: Ask) -> Sequence[RowOutcome]:
-    """Asks for all in one request. One that is refused as a whole is taken apart: a row that the SIS does not take
-    refuses no other, and the SIS's words are about this very row.
+def together_or_parted(deeds: Sequence[RowDeed], ask: Ask) -> Sequence[RowOutcome]:
+    """Asks for all in one request. One that is refused as a whole is parted in halves, down to the rows that the SIS
+    does not take: these refuse no others, and its words are about them alone.
 
     Raises DeliveryError only while nothing can have been carried out.
     """
     outcomes = _asked(deeds, ask)
     if len(deeds) == 1 or not all(isinstance(one, RowRefused) for one in outcomes):
         return outcomes
-    return _each(deeds, ask)
+    half = len(deeds) // 2
+    first = together_or_parted(deeds[:half], ask)
+    try:
+        return [*first, *together_or_parted(deeds[half:], ask)]
+    except DeliveryError as error:
+        if all(isinstance(one, RowRefused) for one in first):
+            raise
+        # Some of the first half is carried out: what is left was not sent, and says so by itself.
+        wait = error.retry_after if isinstance(error, TransientError) else None
+        return [*first, *[RowLater(str(error), wait)] * (len(deeds) - half)]
 
 
 def all_fit(
@@ -39,17 +48,3 @@ def _asked(deeds: Sequence[RowDeed], ask: Ask) -> Sequence[RowOutcome]:
         return ask(deeds)
     except LostAnswerError as error:
         return [RowUnknown(str(error))] * len(deeds)
-
-
-def _each(deeds: Sequence[RowDeed], ask: Ask) -> Sequence[RowOutcome]:
-    outcomes: list[RowOutcome] = []
-    for deed in deeds:
-        try:
-            outcomes.extend(_asked([deed], ask))
-        except DeliveryError as error:
-            if not outcomes:
-                raise
-            # Some have been carried out: what is left was not sent, and says so by itself.
-            wait = error.retry_after if isinstance(error, TransientError) else None
-            return [*outcomes, *[RowLater(str(error), wait)] * (len(deeds) - len(outcomes))]
-    return outcomes

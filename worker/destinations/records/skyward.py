@@ -19,7 +19,7 @@ from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOut
 from worker.destinations.records.calling import sis
 from worker.destinations.records.qmlativ_objects import Objects, TroubledError
 from worker.destinations.records.record_options import ClientId, RecordSchema, WebAddress, codes
-from worker.destinations.records.requesting import together_or_each
+from worker.destinations.records.requesting import together_or_parted
 from worker.destinations.records.row_values import filled, given, ids, mapped, number, problems, sis_code
 from worker.destinations.trial import Trial
 from worker.errors import DeliveryError, TransientError
@@ -33,7 +33,11 @@ _OF_PERIOD = ("AttendancePeriodID", "AttendanceTypeID", "AttendanceReasonID", "S
 
 
 class SkywardSchema(RecordSchema):
-    """Options of a `skyward` destination. Requests go one after the other, whatever `parallel` says."""
+    """Options of a `skyward` destination."""
+
+    parallel = Whole(
+        1, 1, about="Requests go one after the other: what is there is looked for before it is made."
+    )
 
     base_url = WebAddress(required=True, about="The district's Qmlativ API, as Skyward names it.")
     client_id = ClientId(required=True, about="The API key that Skyward has approved.")
@@ -131,7 +135,7 @@ class Skyward:
         self._one_at_a_time = threading.Lock()
 
     def send(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
-        return together_or_each(deeds, self._done)
+        return together_or_parted(deeds, self._done)
 
     def look(self, deed: RowDeed) -> RowDone | None:
         try:

@@ -16,7 +16,7 @@ from worker.destinations.http.logins import bearer
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome, RowRefused
 from worker.destinations.records.calling import Sis, WithoutLook, sis
 from worker.destinations.records.record_options import RecordSchema, WebAddress, parallel
-from worker.destinations.records.requesting import together_or_each
+from worker.destinations.records.requesting import together_or_parted
 from worker.destinations.records.row_values import days, filled, ids, is_empty, number, problems
 from worker.destinations.records.sis_answers import sis_words, troubled
 from worker.destinations.trial import Trial
@@ -79,11 +79,11 @@ class Sycamore(WithoutLook):
         self._sis = sis
 
     def send(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
-        return together_or_each(deeds, self._ask)
+        return together_or_parted(deeds, self._ask)
 
     def check(self, trial: Trial) -> None:
         self._sis.check(trial)
-        trial.lack("a way to try the token without writing: the first record shows whether it is right")
+        trial.lack("its token cannot be tried without writing: the first record shows whether it is right")
 
     def _ask(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
         first = deeds[0].properties

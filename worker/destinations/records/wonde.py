@@ -20,7 +20,7 @@ from worker.destinations.record_port import RecordKind, RowAccepted, RowDeed, Ro
 from worker.destinations.records.calling import Sis, WithoutLook, sis
 from worker.destinations.records.code_book import CodeBook
 from worker.destinations.records.record_options import RecordSchema, codes, parallel
-from worker.destinations.records.requesting import all_fit, together_or_each
+from worker.destinations.records.requesting import all_fit, together_or_parted
 from worker.destinations.records.row_values import days, filled, given, problems, whole
 from worker.destinations.records.sis_answers import name_of, read, troubled
 from worker.destinations.trial import Trial
@@ -148,15 +148,22 @@ class Wonde(WithoutLook):
         def ask(some: Sequence[RowDeed]) -> Sequence[RowOutcome]:
             return self._ask(some, codes)
 
-        return all_fit(deeds, hindered, lambda fit: together_or_each(fit, ask))
+        return all_fit(deeds, hindered, lambda fit: together_or_parted(fit, ask))
 
     def check(self, trial: Trial) -> None:
         self._sis.check(trial)
         with trial.step("look up"):
-            if not self._book.read(fresh=True):
+            book = self._book.read(fresh=True)
+            if not book:
                 raise DestinationError(
                     f"wonde: {self._options['domain']} has no attendance codes of school {self._options['school']}:"
                     f" is it the domain of the school's region ({', '.join(REGIONS)})?"
+                )
+
+        for code, its_id in self._options.get("codes", {}).items():
+            if str(its_id) not in book:
+                trial.lack(
+                    f"its dictionary has no attendance code {its_id!r}, which `codes` names for {code!r}"
                 )
 
     def _ask(self, deeds: Sequence[RowDeed], codes: Mapping[str, Any]) -> Sequence[RowOutcome]:
