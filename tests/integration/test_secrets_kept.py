@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 
 from tests.builders import definition, tardy
+from tests.servers.web_server import Reply, Seen, WebServer
 from tests.telltale import ERRORS, PLACES, known, telltale
 from tests.unit.cli.workplace import Workplace
+from worker.allowed_hosts import read_allowed_hosts
+from worker.core.record_rules import Deed
+from worker.destinations.http.web import Web
+from worker.destinations.opening import Opener
+from worker.destinations.record_port import RowDeed
+from worker.destinations.trial import Trial
+from worker.errors import DeliveryError
 from worker.ops.logs import configure_logs
+from worker.testing.installations import installation
+from worker.views.exports.known_layouts import KnownLayout, known_layouts
 
 VALUE = "hunter2/not+to be shown"
 MEETINGS = [*((error, "upload") for error in ERRORS), *(("destination", place) for place in PLACES)]
@@ -54,3 +67,51 @@ def test_what_a_failed_delivery_leaves_behind_names_no_secret(place: Workplace) 
     for text in said:
         for form in (VALUE, VALUE[:14], "hunter2"):
             assert form not in text
+
+
+ECHOES: Mapping[str, Callable[[Seen], str]] = {
+    "headers": lambda seen: repr(dict(seen.headers)),
+    "body": lambda seen: seen.body.decode(),
+    "target": lambda seen: seen.target,
+}
+
+
+WAYS = [known for known in known_layouts() if known.example is not None]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.layout.name)
+def test_an_sis_that_repeats_whatever_it_was_sent_has_no_secret_told(
+    tmp_path: Path, way: KnownLayout
+) -> None:
+    web = Web(read_allowed_hosts("127.0.0.0/8"))
+    opener = Opener(installation(tmp_path, web=web), lambda _name: VALUE)
+    with WebServer(lambda _: Reply()) as server:
+        for status, echo in itertools.product((400, 401, 500), ECHOES.values()):
+            server.answer, before = _echoing(status, echo), len(server.seen)
+            told = _told(opener, way, server.url)
+            assert len(server.seen) > before
+            assert not {form for form in (VALUE, quote_plus(VALUE), "hunter2") if form in told}
+            assert re.search("Basic [A-Za-z0-9+/=]{8,}", told) is None
+
+
+def _echoing(status: int, echo: Callable[[Seen], str]) -> Callable[[Seen], Reply]:
+    return lambda seen: Reply.of({"error": echo(seen), "message": echo(seen)}, status)
+
+
+def _told(opener: Opener, way: KnownLayout, url: str) -> str:
+    """Everything that a trial and a row come to."""
+    assert way.kind is not None and way.example is not None and way.asked is not None
+    address = "domain" if "domain" in way.example else "base_url"
+    options = {**way.example, address: url}
+    properties = {str(column.get("header", column.get("field"))): "1" for column in way.asked.default}
+    trial = Trial()
+    said: list[object] = []
+    for work in (
+        lambda: opener.check(options, trial),
+        lambda: opener.records(options).send([RowDeed(1, Deed.CREATE, properties, "key")]),
+    ):
+        try:
+            said.append(work())
+        except DeliveryError as error:
+            said += [error, error.__cause__, error.__context__]
+    return repr([*said, trial.steps, trial.lacks])

@@ -3,6 +3,7 @@ answer, and its own words are shown, logged and stored."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from worker.destinations.record_port import RowLater, RowRefused, RowUnknown
 from worker.errors import DeliveryError
 
 MASK = "***"
+_credentials = re.compile(r"\b(Basic|Bearer) [\w.~+/=-]{8,}")
 _SHORTEST = 4
 """Characters of the shortest text that is masked: without shorter ones a sentence could not be read any more."""
 
@@ -31,10 +33,13 @@ class Overheard:
         return value
 
     def masked(self, text: str) -> str:
-        """The text with `***` for each of them, also as it is written in a URL."""
+        """The text with `***` for each of them, also as it is written in a URL or cut short by `…`, and for what is
+        in the form of a request's credentials."""
         for secret in sorted(self._texts, key=len, reverse=True):
             text = text.replace(secret, MASK)
-        return text
+            if "…" in text:
+                text = _without_beginning(secret, text)
+        return _credentials.sub(rf"\1 {MASK}", text)
 
 
 def _forms(value: str) -> Iterator[str]:
@@ -42,6 +47,12 @@ def _forms(value: str) -> Iterator[str]:
     for text in {value, *value.splitlines()}:
         if len(text) >= _SHORTEST:
             yield from (text, quote(text, safe=""), quote_plus(text))
+
+
+def _without_beginning(secret: str, text: str) -> str:
+    for length in range(len(secret) - 1, _SHORTEST - 1, -1):
+        text = text.replace(f"{secret[:length]}…", f"{MASK}…")
+    return text
 
 
 class Masked:

@@ -40,12 +40,14 @@ LINE = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"
         (SECRET, "GET /?key=p%40ss%20word%2F1&b", "GET /?key=***&b"),
         (SECRET, "key=p%40ss+word%2F1", "key=***"),
         (f"-----BEGIN-----\n{LINE}\n-----END-----", f"bad line {LINE}", "bad line ***"),
+        (SECRET, "a long sentence, and p@ss wo…", "a long sentence, and ***…"),
+        (SECRET, "Authorization: Basic aWQ6cEBzcw== no", "Authorization: Basic *** no"),
+        (SECRET, "{'Authorization': 'Bearer ey.J-_~+/abc'}", "{'Authorization': 'Bearer ***'}"),
         ("abc", "abc is too short to be told from words", "abc is too short to be told from words"),
     ],
 )
 def test_a_secret_is_masked_in_every_form(secret: str, text: str, masked: str) -> None:
     overheard = Overheard(lambda _name: secret)
-    assert overheard.masked(text) == text
     overheard("any")
     assert overheard.masked(text) == masked
 
