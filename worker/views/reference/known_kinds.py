@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow.fields import Field
 
+from schemas.fields.objects import Items
 from schemas.fields.scalars import Choice, Flag, Number, ScalarMap, Secret, Whole
 from worker.core.record_rules import Demand, RecordForm, course
 from worker.destinations.facts import Facts
@@ -92,6 +93,8 @@ def _accepts(field: Field[Any]) -> str:
             return "true or false"
         case ScalarMap():
             return "an object"
+        case Items():
+            return "a list"
     return "text" if hasattr(field, "maximum") or hasattr(field, "pattern") else "as the kind says"
 
 

@@ -110,13 +110,6 @@ def test_an_external_reference_code_is_what_the_destination_says_or_a_descriptor
     assert events.record(ROW)["attendanceEventCategoryDescriptor"] == TARDY
 
 
-def test_without_a_category_for_every_code_one_that_is_not_listed_is_a_problem() -> None:
-    events = Events(SCHOOL_ATTENDANCE, (FALL,), None, {"TN": LATE})
-    assert events.problem(ROW | {"attendanceEventCategoryDescriptor": "TN"}) is None
-    assert events.problem(ROW | {"attendanceEventCategoryDescriptor": "T"})
-    assert events.problem(ROW)
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from marshmallow import ValidationError
 
 from schemas.definition.document import DefinitionError, load
@@ -51,7 +54,6 @@ def without(options: dict[str, Any], name: str) -> dict[str, Any]:
         SECTION,
         OPTIONS | {"parallel": 8, "timeout_seconds": 60, "retry_after_max_seconds": 60},
         OPTIONS | {"codes": {"TN": "uri://district.org/AttendanceEventCategoryDescriptor#Late"}},
-        without(OPTIONS, "category") | {"codes": {"T": TARDY}},
     ],
 )
 def test_what_the_contract_lists_is_taken(options: dict[str, Any]) -> None:
@@ -66,7 +68,7 @@ def test_what_the_contract_lists_is_taken(options: dict[str, Any]) -> None:
         (without(OPTIONS, "sessions"), "sessions"),
         (without(OPTIONS, "resource"), "resource"),
         (without(OPTIONS, "category"), "category"),
-        (without(OPTIONS, "category") | {"codes": {}}, "category"),
+        (without(OPTIONS, "category") | {"codes": {"T": TARDY}}, "category"),
         (OPTIONS | {"secret": "E1iEFusa"}, "secret"),
         (OPTIONS | {"resource": "attendance"}, "resource"),
         (OPTIONS | {"category": "Tardy"}, "category"),
@@ -163,3 +165,13 @@ def test_a_records_key_is_student_school_session_date_and_category() -> None:
     }
     assert "arrivalTime" not in form(OPTIONS).key
     assert "sectionReference.sectionIdentifier" in form(SECTION).key
+
+
+def test_the_definition_that_administrators_are_shown_is_right_and_has_the_default_fields() -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs" / "ed-fi.md").read_text("utf-8")
+    [shown] = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    document = yaml.safe_load(shown)
+    assert load_definition(document)["destination"]["sessions"][0]["from"] == "2026-08-17"
+    asked = record_fields(document["destination"])
+    assert asked is not None
+    assert document["fields"] == list(asked.default)

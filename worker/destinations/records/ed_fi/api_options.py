@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from marshmallow import ValidationError, validates_schema
+from marshmallow import ValidationError
 
 from schemas.definition.records import RecordFields
 from schemas.fields.objects import Items, Part, Problems, StrictSchema
@@ -104,16 +104,11 @@ class EdFiSchema(RecordSchema):
     key = Secret(required=True, about="The API key, which its host gives.")
     secret = Secret(required=True, about="What belongs to the key.")
     resource = Choice(*RESOURCES, required=True, about="Daily attendance, or that of a class.")
-    category = Descriptor(about="What a tardy is called, unless codes says otherwise.")
+    category = Descriptor(required=True, about="What a tardy is called, unless codes says otherwise.")
     codes = DescriptorMap(about="External Reference Code → what such a tardy is called.")
     sessions = SchoolSessions(
         required=True, about="name, school_year, from and until of each session; no two have a day in common."
     )
-
-    @validates_schema(skip_on_field_errors=False)
-    def _names_a_category(self, data: Mapping[str, Any], **_: Any) -> None:
-        if "category" not in data and not data.get("codes"):
-            raise ValidationError({"category": ["required, unless codes names one for each code"]})
 
 
 def events(options: Options) -> Events:
@@ -123,7 +118,7 @@ def events(options: Options) -> Events:
         for each in options["sessions"]
     ]
     return Events(
-        RESOURCES[options["resource"]], tuple(sessions), options.get("category"), options.get("codes", {})
+        RESOURCES[options["resource"]], tuple(sessions), options["category"], options.get("codes", {})
     )
 
 

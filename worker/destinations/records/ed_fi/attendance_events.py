@@ -92,12 +92,12 @@ class SchoolSession:
 class Events:
     """The attendance events of one destination: its resource, its sessions, and what a tardy is called there.
 
-    `codes`: External Reference Code → descriptor; `category` is that of every other.
+    `codes`: External Reference Code → descriptor; `category` is that of every other, unless it is a descriptor itself.
     """
 
     resource: Resource
     sessions: tuple[SchoolSession, ...]
-    category: str | None = None
+    category: str
     codes: Mapping[str, str] = field(default_factory=dict)
 
     def problem(self, properties: Mapping[str, Any]) -> str | None:
@@ -139,7 +139,7 @@ class Events:
 
     def _filled(self, properties: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
         given = {name: value for name, value in properties.items() if value not in (None, "")}
-        return ({CATEGORY: self.category} | given if self.category else given).items()
+        return ({CATEGORY: self.category} | given).items()
 
     def _value(self, name: str, value: Any) -> Any:
         if name == CATEGORY:
@@ -151,16 +151,10 @@ class Events:
 
     def _category(self, value: Any) -> str:
         said = self.codes.get(str(value), str(value))
-        if values.is_descriptor(said):
-            return said
-        if self.category is None:
-            raise UnfitError(
-                "is neither a descriptor nor among the destination's codes: add the External Reference Code there"
-            )
-        return self.category
+        return said if values.is_descriptor(said) else self.category
 
     def _missing(self, properties: Mapping[str, Any]) -> Iterable[str]:
-        wanted = [*self.resource.required, *(() if self.category else (CATEGORY,))]
+        wanted = self.resource.required
         return (f"{name} is required and empty" for name in wanted if properties.get(name) in (None, ""))
 
     def _session(self, read: Mapping[str, Any]) -> dict[str, Any]:
