@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.contract.ftps_site import ftps_folder, ftps_folder_without_rename
+from tests.contract.sftp_sites import behind_openssh, without_rename
 from tests.contract.web_site import WebSite
 from worker.testing.file_suite import Site
 from worker.testing.folder_site import FolderSite
@@ -31,9 +32,11 @@ BLIND: Sites = {
 RENAMING: Sites = {
     "directory": (relative_folder, absolute_folder),
     "ftps": (ftps_folder,),
+    "sftp": (behind_openssh,),
 }
 RESENDING: Sites = {
     "ftps": (ftps_folder_without_rename,),
+    "sftp": (without_rename,),
 }
 NUMBERED: Sites = {
     "directory": (relative_folder, absolute_folder),

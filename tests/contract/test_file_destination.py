@@ -52,6 +52,6 @@ def test_every_kind_that_takes_files_has_a_site() -> None:
     """But those of plug-ins that are installed here, which other packages try."""
     ours = DESTINATIONS.keys() - {point.name for point in entry_points(group=GROUP)}
     take_files = {name for name in ours if not isinstance(DESTINATIONS[name], RecordKind)}
-    assert take_files == BLIND.keys() | RENAMING.keys(), (
+    assert take_files == BLIND.keys() | RENAMING.keys() | RESENDING.keys(), (
         "each kind has its far side in tests/contract/sites.py"
     )

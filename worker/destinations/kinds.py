@@ -17,6 +17,7 @@ from worker.destinations.chosen_kind import ChosenKind
 from worker.destinations.file_port import FileKind
 from worker.destinations.files import directory
 from worker.destinations.files.ftp import ftps
+from worker.destinations.files.sftp import sftp
 from worker.destinations.https import https_kind
 from worker.destinations.record_port import RecordKind
 from worker.destinations.records import blackbaud, managebac, powerschool, skyward, sycamore, wonde
@@ -36,6 +37,7 @@ DESTINATIONS: dict[str, Kind] = {
     "sycamore": sycamore.KIND,
     "blackbaud": blackbaud.KIND,
     "skyward": skyward.KIND,
+    "sftp": sftp.KIND,
 }
 
 

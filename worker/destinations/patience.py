@@ -1,4 +1,5 @@
-"""Asking a file system that may never answer: a network mount whose server is gone holds whoever asks."""
+"""Asking what may never answer, and has no time limit of its own: a network mount whose server is gone, or the
+resolver of names, holds whoever asks."""
 
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ from worker.errors import TransientError
 
 T = TypeVar("T")
 SECONDS = 10.0
+_SAYS = "folder {name}: its file system does not answer within {seconds:g} seconds; is its server there?"
 
 
 class Patience:
-    """Asks in a thread of its own, and waits for it so long. Safe to use from several threads."""
+    """Asks in a thread of its own, and waits for it so long; then it `says` so. Safe to use from several threads."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float = SECONDS, says: str = _SAYS) -> None:
+        self._seconds, self._says = seconds, says
         self._unanswered: dict[str, threading.Thread] = {}
 
     def ask(self, name: str, question: Callable[[], T]) -> T:
@@ -42,9 +44,7 @@ class Patience:
         return answers[0]
 
     def _silent(self, name: str) -> TransientError:
-        return TransientError(
-            f"folder {name}: its file system does not answer within {self._seconds:g} seconds; is its server there?"
-        )
+        return TransientError(self._says.format(name=name, seconds=self._seconds))
 
 
 def _answer(question: Callable[[], T], answers: list[T | Exception]) -> None:
