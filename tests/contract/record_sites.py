@@ -14,7 +14,7 @@ from tests.servers.web_server import Fault, Reply
 from worker.allowed_hosts import read_allowed_hosts
 from worker.core.record_rules import RecordForm
 from worker.destinations.http.web import Web
-from worker.destinations.kinds import DESTINATIONS
+from worker.destinations.kinds import DESTINATIONS, chosen
 from worker.destinations.record_port import RecordDestination, RecordKind
 from worker.testing.installations import installation
 from worker.testing.record_suite import RecordSite, Row
@@ -35,7 +35,8 @@ _TOKEN = {"token": {"secret": "token"}}
 class Case:
     """One way into one vendor's SIS: its facts' name, its options but for the address, and how its rows look.
 
-    `address`: the option that holds the address. `row`: of a student's number; `change`: another content.
+    `address`: the option that holds the address, to which `path` is added. `row`: of a student's number; `change`:
+    another content.
     `says`: what of a record there has to be as a row says, by their names: record → row.
     """
 
@@ -45,6 +46,7 @@ class Case:
     change: Row
     says: Callable[[Record, Row], bool]
     address: str = "base_url"
+    path: str = ""
 
 
 @dataclass
@@ -63,13 +65,13 @@ class SisSite:
 
     @property
     def kind(self) -> RecordKind:
-        kind = DESTINATIONS[self.case.options["type"]]
+        kind = chosen(DESTINATIONS[self.case.options["type"]], self.case.options)
         assert isinstance(kind, RecordKind)
         return kind
 
     @property
     def options(self) -> dict[str, Any]:
-        return {**self.case.options, self.case.address: self.sis.url}
+        return {**self.case.options, self.case.address: self.sis.url + self.case.path}
 
     @property
     def form(self) -> RecordForm:
@@ -124,7 +126,7 @@ class SisSite:
         self.vanish()
 
 
-_TOLD_APART_BY = ("ccid", "studentid", "student_id", "id", "StudentID", "student_user_id")
+_TOLD_APART_BY = ("tardy_id", "ccid", "studentid", "student_id", "id", "StudentID", "student_user_id")
 
 
 def _same(*names: str) -> Callable[[Record, Row], bool]:
@@ -259,6 +261,24 @@ SKYWARD = Case(
         and record.get("Comment", "") == row["Comment"]
     ),
 )
+HTTPS = Case(
+    "https",
+    {
+        "type": "https",
+        "mode": "records",
+        "rows_a_request": 10,
+        "authentication": {"type": "bearer", **_TOKEN},
+    },
+    lambda student: {"tardy_id": f"t-{student}", "student.local_id": str(student), "minutes_late": 5},
+    {"minutes_late": 9},
+    lambda record, row: (
+        record["tardy_id"] == row["tardy_id"]
+        and record["student"]["local_id"] == row["student.local_id"]
+        and record["minutes_late"] == row["minutes_late"]
+    ),
+    address="url",
+    path="/tardies",
+)
 
 
 def _at(case: Case) -> Callable[[Path], RecordSite]:
@@ -272,5 +292,6 @@ SITES: Mapping[str, Mapping[str, Callable[[Path], RecordSite]]] = {
     "managebac": {"homeroom": _at(HOMEROOM), "class": _at(CLASS)},
     "sycamore": {"class": _at(SYCAMORE)},
     "blackbaud": {"school": _at(BLACKBAUD)},
+    "https": {"records": _at(HTTPS)},
     "skyward": {"entity": _at(SKYWARD)},
 }

@@ -197,6 +197,27 @@ def _list(sis: FakeSis, found: re.Match[str], seen: Seen) -> Reply:
     return Reply.of({"Objects": objects[: int(found[3])]})
 
 
+# The shape of our own, as docs/https.md describes it
+
+
+def _results(sis: FakeSis, _: re.Match[str], seen: Seen) -> Reply:
+    body = seen.json()
+    sis.check(body, {"records": list})
+    return Reply.of({"results": [_result(sis, item) for item in body["records"]]})
+
+
+def _result(sis: FakeSis, item: Any) -> dict[str, str]:
+    sis.check(item, {"key": TEXT, "action": re.compile("create|update|delete"), "record": dict}, "id version")
+    tardy = str(item["record"]["tardy_id"])
+    if tardy in sis.refused:
+        return {"key": item["key"], "status": "refused", "message": sis.refused[tardy]}
+    if item["action"] == "delete":
+        sis.records.pop((tardy,), None)
+    else:
+        sis.records[(tardy,)] = item["record"]
+    return {"key": item["key"], "status": "done", "id": f"r-{tardy}"}
+
+
 _QMLATIV = r"/Generic/7/Attendance/(StudentAttendance|StudentAttendancePeriod)"
 
 FACTS: dict[str, SisFacts] = {
@@ -238,6 +259,7 @@ FACTS: dict[str, SisFacts] = {
             Address("GET", "/school/v1/attendance", _excuses, writes=False),
         ),
     ),
+    "https": SisFacts(Login(), (Address("POST", "/tardies", _results),)),
     "skyward": SisFacts(
         Login("/oauth/token", expired=403),
         (
