@@ -74,7 +74,8 @@ def _print_form(form: RecordForm) -> None:
 def _field_row(field: Mapping[str, Any], form: RecordForm) -> tuple[str, str, str]:
     name = str(field.get("header", field.get("field")))
     source = str(field["field"]) if "field" in field else f"always {field['constant']}"
-    return name, source, "yes" if name in form.fields.required else ""
+    required = field.get("required") or name in form.fields.required
+    return name, source, "yes" if required else ""
 
 
 def _print_list(title: str, lines: Sequence[str]) -> None:

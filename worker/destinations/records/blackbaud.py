@@ -210,8 +210,10 @@ KIND = RecordKind(
         ),
         assumed=(
             "There is no change and no delete for programs.",
-            "The parameters of reading back are level_id, day, offering_type and excuse_type; what is found has"
-            " student_user_id. A level may have to be named: put the school's levels in level_ids.",
+            "The parameters of reading back are level_id, day, offering_type and excuse_type. A level may have to be"
+            " named: put the school's levels in level_ids.",
+            "What is read back has student_user_id, and excuse_comment where one was sent: the tardy's id stands there,"
+            " by which one of two tardies of a day is found again. Without it they cannot be told apart.",
             "How times are written is not sure, so that no time is sent unless you add start_time and end_time.",
             f"Tokens come from {PUBLIC_TOKENS}.",
             "No address that looks ids up is documented publicly: student_user_id is filled with a field that holds"

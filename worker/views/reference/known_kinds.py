@@ -8,13 +8,18 @@ from typing import Any
 
 from marshmallow.fields import Field
 
-from schemas.fields.objects import Items
-from schemas.fields.scalars import Choice, Flag, Number, ScalarMap, Secret, Whole
+from schemas.fields.scalars import LARGEST_INTEGER, Choice, JsonSchema, Number, Pattern, Strict, Whole
 from worker.core.record_rules import Demand, RecordForm, course
 from worker.destinations.facts import Facts
 from worker.destinations.file_port import FileKind
 from worker.destinations.kinds import DESTINATIONS, Kind, chosen, unknown_type
+from worker.destinations.records.record_options import RecordSchema
 from worker.errors import RefusedError
+
+_COMMON = frozenset(RecordSchema().fields)
+"""What each kind over HTTP has as well: told last."""
+
+_SHAPES = {"string": "text", "boolean": "true or false", "object": "an object", "array": "a list"}
 
 Takes = str
 """`files` or `records`."""
@@ -71,7 +76,7 @@ def known_kind(name: str) -> KnownKind:
 def _known(name: str, kind: Kind) -> KnownKind:
     fields = kind.schema().fields.items()
     options = [_option(key, field) for key, field in fields if key != "type"]
-    options.sort(key=lambda one: not one.required)
+    options.sort(key=lambda one: (not one.required, one.name in _COMMON))
     facts = kind.facts or Facts(name)
     return KnownKind(name, facts, tuple(options), tuple(_ways(name, kind)))
 
@@ -85,17 +90,24 @@ def _accepts(field: Field[Any]) -> str:
     match field:
         case Choice():
             return " or ".join(field.words)
+        case Whole() if field.maximum == LARGEST_INTEGER:
+            return f"{field.minimum} or more"
         case Whole() | Number():
             return f"{field.minimum} to {field.maximum}"
-        case Secret():
-            return '{"secret": "name"}'
-        case Flag():
-            return "true or false"
-        case ScalarMap():
-            return "an object"
-        case Items():
-            return "a list"
-    return "text" if hasattr(field, "maximum") or hasattr(field, "pattern") else "as the kind says"
+        case Pattern():
+            return field.says
+        case Strict():
+            return _shape(field.json_schema())
+    return "as its kind says"
+
+
+def _shape(schema: JsonSchema) -> str:
+    """What a JSON Schema asks for, in a word or two."""
+    if several := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(dict.fromkeys(map(_shape, several)))
+    if "secret" in schema.get("properties", {}):
+        return '{"secret": "name"}'
+    return _SHAPES.get(schema.get("type", ""), "as its kind says")
 
 
 def _ways(name: str, kind: Kind) -> Iterator[Way]:
@@ -113,7 +125,12 @@ def _ways(name: str, kind: Kind) -> Iterator[Way]:
 
 def what_happens(form: RecordForm) -> list[tuple[str, str]]:
     """What becomes of a tardy, a correction, a void and a lost answer there: the demand, and the sentence."""
-    return [(demand.value, course(form.can, demand).sentence) for demand in Demand]
+    overwrites = form.can.verbs & {"update", "delete"}
+    return [
+        (demand.value, course(form.can, demand).sentence)
+        for demand in Demand
+        if demand is not Demand.LOST_OVERWRITE or overwrites
+    ]
 
 
 def capability_words(form: RecordForm) -> list[str]:

@@ -63,11 +63,11 @@ class FtpsSchema(StrictSchema):
 
     tells_known = True
     type = Text(required=True)
-    host = Host(required=True)
+    host = Host(required=True, about="The server's name or address.")
     port = Whole(1, 65535, about=f"Default {DEFAULT_PORT}.")
-    username = Text(1, 256, single_line=True, required=True)
-    password = SecretName(required=True)
-    path = RemoteFolder(required=True)
+    username = Text(1, 256, single_line=True, required=True, about="Who logs in.")
+    password = SecretName(required=True, about="The password.")
+    path = RemoteFolder(required=True, about="The folder there; a relative one begins where a login does.")
     certificate_sha256 = Fingerprint(about="Pins the server's certificate; else it has to be a trusted one.")
     rename = Flag(about="Whether files are written under a temporary name and renamed; default true.")
 
