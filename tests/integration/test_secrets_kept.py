@@ -101,7 +101,7 @@ def _echoing(status: int, echo: Callable[[Seen], str]) -> Callable[[Seen], Reply
 def _told(opener: Opener, way: KnownLayout, url: str) -> str:
     """Everything that a trial and a row come to."""
     assert way.kind is not None and way.example is not None and way.asked is not None
-    address = "domain" if "domain" in way.example else "base_url"
+    address = next((name for name in ("domain", "url") if name in way.example), "base_url")
     options = {**way.example, address: url}
     properties = {str(column.get("header", column.get("field"))): "1" for column in way.asked.default}
     trial = Trial()

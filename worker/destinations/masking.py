@@ -14,7 +14,8 @@ from worker.destinations.record_port import RowLater, RowRefused, RowUnknown
 from worker.errors import DeliveryError
 
 MASK = "***"
-_credentials = re.compile(r"\b(Basic|Bearer) [\w.~+/=-]{8,}")
+# Not "Basic authentication": two capitals or digits tell credentials from words.
+_credentials = re.compile(r"\b(Basic|Bearer) (?=(?:\S*[A-Z0-9]){2})[\w.~+/=-]{8,}")
 _SHORTEST = 4
 """Characters of the shortest text that is masked: without shorter ones a sentence could not be read any more."""
 

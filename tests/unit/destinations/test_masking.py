@@ -42,7 +42,8 @@ LINE = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"
         (f"-----BEGIN-----\n{LINE}\n-----END-----", f"bad line {LINE}", "bad line ***"),
         (SECRET, "a long sentence, and p@ss wo…", "a long sentence, and ***…"),
         (SECRET, "Authorization: Basic aWQ6cEBzcw== no", "Authorization: Basic *** no"),
-        (SECRET, "{'Authorization': 'Bearer ey.J-_~+/abc'}", "{'Authorization': 'Bearer ***'}"),
+        (SECRET, "{'Authorization': 'Bearer eyJ.0-_~+/abc'}", "{'Authorization': 'Bearer ***'}"),
+        (SECRET, "Basic authentication is off", "Basic authentication is off"),
         ("abc", "abc is too short to be told from words", "abc is too short to be told from words"),
     ],
 )
