@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from worker.destinations.record_port import RecordKind
 from worker.views.exports.known_layouts import KnownLayout, known_layouts, started
 
 GOLDEN = Path(__file__).parent / "golden"
+HOST_KEY = "SHA256:" + "A" * 43
 FOLDER = {"type": "directory", "path": "outbox"}
 GIVEN = Given("lincoln", ("0012",), ("TARDY",), "America/Chicago", (), FOLDER)
 
@@ -128,6 +130,15 @@ def test_a_layout_is_a_valid_definition_once_its_blanks_are_filled_in(known: Kno
     document = started(known, given)
     assert not list(blanks(document))
     assert load(document, option_schemas(), record_fields)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_layouts_own_destination_is_right_once_its_blanks_are_filled_in(name: str) -> None:
+    filled = {"host": "sis.example.org", "username": "hero", "known_host_key": HOST_KEY, "path": "/in"}
+    destination = LAYOUTS[name].destination
+    left = {option for option, value in destination.items() if value is None}
+    given = replace(GIVEN, destination={**destination, **{option: filled[option] for option in left}})
+    assert load(draft(LAYOUTS[name], given), option_schemas(), record_fields)
 
 
 @pytest.mark.parametrize("known", known_layouts(), ids=lambda known: known.layout.name)

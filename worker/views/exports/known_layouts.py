@@ -18,6 +18,7 @@ from worker.destinations.file_port import FileKind
 from worker.destinations.kinds import DESTINATIONS, Kind, chosen
 from worker.destinations.record_port import RecordKind
 from worker.errors import RefusedError
+from worker.secrets import secret_names
 
 RecordTaker = RecordKind | ChosenKind
 
@@ -114,18 +115,14 @@ def _layout(
 
 
 def _begun(schema: Schema, example: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The options to begin with: of an example, words of the kind's own and names of secrets stand; what else is
+    """The options to begin with: of an example, words of the kind's own and what names secrets stand; what else is
     asked for only the district knows, None; the rest is left out."""
     fields = {field.data_key or name: field for name, field in schema.fields.items()}
     for key, value in example.items():
-        if key == "type" or isinstance(fields[key], Choice) or _names_secret(value):
+        if key == "type" or isinstance(fields[key], Choice) or any(secret_names(value)):
             yield key, value
         elif fields[key].required:
             yield key, None
-
-
-def _names_secret(value: Any) -> bool:
-    return isinstance(value, Mapping) and list(value) == ["secret"]
 
 
 def layout_line(known: KnownLayout) -> dict[str, Any]:
