@@ -167,7 +167,12 @@ class Program:
             self.database.close()
 
 
-_FILES_OF_SETTINGS = ("WRITEBACK_ENV_FILE", "WRITEBACK_SENDERS", "WRITEBACK_SECRETS_KEY_FILE")
+_FILES_OF_SETTINGS = (
+    "WRITEBACK_ENV_FILE",
+    "WRITEBACK_SENDERS",
+    "WRITEBACK_SECRETS_KEY_FILE",
+    "WRITEBACK_CA_FILE",
+)
 
 
 def _own(settings: Settings) -> Iterator[Path]:

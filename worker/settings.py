@@ -256,7 +256,7 @@ def _ca_file(value: str | None) -> Path | None:
     if value is None:
         return None
     try:
-        ssl.create_default_context().load_verify_locations(value)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
     except OSError:  # ssl.SSLError is one
         raise ConfigurationError(
             f"WRITEBACK_CA_FILE: {value} cannot be read as certificates; a file of certificates in PEM is accepted"

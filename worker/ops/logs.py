@@ -22,8 +22,9 @@ LogFormat = Literal["console", "json"]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _OURS = "writeback"
-# It logs a lost connection as an error with two stack traces; whoever uses it says so in a line of its own.
-_TALKATIVE = "pika"
+# pika logs a lost connection as an error with two stack traces; urllib3's warnings repeat a request's address, which
+# may hold a student's id. Whoever uses them says so in a line of its own.
+_TALKATIVE = ("pika", "urllib3")
 _FIRST_KEYS = ("timestamp", "level", "logger", "event")
 
 
@@ -35,11 +36,12 @@ def configure_logs(format: LogFormat, level: str, stream: TextIO | None = None) 
     """Sends every event from `level` up to `stream` (standard error), one line each.
 
     `json`: the keys timestamp (UTC), level, logger, event, then the event's own, a traceback as `exception`;
-    `console`: for people. Libraries are heard from warning up only, pika when all is lost. May be called again.
+    `console`: for people. Libraries are heard from warning up only, some when all is lost. May be called again.
     """
     stream = stream or sys.stderr
     logging.getLogger(_OURS).setLevel(level.upper())
-    logging.getLogger(_TALKATIVE).setLevel(logging.CRITICAL)
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     root = logging.getLogger()
     root.setLevel(max(logging.WARNING, logging.getLogger(_OURS).level))
     root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler, _LogHandler)]

@@ -73,6 +73,13 @@ def test_pikas_stack_traces_of_a_lost_connection_are_left_out() -> None:
     assert [event["event"] for event in events(stream)] == ["of another library"]
 
 
+def test_an_address_that_a_library_repeats_is_not_logged() -> None:
+    """It may hold a student's id: urllib3 warns so of headers that it cannot read."""
+    stream = logged()
+    logging.getLogger("urllib3.connectionpool").warning("Failed to parse headers (url=%s)", "/students/4711")
+    assert events(stream) == []
+
+
 def test_a_logger_made_before_logs_were_configured_obeys_too() -> None:
     log = structlog.get_logger("intake")
     stream = logged("debug")

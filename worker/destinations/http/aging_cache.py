@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
+
+from worker.errors import WritebackError
 
 _MOST = 20_000
 
@@ -18,10 +21,13 @@ class _Place:
     value: Any = None
     loaded: float | None = None
     ends: float = 0.0
+    error: WritebackError | None = None
+    failed: float = 0.0
 
 
 class AgingCache:
-    """By keys, the least recently used forgotten first. Safe to use from several threads: one loads, others wait."""
+    """By keys, the least recently used forgotten first. Safe to use from several threads: one loads, the others wait
+    and get what it got, an error too (or each would wait for a silent server anew)."""
 
     def __init__(self, clock: Callable[[], float] = monotonic, most: int = _MOST) -> None:
         self._clock, self._most = clock, most
@@ -35,10 +41,19 @@ class AgingCache:
         place = self._place(key)
         with place.lock:
             if place.loaded is None or place.ends <= self._clock() or (fresh and place.loaded < asked):
-                place.value, seconds = load()
-                place.loaded = self._clock()
-                place.ends = place.loaded + seconds
+                if place.error is not None and place.failed >= asked:
+                    raise copy.copy(place.error)
+                self._load(place, load)
             return place.value
+
+    def _load(self, place: _Place, load: Callable[[], tuple[Any, float]]) -> None:
+        try:
+            place.value, seconds = load()
+        except WritebackError as error:
+            place.error, place.failed = error, self._clock()
+            raise
+        place.error, place.loaded = None, self._clock()
+        place.ends = place.loaded + seconds
 
     def last(self, key: Hashable) -> Any:
         """The value that was loaded last, however old; None: none was."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
-from urllib.parse import urljoin
+from urllib.parse import urldefrag, urljoin
 
 from worker.destinations.http.answers import Request, Response
 from worker.destinations.http.connections import secured
@@ -94,7 +94,7 @@ class Client:
 
 def _followed(request: Request, answer: Response) -> Request:
     """The request to where the answer points: the same server, and nothing but a read."""
-    target = urljoin(request.url, answer.headers.get("Location", ""))
+    target = urldefrag(urljoin(request.url, answer.headers.get("Location", ""))).url
     if request.method not in ("GET", "HEAD") or _server(target) != origin_of(request.url):
         raise DestinationError(
             f"{answer.server} points elsewhere (HTTP {answer.status}), to {without_ids(target)}; that is not followed:"

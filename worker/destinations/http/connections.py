@@ -22,7 +22,7 @@ from worker.destinations.http.round_trip import TimedTlsSocket
 from worker.errors import DestinationError
 
 CA_VARIABLE = "WRITEBACK_CA_FILE"
-_POOLS, _A_POOL = 64, 16
+_POOLS, _A_POOL = 64, 64
 # A server closes a connection that nobody uses, many after 5 seconds. A request that crosses with that close has lost
 # its answer, so connections are used again within less.
 _IDLE_SECONDS = 4.0

@@ -17,7 +17,10 @@ _unfit = re.compile(r"[\x00-\x20\x7f\\]").search
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A server: `https://sis.example.org`, with the port where it is another than the scheme's."""
+    """A server; as text `https://sis.example.org`, with the port where it is another than the scheme's.
+
+    `host`: an IPv6 address without brackets.
+    """
 
     scheme: str
     host: str
@@ -25,7 +28,8 @@ class Origin:
 
     def __str__(self) -> str:
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{self.host}{port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}{port}"
 
 
 def origin_of(url: str) -> Origin:
@@ -51,7 +55,7 @@ def origin_of(url: str) -> Origin:
 
 def _host(host: str) -> str:
     if host.startswith("[") and "%" not in host:  # an IPv6 address, which `parse_url` has judged
-        return host
+        return host[1:-1]
     try:
         return host_name(host)
     except ValueError:  # idna.IDNAError is one

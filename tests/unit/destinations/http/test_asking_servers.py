@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Barrier, Thread
+from threading import Barrier, Semaphore, Thread
 from time import monotonic
 
 import pytest
 
 from tests.servers.certificates import served
 from tests.servers.web_server import Fault, Reply, WebServer
+from worker.destinations.http.aging_cache import AgingCache
 from worker.destinations.http.answers import ANSWER_BYTES, Request, one_line, retry_after
 from worker.destinations.http.client import Client
 from worker.destinations.http.http_failures import LostAnswerError
@@ -102,7 +104,7 @@ def test_every_other_status_is_for_the_destination_to_judge(
 
 
 def test_a_reading_follows_a_redirect_on_its_own_server_alone(server: WebServer, client: Client) -> None:
-    server.fail(Reply(302, headers={"Location": "/there"}))
+    server.fail(Reply(302, headers={"Location": "/there#top"}))
     assert client.ask(Request("GET", f"{server.url}/here?a=b", params={"c": "d"})).status == 200
     assert [seen.target for seen in server.seen] == ["/here?a=b&c=d", "/there"]
     with WebServer(lambda seen: Reply(), tls=served("localhost")) as other:
@@ -200,6 +202,27 @@ def test_a_look_up_that_fails_is_tried_again_and_what_is_known_stays(reaching: W
     with pytest.raises(TransientError):
         reaching.looked_up("codes", fail, fresh=True)
     assert reaching.looked_up("codes", fail) == 1
+
+
+def test_who_waits_for_a_load_that_fails_gets_its_error_and_does_not_wait_again() -> None:
+    """Or each of those who wait for a silent server would wait its whole time, one after the other."""
+    asked, loads = Semaphore(0), []
+
+    def clock() -> float:
+        asked.release()
+        return 0.0
+
+    def fail() -> tuple[int, float]:
+        loads.append(1)
+        for _ in range(3):
+            assert asked.acquire(timeout=10)
+        raise TransientError("down", retry_after=7)
+
+    cache = AgingCache(clock)
+    with ThreadPoolExecutor(3) as pool:
+        errors = [one.exception() for one in [pool.submit(cache.get, "codes", fail) for _ in range(3)]]
+    assert [(str(error), getattr(error, "retry_after", None)) for error in errors] == [("down", 7)] * 3
+    assert len(loads) == 1 and len(set(map(id, errors))) == 3
 
 
 def test_the_environment_s_proxies_are_not_used(

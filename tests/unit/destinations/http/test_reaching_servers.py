@@ -64,6 +64,16 @@ def test_this_machine_is_not_reached_however_it_is_written(scheme: str, host: st
         Client(Web(AllowedHosts())).ask(Request("POST", f"{scheme}://{host}:9/", json={}))
 
 
+def test_an_ipv6_address_is_asked_and_tried_like_any_other(tmp_path: Path) -> None:
+    client = Client(Web(read_allowed_hosts("::1"), authority_file(tmp_path)), timeout=0.3)
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as silent:
+        url = f"https://[::1]:{silent.getsockname()[1]}/"
+        with pytest.raises(NothingSentError, match="the TLS handshake did not end in time"):
+            client.ask(Request("GET", url))
+        with pytest.raises(NothingSentError, match="the TLS handshake did not end in time"):
+            client.try_server(url, Trial())
+
+
 def test_a_trailing_dot_is_the_same_host(server: WebServer, tmp_path: Path) -> None:
     reaching = Web(read_allowed_hosts("localhost"), authority_file(tmp_path), resolve=loopback)
     assert Client(reaching).ask(Request("GET", f"https://localhost.:{server.port}/")).status == 200
@@ -104,6 +114,7 @@ def test_a_url_is_taken_apart_as_it_is_connected_to() -> None:
     assert str(origin_of("HTTPS://SIS.Example.org:443/x")) == "https://sis.example.org"
     assert origin_of("https://bücher.example./").host == "xn--bcher-kva.example"
     assert str(origin_of("http://[FD00::1]:8080/")) == "http://[fd00::1]:8080"
+    assert origin_of("http://[FD00::1]:8080/").host == "fd00::1"
 
 
 def _message(reaching: Web, server: WebServer) -> str:
