@@ -6,13 +6,18 @@ import io
 import itertools
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
 
-from tests.builders import definition, tardy
+from tests.builders import definition, envelope, tardy
+from tests.contract.ftps_site import options, shared
+from tests.servers.openssh import openssh
 from tests.servers.web_server import Reply, Seen, WebServer
 from tests.telltale import ERRORS, PLACES, known, telltale
 from tests.unit.cli.workplace import Workplace
@@ -38,35 +43,73 @@ def place(tmp_path: Path) -> Iterator[Workplace]:
 
 
 def test_what_a_failed_delivery_leaves_behind_names_no_secret(place: Workplace) -> None:
-    exports = {
-        f"{error}-{at}": definition(
-            f"{error}-{at}".replace("_", "-"), destination=telltale(error, at, path=f"{error}-{at}")
-        )
-        for error, at in dict.fromkeys(MEETINGS)
+    where = {
+        f"{error}-{at}": telltale(error, at, path=f"{error}-{at}") for error, at in dict.fromkeys(MEETINGS)
     }
-    place.apply(*exports.values())
+    left = _left_behind(place, where)
+    assert (
+        left.outcomes.count('"error": "') >= len(where) - 2
+    )  # one left to another worker, one that only fails a check
+    for told in (left.outcomes, left.log):
+        assert "the server does not like ***" in told
+
+
+def test_what_a_failed_login_at_a_server_leaves_behind_names_no_secret(place: Workplace) -> None:
+    secret = {"secret": "sis"}
+    sshd, (vsftpd, certificate) = openssh(), shared()
+    with WebServer(lambda seen: Reply.of({"error": repr(seen)}, 401)) as server:
+        https = {"type": "https", "url": f"{server.url}/inbox", "mode": "file"}
+        basic = {"type": "basic", "username": "hero", "password": secret}
+        left = _left_behind(
+            place,
+            {
+                "sftp-key": sshd.options(place.folder, private_key=secret),
+                "sftp-password": {
+                    name: value
+                    for name, value in sshd.options(place.folder, password=secret).items()
+                    if name != "private_key"
+                },
+                "ftps": options(vsftpd, certificate, "nowhere", password=secret),
+                "https-bearer": {**https, "authentication": {"type": "bearer", "token": secret}},
+                "https-basic": {**https, "authentication": basic},
+            },
+        )
+        assert server.seen
+    assert left.outcomes.count('"error": "') == 5
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a delivery has left behind."""
+
+    outcomes: str
+    log: str
+
+
+def _left_behind(place: Workplace, destinations: Mapping[str, Mapping[str, Any]]) -> Left:
+    """Delivers to each; nothing that is written anywhere then names the secret."""
+    exports = {name.replace("_", "-"): where for name, where in destinations.items()}
+    environment = {"WRITEBACK_SECRET_SIS": VALUE, "WRITEBACK_ALLOWED_HOSTS": "127.0.0.0/8"}
+    place.apply(*(definition(name, destination=where) for name, where in exports.items()))
     place.receive(tardy())
-    for one in exports.values():
-        place.ok("exports", "run-now", one["export_id"])
     log = io.StringIO()
-    with place.program(WRITEBACK_SECRET_SIS=VALUE) as program:
+    with place.program(**environment) as program:
         configure_logs("json", "debug", log)
+        for name in exports:
+            program.command(envelope("export.run_now", {"export_id": name}))
         program.work()
         outcomes = json.dumps(program.outcomes())
-    assert (
-        outcomes.count('"error": "') >= len(exports) - 2
-    )  # one left to another worker, one whose check alone fails
     said = [log.getvalue(), outcomes]
     for words in ("exports list", "runs list", "status", "secrets check", "check", "audit", "trace t-1"):
-        ended = place.run(*words.split(), "--json", WRITEBACK_SECRET_SIS=VALUE)
+        ended = place.run(*words.split(), "--json", **environment)
         said += [ended.out, ended.err]
-    assert "the server does not like ***" in outcomes and "the server does not like ***" in log.getvalue()
     files = [path for path in place.folder.rglob("*") if path.is_file()]
     assert place.database_file in files
     said += [path.read_bytes().decode("latin-1") for path in files]
     for text in said:
-        for form in (VALUE, VALUE[:14], "hunter2"):
+        for form in (VALUE, VALUE[:14], "hunter2", b64encode(VALUE.encode()).decode()):
             assert form not in text
+    return Left(outcomes, log.getvalue())
 
 
 ECHOES: Mapping[str, Callable[[Seen], str]] = {
