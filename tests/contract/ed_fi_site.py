@@ -106,8 +106,7 @@ class EdFiSite:
 
 def school_attendance(home: Path) -> EdFiSite:
     """Daily attendance."""
-    school = {"schoolReference.schoolId": str(_SCHOOL_ID), "sessionReference.schoolId": str(_SCHOOL_ID)}
-    return EdFiSite(home, "school_attendance", SCHOOL, school)
+    return EdFiSite(home, "school_attendance", SCHOOL, {"schoolReference.schoolId": str(_SCHOOL_ID)})
 
 
 def section_attendance(home: Path) -> EdFiSite:

@@ -161,6 +161,11 @@ class EdFiOds:
         found = list(self._shapes[resource].iter_errors(body))
         if found:
             return {f"$.{'.'.join(map(str, each.path))}": [each.message] for each in found}
+        schools = {
+            each["schoolId"] for each in body.values() if isinstance(each, dict) and "schoolId" in each
+        }
+        if len(schools) > 1:
+            return {"$.schoolReference.schoolId": ["All values supplied for 'schoolId' must match."]}
         if any(text != text.strip() for text in texts(key_of(body))):
             return {"$": ["a key cannot contain leading or trailing spaces"]}
         named = {name: body[name] for name in body if name.endswith("Descriptor")}

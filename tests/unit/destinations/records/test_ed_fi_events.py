@@ -67,7 +67,7 @@ def test_what_a_definition_names_beside_that_is_written_as_ed_fi_types_it() -> N
     made = SCHOOL.record(
         ROW
         | {
-            "sessionReference.schoolId": "255901",
+            "sessionReference.schoolId": "255901001",
             "arrivalTime": "08:05",
             "departureTime": "15:00:30",
             "attendanceEventReason": "Bus",
@@ -75,7 +75,7 @@ def test_what_a_definition_names_beside_that_is_written_as_ed_fi_types_it() -> N
             "schoolAttendanceDuration": "12",
         }
     )
-    assert made["sessionReference"]["schoolId"] == 255901
+    assert made["sessionReference"]["schoolId"] == 255901001
     assert (made["arrivalTime"], made["departureTime"]) == ("08:05:00", "15:00:30")
     assert (made["eventDuration"], made["schoolAttendanceDuration"]) == (0.5, 12)
 
@@ -134,6 +134,7 @@ def test_an_external_reference_code_is_what_the_destination_says_or_a_descriptor
         ("schoolAttendanceDuration", 1441),
         ("sectionAttendanceDuration", 5),
         ("sessionReference.sessionName", "Fall"),
+        ("sessionReference.schoolId", "255901002"),
     ],
 )
 def test_what_ed_fi_can_never_take_is_a_problem_in_one_line_that_quotes_nothing(

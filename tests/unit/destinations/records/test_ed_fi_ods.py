@@ -209,6 +209,14 @@ def test_a_correction_after_the_definitions_category_changed_leaves_one_record(f
     assert [each["attendanceEventCategoryDescriptor"] for each in far.ods.held()] == [EXCUSED]
 
 
+def test_an_id_that_an_upgraded_api_writes_in_another_form_is_the_same_record(far: Far) -> None:
+    record = far.create()
+    written = f"{record[:8]}-{record[8:12]}-{record[12:16]}-{record[16:20]}-{record[20:]}".upper()
+    far.server.fail(Reply(200, headers={"Location": f"{far.ods.base}/data/v3/ed-fi/x/{written}"}))
+    assert far.do(Deed.UPDATE, ROW, record) == RowDone(written)
+    assert far.asked("DELETE") == 0
+
+
 def test_a_former_record_whose_deletion_was_not_answered_is_deleted_when_it_is_sent_again(far: Far) -> None:
     record = far.create()
     written = Reply(201, headers={"Location": f"{far.server.url}/x/{'0' * 32}"})
@@ -268,10 +276,18 @@ def test_what_the_ods_refuses_is_told_in_its_own_words_with_the_id_in_its_log(fa
     assert "correlation id c-" in said.words
 
 
-@pytest.mark.parametrize("deed", [Deed.CREATE, Deed.UPDATE])
+@pytest.mark.parametrize("deed", [Deed.CREATE, Deed.UPDATE, Deed.DELETE])
 def test_a_row_that_no_longer_fits_the_definition_is_not_sent(far: Far, deed: Deed) -> None:
     assert isinstance(far.do(deed, ROW | {"eventDate": "2026-07-04"}), RowRefused)
-    assert far.asked("POST") == 0
+    assert [far.asked(method) for method in ("POST", "DELETE")] == [0, 0]
+    with pytest.raises(DestinationError, match="sessions"):
+        far.open().look(RowDeed(1, deed, ROW | {"eventDate": "2026-07-04"}, "k1"))
+
+
+def test_a_void_goes_by_the_records_id_whatever_the_definition_has_become(far: Far) -> None:
+    record = far.create()
+    assert far.do(Deed.DELETE, ROW, record, sessions=OPTIONS["sessions"][1:]) == RowDone()
+    assert far.ods.held() == []
 
 
 @pytest.mark.parametrize(

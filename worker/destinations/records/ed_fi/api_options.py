@@ -140,8 +140,7 @@ def form(options: Options) -> RecordForm:
         one_a="day" if resource is SCHOOL_ATTENDANCE else "period",
         known=resource.known,
     )
-    key = frozenset({*resource.required, CATEGORY, f"{resource.session}.schoolId"})
-    return RecordForm(can, asked, key, problem=made.problem)
+    return RecordForm(can, asked, frozenset({*resource.required, CATEGORY}), problem=made.problem)
 
 
 def _default(resource: Resource, *, by_code: bool) -> Iterator[Mapping[str, Any]]:

@@ -158,15 +158,17 @@ class Events:
         return (f"{name} is required and empty" for name in wanted if properties.get(name) in (None, ""))
 
     def _session(self, read: Mapping[str, Any]) -> dict[str, Any]:
-        """What the date says of the session."""
+        """What the date says of the session; its school is the event's, of which the API keeps one alone."""
         of_date = (one for one in self.sessions if one.first <= read[DATE] <= one.last)
         if (found := next(of_date, None)) is None:
             raise UnfitError(
                 f"{DATE} lies in none of the destination's sessions: add the session that it belongs to"
             )
-        told = {
-            "schoolId": read[self.resource.school],
-            "schoolYear": found.school_year,
-            "sessionName": found.name,
+        school, reference = self.resource.school, self.resource.session
+        if read.get(f"{reference}.schoolId", read[school]) != read[school]:
+            raise UnfitError(f"{reference}.schoolId must be the school of {school}: take its field out")
+        return {
+            f"{reference}.schoolId": read[school],
+            f"{reference}.schoolYear": found.school_year,
+            f"{reference}.sessionName": found.name,
         }
-        return {f"{self.resource.session}.{name}": value for name, value in told.items()}

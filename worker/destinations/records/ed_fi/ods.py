@@ -22,7 +22,7 @@ from worker.destinations.http.web_options import client
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome, RowRefused, RowUnknown
 from worker.destinations.records.ed_fi.api_options import EdFiSchema, events, form
 from worker.destinations.records.ed_fi.ods_facts import EXAMPLES, FACTS
-from worker.destinations.records.ed_fi.problem_details import GONE, outcome, record_id, words
+from worker.destinations.records.ed_fi.problem_details import GONE, is_same_id, outcome, record_id, words
 from worker.destinations.records.ed_fi.property_values import UnfitError
 from worker.destinations.records.ed_fi.root_document import Addresses, addresses
 from worker.destinations.trial import Trial
@@ -43,11 +43,10 @@ class OperationalDataStore:
     def look(self, deed: RowDeed) -> RowDone | None:
         """By the key that its properties make."""
         try:
-            key = self._events.key(deed.properties)
+            found = self._search(deed)
         except UnfitError as error:
             raise DestinationError(f"a record cannot be looked for: {error}") from None
-        answer = self._ask("GET", params={name: str(value) for name, value in key.items()})
-        return next((RowDone(str(each["id"])) for each in _found(answer) if _is_of(each, key)), None)
+        return None if found is None else RowDone(found)
 
     def check(self, trial: Trial) -> None:
         """Reads one event at the most."""
@@ -63,18 +62,18 @@ class OperationalDataStore:
             return self._delete(deed) if deed.deed is Deed.DELETE else self._save(deed)
         except LostAnswerError as error:
             return RowUnknown(str(error))
+        except UnfitError as error:  # the definition has changed since the row was made
+            return RowRefused(f"not sent: {error}")
 
     def _save(self, deed: RowDeed) -> RowOutcome:
-        try:
-            record = self._events.record(deed.properties)
-        except UnfitError as error:
-            return RowRefused(f"not sent: {error}")
-        answer = self._ask("POST", json=record)
+        answer = self._ask("POST", json=self._events.record(deed.properties))
         if not answer.is_success:
             return outcome(answer)
         saved = RowDone(record_id(answer) or deed.sis_id)
         former = deed.sis_id if deed.deed is Deed.UPDATE else None
-        return saved if former in (None, saved.sis_id) else self._without(former, saved)
+        if former is None or is_same_id(former, saved.sis_id):
+            return saved
+        return self._without(former, saved)
 
     def _without(self, former: str, saved: RowDone) -> RowOutcome:
         """An update that got another id was written beside the record it was to change: under another key, since the
@@ -88,11 +87,16 @@ class OperationalDataStore:
         return RowUnknown(f"written, but the record that it replaces stands beside it: {words(answer)}")
 
     def _delete(self, deed: RowDeed) -> RowOutcome:
-        record = deed.sis_id or _id(self.look(deed))
+        record = deed.sis_id or self._search(deed)
         if record is None:
             return RowDone()
         answer = self._ask("DELETE", record)
         return RowDone() if answer.is_success or answer.status in GONE else outcome(answer)
+
+    def _search(self, deed: RowDeed) -> str | None:
+        key = self._events.key(deed.properties)
+        answer = self._ask("GET", params={name: str(value) for name, value in key.items()})
+        return next((str(each["id"]) for each in _found(answer) if _is_of(each, key)), None)
 
     def _ask(
         self,
@@ -142,10 +146,6 @@ def _is_of(record: Mapping[str, Any], key: Mapping[str, Any]) -> bool:
         and student.get("studentUniqueId") == key["studentUniqueId"]
         and record.get("eventDate") == key["eventDate"]
     )
-
-
-def _id(found: RowDone | None) -> str | None:
-    return None if found is None else found.sis_id
 
 
 def _open(options: Mapping[str, Any], installation: Installation, secret: Secret) -> OperationalDataStore:

@@ -98,3 +98,12 @@ def record_id(answer: Response) -> str | None:
     nowhere. None: the answer does not tell."""
     path = urlsplit(answer.headers.get("Location", "")).path
     return path.rstrip("/").rpartition("/")[2] or None
+
+
+def is_same_id(one: str, other: str | None) -> bool:
+    """Whether two ids are of one record: an API that has been upgraded may write its ids (UUIDs) in another form."""
+    return other is not None and _plain(one) == _plain(other)
+
+
+def _plain(record: str) -> str:
+    return record.replace("-", "").casefold()
