@@ -20,6 +20,7 @@ from worker.actions.commands.carrying_out import Answer, carry_out
 from worker.bootstrap import Program
 from worker.destinations.file_port import Installation
 from worker.destinations.places import Places
+from worker.district_locks import UNLOCKED
 from worker.settings import read_settings
 from worker.store.catalogue.catalogue import CatalogueCache
 from worker.store.database import migrate
@@ -110,7 +111,7 @@ class SteppedProgram:
 
     def command(self, message: Mapping[str, Any], reply_to: str | None = None) -> Answer | None:
         """Carries a command out."""
-        asked = Asked(as_command(message), self.now, self.places, ReplyAddress(reply_to))
+        asked = Asked(as_command(message), self.now, self.places, ReplyAddress(reply_to), locks=UNLOCKED)
         with self.database.write() as connection:
             return carry_out(connection, asked)
 

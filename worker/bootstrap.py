@@ -146,6 +146,7 @@ class Program:
             batch_size=self.settings.batch_size,
             linger=self.settings.linger,
             senders=self.settings.senders,
+            locks=self.settings.locks,
             wake=wake,
         )
 
@@ -170,6 +171,7 @@ class Program:
 _FILES_OF_SETTINGS = (
     "WRITEBACK_ENV_FILE",
     "WRITEBACK_SENDERS",
+    "WRITEBACK_LOCKS",
     "WRITEBACK_SECRETS_KEY_FILE",
     "WRITEBACK_CA_FILE",
 )

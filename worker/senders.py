@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from worker.errors import ConfigurationError
+from worker.json_files import read_object
 
 _NAME = "WRITEBACK_SENDERS"
 _KNOWN = ("districts", "commands", "replays")
 _FORM = 'accepted is {"USER": {"districts": ["DISTRICT"] or "all", "commands": true, "replays": false}, …}'
-_LARGEST = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +65,8 @@ def read_senders(path: str | None) -> Senders | None:
     """The senders of the file; None where none is named. Raises ConfigurationError."""
     if path is None:
         return None
-    try:
-        with Path(path).open("rb") as file:
-            raw = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise ConfigurationError(f"{_NAME}: {path} cannot be read ({error.strerror}); name a file") from None
-    if len(raw) > _LARGEST:
-        raise ConfigurationError(f"{_NAME}: {path} is larger than 1 MiB; {_FORM}")
-    try:
-        document = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_without_doubles)
-    except (ValueError, RecursionError) as error:
-        said = str(error) if isinstance(error, _TwiceError) else "is no JSON in UTF-8"
-        raise ConfigurationError(f"{_NAME}: {path} {said}; {_FORM}") from None
-    if not isinstance(document, dict):
-        raise ConfigurationError(f"{_NAME}: {path} is no object; {_FORM}")
+    document = read_object(_NAME, path, _FORM)
     return Senders({user: _sender(f"{_NAME}: {path}: {user!r}", given) for user, given in document.items()})
-
-
-class _TwiceError(ValueError):
-    """A name stands twice in one object."""
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise _TwiceError(f"names {name!r} twice")
-        found[name] = value
-    return found
 
 
 def _sender(where: str, given: object) -> Sender:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from worker.allowed_hosts import AllowedHosts, read_allowed_hosts
+from worker.district_locks import Locks, read_locks
 from worker.errors import ConfigurationError
 from worker.senders import Senders, read_senders
 
@@ -33,6 +34,7 @@ VARIABLES = (
     "WRITEBACK_SECRETS_KEY",
     "WRITEBACK_SECRETS_KEY_FILE",
     "WRITEBACK_SENDERS",
+    "WRITEBACK_LOCKS",
     ENV_FILE,
     "WRITEBACK_OPS_ADDRESS",
     "WRITEBACK_CONSOLE_ADDRESS",
@@ -71,6 +73,7 @@ class Settings:
     ca_file: Path | None
     env_file: Path | None
     senders: Senders | None
+    locks: Locks
     ops_address: ListenAddress | None
     ops_address_is_default: bool
     console_address: ListenAddress | None
@@ -111,6 +114,7 @@ def read_settings(environment: Mapping[str, str], *, terminal: bool = False) -> 
         ca_file=_ca_file(get.optional("WRITEBACK_CA_FILE")),
         env_file=Path(named) if (named := get.optional(ENV_FILE)) else None,
         senders=read_senders(get.optional("WRITEBACK_SENDERS")),
+        locks=read_locks(get.optional("WRITEBACK_LOCKS")),
         ops_address=_address("WRITEBACK_OPS_ADDRESS", ops) if ops else None,
         ops_address_is_default=ops == DEFAULT_OPS_ADDRESS,
         console_address=_address(

@@ -36,6 +36,7 @@ from worker.actions.commands.carrying_out import carry_out
 from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.broker.ports import Broker
 from worker.destinations.places import Places
+from worker.district_locks import UNLOCKED
 from worker.store.database import migrate
 from worker.store.database.engine import Database
 from worker.store.database.tables import (
@@ -219,7 +220,9 @@ class Site:
             self.client.bind_outcomes()
         for document in (_timed(), _live()):
             with self.database.write() as connection:
-                asked = Asked(as_command(save(document)), datetime.now(UTC), Places(self.home))
+                asked = Asked(
+                    as_command(save(document)), datetime.now(UTC), Places(self.home), locks=UNLOCKED
+                )
                 answer = carry_out(connection, asked)
             assert answer is not None and answer.refused is None, answer
 

@@ -26,6 +26,7 @@ from worker.actions.commands.asked import Asked
 from worker.actions.commands.carrying_out import carry_out
 from worker.clock import system_clock
 from worker.destinations.places import Places
+from worker.district_locks import UNLOCKED
 from worker.errors import WritebackError
 from worker.store.database.engine import Database
 
@@ -106,7 +107,7 @@ def _run_now(stage: Stage) -> None:
     database = Database(stage.database_url)
     with database.write() as connection:
         run_now = as_command(command("export.run_now", {"export_id": EXPORT}))
-        carry_out(connection, Asked(run_now, system_clock(), Places(stage.home)))
+        carry_out(connection, Asked(run_now, system_clock(), Places(stage.home), locks=UNLOCKED))
     database.close()
 
 

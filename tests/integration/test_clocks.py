@@ -15,6 +15,7 @@ from worker.actions.commands.asked import Asked
 from worker.actions.commands.carrying_out import carry_out
 from worker.bootstrap import Program
 from worker.clock import Clock, system_clock
+from worker.district_locks import UNLOCKED
 from worker.failpoints import Arrow
 from worker.settings import read_settings
 from worker.store import outcome_rows
@@ -48,7 +49,9 @@ def shifted(by: timedelta) -> Clock:
 
 def define(program: Program) -> None:
     with program.database.write() as connection:
-        carry_out(connection, Asked(as_command(save(definition())), program.clock(), program.places))
+        carry_out(
+            connection, Asked(as_command(save(definition())), program.clock(), program.places, locks=UNLOCKED)
+        )
         cache = CatalogueCache()
         cache.refresh(connection)
         buffer_tardies(connection, cache, [as_event(tardy())], program.clock())  # type: ignore[list-item]
@@ -57,7 +60,7 @@ def define(program: Program) -> None:
 def ask(program: Program, *, waits: bool = False) -> None:
     with program.database.write() as connection:
         run_now = as_command(command("export.run_now", {"export_id": "daily"}))
-        carry_out(connection, Asked(run_now, program.clock(), program.places))
+        carry_out(connection, Asked(run_now, program.clock(), program.places, locks=UNLOCKED))
         if not waits:
             connection.execute(update(run_requests).values(barrier=None))
 
@@ -176,7 +179,7 @@ def test_fresh_runs_go_before_those_that_have_failed_before_on_either_database(
     for export_id in ("again", "fresh"):
         with program.database.write() as connection:
             saved = as_command(save(definition(export_id)))
-            carry_out(connection, Asked(saved, program.clock(), program.places))
+            carry_out(connection, Asked(saved, program.clock(), program.places, locks=UNLOCKED))
     with program.database.write() as connection:
         now = read_time(connection)
         common = {"revision": 1, "trigger": "run_now", "due_at": now, "rows": 0, "refused_rows": 0}

@@ -12,6 +12,7 @@ from schemas.definition.document import load as load_document
 from worker.destinations.kinds import option_schemas, record_fields
 from worker.destinations.places import Places
 from worker.destinations.placing import place_name, place_problem
+from worker.district_locks import Locks
 from worker.errors import RefusedError
 from worker.store import asides, trail
 from worker.store.definitions import definitions, pausing, retiring, revising
@@ -33,6 +34,7 @@ def save_export(
     raw: object,
     *,
     places: Places,
+    locks: Locks,
     who: str,
     reason: str | None,
     now: datetime,
@@ -41,13 +43,15 @@ def save_export(
 ) -> str:
     """Creates or replaces a definition; returns its export's id. `run_for`: the command that asks for a run as well.
 
-    Raises RefusedError: it is not valid, not the newest `version`, leads where it may not, or a run is asked for
-    while the export is paused.
+    Raises RefusedError: it is not valid, not as its district has locked it, not the newest `version`, leads where it
+    may not, or a run is asked for while the export is paused.
     """
     document = valid_document(raw)
     export_id: str = document["export_id"]
     if problem := place_problem(document["destination"], places):
         raise RefusedError(f"export {export_id}: {problem}")
+    if locked := locks.objections(document):
+        raise RefusedError(f"export {export_id}: {'; '.join(locked)}")
     existing = definitions.find(connection, export_id)
     if run_for is not None and existing is not None and existing["paused_at"] is not None:
         raise RefusedError(f"export {export_id} is paused; save it without run_now, or resume it first")

@@ -12,6 +12,7 @@ from worker.actions.commands.in_person import Saved, command_of, save
 from worker.clock import Clock
 from worker.destinations.places import Places
 from worker.destinations.placing import place_problem
+from worker.district_locks import Locks
 from worker.errors import WritebackError
 from worker.store.database.engine import Database
 from worker.store.definitions import definitions
@@ -31,13 +32,15 @@ class Valid:
         return str(self.document["export_id"])
 
 
-def misplaced(places: Places, valid: Sequence[Valid]) -> list[str]:
-    """What only this installation knows: where it may put files. A sentence for each that may not go there."""
-    return [
-        f"{one.where}: destination: {problem}"
-        for one in valid
-        if (problem := place_problem(one.document["destination"], places)) is not None
-    ]
+def disallowed(places: Places, locks: Locks, valid: Sequence[Valid]) -> list[str]:
+    """What only this installation knows: where it may put files, and what districts have locked. A sentence for each
+    thing that may not be."""
+    found = []
+    for one in valid:
+        if (problem := place_problem(one.document["destination"], places)) is not None:
+            found.append(f"{one.where}: destination: {problem}")
+        found += [f"{one.where}: {objection}" for objection in locks.objections(one.document)]
+    return found
 
 
 def foreign(database: Database, valid: Sequence[Valid]) -> list[str]:
@@ -73,6 +76,7 @@ def save_each(
     reason: str | None,
     clock: Clock,
     places: Places,
+    locks: Locks,
     run_now: bool = False,
 ) -> Iterator[SavedOne]:
     """Saves one definition after the other, each in a transaction of its own; with `run_now` asks for a run of each.
@@ -86,7 +90,9 @@ def save_each(
             warnings = advice_on(connection, one.document)
         try:
             data = {"definition": one.document, "run_now": run_now, **why}
-            saved = save(database, Asked(command_of(source, "export.save", data), clock(), places))
+            saved = save(
+                database, Asked(command_of(source, "export.save", data), clock(), places, locks=locks)
+            )
         except WritebackError as error:
             raise type(error)(
                 f"{one.where}: {error} ({number} of {len(valid)} definitions are saved)"

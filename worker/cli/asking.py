@@ -22,8 +22,12 @@ def command_of(kind: str, data: Mapping[str, Any]) -> Command:
     return in_person.command_of(source(), kind, data)
 
 
+def _asked(program: Program, command: Command) -> Asked:
+    return Asked(command, program.clock(), program.places, locks=program.settings.locks)
+
+
 def ask(program: Program, kind: str, data: Mapping[str, Any]) -> Command:
     """Carries the command out. Raises RefusedError with the reason, UnavailableError."""
     command = command_of(kind, data)
-    in_person.ask(program.database, Asked(command, program.clock(), program.places))
+    in_person.ask(program.database, _asked(program, command))
     return command

@@ -12,6 +12,7 @@ import structlog
 from worker.broker.ports import Broker, Consumer, Delivery, Publisher
 from worker.clock import Clock
 from worker.destinations.places import Places
+from worker.district_locks import UNLOCKED, Locks
 from worker.failpoints import Step, reached
 from worker.instruments import Instruments
 from worker.intake.barrier import Enlisted
@@ -45,6 +46,7 @@ class Intake:
         batch_size: int,
         linger: float,
         senders: Senders | None = None,
+        locks: Locks = UNLOCKED,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._broker = broker
@@ -61,7 +63,7 @@ class Intake:
         )
         self._untaken = Untaken()
         self._events = Storing(database, clock, instruments, senders, self._untaken)
-        self._commands = Hearing(database, clock, instruments, places, senders, self._untaken, wake)
+        self._commands = Hearing(database, clock, instruments, places, senders, locks, self._untaken, wake)
         self._enlisted = Enlisted(database, worker, wake)
 
     def run(self, stop: threading.Event) -> None:

@@ -28,6 +28,7 @@ from worker.actions.commands.carrying_out import (
 from worker.broker.ports import Delivery, Rejection
 from worker.clock import Clock
 from worker.destinations.places import Places
+from worker.district_locks import Locks
 from worker.errors import UnavailableError
 from worker.failpoints import Arrow, Step, reached
 from worker.instruments import Instruments
@@ -70,6 +71,7 @@ class Hearing:
         instruments: Instruments,
         places: Places,
         senders: Senders | None,
+        locks: Locks,
         untaken: Untaken,
         wake: Callable[[], None],
     ) -> None:
@@ -78,6 +80,7 @@ class Hearing:
         self._instruments = instruments
         self._places = places
         self._senders = senders
+        self._locks = locks
         self._untaken = untaken
         self._wake = wake
         self.begin()
@@ -133,7 +136,9 @@ class Hearing:
         unread = Command(envelope.type, envelope.id, envelope.source, {})
         forbidden = self._senders.objection_to_commands(delivery.sender) if self._senders else None
         authority = self._authority(delivery) if forbidden is None else None
-        asked = Asked(unread, self._clock(), self._places, _reply_address(delivery), authority)
+        asked = Asked(
+            unread, self._clock(), self._places, _reply_address(delivery), authority, locks=self._locks
+        )
         if forbidden is not None:
             return self._refuse(refuse_stranger, asked, forbidden)
         try:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
 from schemas.messages.commands import Command
 from worker.actions.commands.authority import Authority
 from worker.destinations.places import Places
+from worker.district_locks import Locks
 from worker.store.outcome_rows import NO_REPLY, CommandKey, ReplyAddress
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command with all that it is judged by: when, where files may go, where its answer goes as well, and
-    whoever sends it (None: anybody may do anything)."""
+    """A command with all that it is judged by: when, where files may go, where its answer goes as well,
+    whoever sends it (None: anybody may do anything), and what districts have locked."""
 
     command: Command
     now: datetime
     places: Places
     reply: ReplyAddress = NO_REPLY
     authority: Authority | None = None
+    locks: Locks = field(kw_only=True)
 
     @property
     def key(self) -> CommandKey:

@@ -26,7 +26,13 @@ def _save(connection: Connection, asked: Asked) -> Collection[str]:
     version, definition = asked.data.get("version"), asked.data["definition"]
     return [
         exports.save_export(
-            connection, definition, places=asked.places, version=version, run_for=run_for, **asked.signed
+            connection,
+            definition,
+            places=asked.places,
+            locks=asked.locks,
+            version=version,
+            run_for=run_for,
+            **asked.signed,
         )
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.definition.advice import advice
-from worker.actions.saving import SavedOne, Valid, foreign, misplaced, save_each
+from worker.actions.saving import SavedOne, Valid, disallowed, foreign, save_each
 from worker.bootstrap import Program
 from worker.cli.asking import source
 from worker.cli.exports.definition_files import judge_files
@@ -39,7 +39,7 @@ class How:
 def apply_files(program: Program, files: Sequence[str], how: How, *, as_json: bool) -> None:
     """Judges, then saves. Raises RefusedError once every problem has been told."""
     valid, problems = judge_files(files)
-    problems += misplaced(program.places, valid)
+    problems += disallowed(program.places, program.settings.locks, valid)
     if not how.check:
         prepare_database(program, create=not how.dry_run)
         problems += foreign(program.database, valid)
@@ -100,6 +100,7 @@ def save_all(program: Program, valid: Sequence[Valid], how: How, *, as_json: boo
         reason=how.reason,
         clock=program.clock,
         places=program.places,
+        locks=program.settings.locks,
         run_now=how.run_now,
     ):
         done.append(one.shape)
