@@ -179,6 +179,7 @@ def _open(options: Mapping[str, Any], installation: Installation, secret: ReadSe
         _tokens(options),
         (options["client_id"], options["client_secret"]),
         options["refresh_token"],
+        more={"preserve_refresh_token": "true"},
     )
     key = in_header(secret, options["subscription_key"])
     return Blackbaud(sis(options.get("base_url", PUBLIC), login, options, installation), key, options)
@@ -215,7 +216,8 @@ KIND = RecordKind(
             "What is read back has student_user_id, and excuse_comment where one was sent: the tardy's id stands there,"
             " by which one of two tardies of a day is found again. Without it they cannot be told apart.",
             "How times are written is not sure, so that no time is sent unless you add start_time and end_time.",
-            f"Tokens come from {PUBLIC_TOKENS}.",
+            f"Tokens come from {PUBLIC_TOKENS}, and asked to (preserve_refresh_token) it leaves the refresh token as it"
+            " is: one that is replaced at each use is lost when the program starts again.",
             "No address that looks ids up is documented publicly: student_user_id is filled with a field that holds"
             " Blackbaud's own id of the student, and `codes` has the ids of excuse types.",
         ),

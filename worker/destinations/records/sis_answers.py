@@ -21,18 +21,14 @@ def troubled(answer: Response, *, names_row: bool = False) -> RowOutcome | None:
     """What became of the rows of a request; None: the SIS has taken it, and the kind reads what it says.
 
     `names_row`: the address names a student or a class, so that a 404 tells of the row and not of the address. Raises
-    DestinationError where a person must act: the login is refused, or the address leads nowhere.
+    DestinationError where a person must act: the address leads nowhere.
     """
     status = answer.status
     if answer.is_success:
         return (
-            RowUnknown(f"HTTP {status}: a page for people, no answer of an API") if _is_page(answer) else None
+            RowUnknown(f"HTTP {status}: a page for people, no answer of an API") if answer.is_page else None
         )
-    if status == 401:
-        raise DestinationError(
-            f"{answer.server}: the login was refused ({answer.words()}); renew the secret, then retry the export"
-        )
-    if status >= 500 or status < 200:
+    if status >= 500:
         return RowUnknown(sis_words(answer))
     if status < 400 or (status in (404, 405, 410) and not names_row):
         raise DestinationError(
@@ -72,11 +68,6 @@ def sis_words(answer: Response) -> str:
     """The SIS's own words, one line of at most 300 characters. They may quote a student: for a receipt alone."""
     said = "; ".join(dict.fromkeys(_told(_body(answer))))
     return one_line(f"HTTP {answer.status}: {said}" if said else f"HTTP {answer.status}", _LONGEST)
-
-
-def _is_page(answer: Response) -> bool:
-    """What a server between says in the SIS's place: nobody knows what became of the rows."""
-    return answer.body.lstrip()[:1] == b"<"
 
 
 def _body(answer: Response) -> Any:

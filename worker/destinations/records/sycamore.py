@@ -125,7 +125,8 @@ KIND = RecordKind(
         assumed=(
             "The login is a bearer token.",
             "A request that is answered with 400 has been refused as a whole.",
-            "A student has one record a class and day.",
+            "A student has one record a class and day: where ClassID is the homeroom, collapse per_day; where it is the"
+            " period's class, per_period.",
             "ATID is 0 unless a field with the header ATID says otherwise.",
             "ClassID and StudentID are Sycamore's own ids: fill them with the fields that hold them. ClassID is the"
             " student's homeroom unless you choose another field.",
