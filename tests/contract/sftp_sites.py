@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tests.servers.odd_sftp import PASSWORD, Plain, odd_sftp
 from tests.servers.openssh import openssh
 from worker.destinations.file_port import FileDestination
 from worker.destinations.files.sftp.sftp import opened
@@ -20,6 +22,7 @@ class SftpSite:
     def __init__(self, path: Path, options: dict[str, Any], secret: str, limits: Limits = LIMITS) -> None:
         self.path, self.options, self._secret, self._limits = path, options, secret, limits
         self._opened: list[FileDestination] = []
+        self.behind = ExitStack()  # what ends with it
         path.mkdir(exist_ok=True)
 
     def open(self) -> FileDestination:
@@ -46,12 +49,22 @@ class SftpSite:
     def close(self) -> None:
         for destination in self._opened:
             destination.close()
+        self.behind.close()
 
 
 def behind_openssh(home: Path, **options: Any) -> SftpSite:
     """With renames, POSIX ones too."""
     folder = home / "inbox"
-    return SftpSite(folder, openssh().options(folder, **options), openssh().private_key)
+    return SftpSite(folder, {**openssh().options(folder), **options}, openssh().private_key)
+
+
+def behind_another(home: Path) -> SftpSite:
+    """Without OpenSSH's extensions, and with renames that replace what is there."""
+    with ExitStack() as stack:
+        folder, server = home / "inbox", stack.enter_context(odd_sftp(Plain))
+        site = SftpSite(folder, server.options(folder), PASSWORD)
+        site.behind = stack.pop_all()
+        return site
 
 
 def without_rename(home: Path) -> SftpSite:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.contract.ftps_site import ftps_folder, ftps_folder_without_rename
-from tests.contract.sftp_sites import behind_openssh, without_rename
+from tests.contract.sftp_sites import behind_another, behind_openssh, without_rename
 from tests.contract.web_site import WebSite
 from worker.testing.file_suite import Site
 from worker.testing.folder_site import FolderSite
@@ -32,7 +32,7 @@ BLIND: Sites = {
 RENAMING: Sites = {
     "directory": (relative_folder, absolute_folder),
     "ftps": (ftps_folder,),
-    "sftp": (behind_openssh,),
+    "sftp": (behind_openssh, behind_another),
 }
 RESENDING: Sites = {
     "ftps": (ftps_folder_without_rename,),

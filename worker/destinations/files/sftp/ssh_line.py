@@ -35,8 +35,7 @@ _SETTLES = 1.0  # seconds within which a line that was cut is known to be
 _NO_KEY = "no acceptable host key"
 
 # What paramiko has to say stands in our own errors; its log would say it again, with names of files.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
-logging.getLogger("paramiko").propagate = False
+logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True)
