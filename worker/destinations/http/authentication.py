@@ -16,6 +16,8 @@ from worker.destinations.http.tokens import client_credentials
 from worker.destinations.http.web import Web
 from worker.destinations.http.web_options import Url
 
+CLIENT_ID = r"[\x21-\x7e]{1,256}"
+CLIENT_ID_SAYS = "1 to 256 characters without a blank"
 HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}"  # RFC 9110, 5.6.2: a token
 
 
@@ -79,7 +81,7 @@ class OAuth2Schema(_Way):
 
     type = Choice("oauth2", required=True)
     token_url = Url(required=True, about="Where tokens are asked for.")
-    client_id = NamedOrSecret(r"[\x21-\x7e]{1,256}", "1 to 256 characters without a blank", required=True)
+    client_id = NamedOrSecret(CLIENT_ID, CLIENT_ID_SAYS, required=True)
     client_secret = Secret(required=True)
     scope = Text(1, 1000, single_line=True, about="What the token is to allow, as the server calls it.")
     credentials_in = Choice(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError
 
-from schemas.fields.scalars import JsonSchema, ScalarMap, Secret, Strict, Text, Whole
+from schemas.fields.scalars import ScalarMap, Text, Whole
+from worker.destinations.http.authentication import CLIENT_ID, CLIENT_ID_SAYS, NamedOrSecret
+from worker.destinations.http.web_options import Url
 
 PARALLEL = 4
 TIMEOUT_SECONDS = 30
@@ -36,43 +37,21 @@ def parallel(options: Mapping[str, Any]) -> int:
     return int(options.get("parallel", PARALLEL))
 
 
-class WebAddress(Text):
-    """An address such as `https://sis.example.org/api`: http or https, without login, query or fragment."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(1, 1024, single_line=True, **kwargs)
+class WebAddress(Url):
+    """An address to which paths are added, such as `https://sis.example.org/api`: without a query."""
 
     def check(self, value: Any) -> str:
         text = super().check(value)
-        if not _is_address(text):
-            raise ValidationError(
-                "must be an address such as https://sis.example.org, without login, query or fragment"
-            )
+        if "?" in text:
+            raise ValidationError("must hold no ?: it is where paths are added")
         return text
 
 
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        port_is_right = parts.port != 0
-    except ValueError:
-        return False
-    plain = parts.username is None and parts.password is None and not parts.query and not parts.fragment
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_right and plain
-
-
-class ClientId(Strict):
-    """What an OAuth2 client is called: text, or the name of a secret where the district keeps it as one."""
+class ClientId(NamedOrSecret):
+    """What an OAuth2 client is called."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._text, self._secret = Text(1, 256, single_line=True), Secret()
-
-    def check(self, value: Any) -> Any:
-        return self._secret.check(value) if type(value) is dict else self._text.check(value)
-
-    def json_schema(self) -> JsonSchema:
-        return {"anyOf": [self._text.json_schema(), self._secret.json_schema()]}
+        super().__init__(CLIENT_ID, CLIENT_ID_SAYS, **kwargs)
 
 
 def codes(about: str) -> ScalarMap:
