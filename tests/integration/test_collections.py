@@ -23,14 +23,19 @@ FIRST = "daily_0001.csv"
 
 
 @pytest.fixture
-def program(database_url: str, tmp_path: Path) -> Iterator[SteppedProgram]:
+def program(sqlite_url: str, tmp_path: Path) -> Iterator[SteppedProgram]:
     """At noon on a Tuesday in Chicago: a run is due at 12:10, and the SIS collects at 12:30."""
-    program = SteppedProgram(database_url, tmp_path)
+    program = begun(sqlite_url, tmp_path)
+    yield program
+    program.database.close()
+
+
+def begun(database_url: str, home: Path) -> SteppedProgram:
+    program = SteppedProgram(database_url, home)
     program.receive(school(), code("T"))
     defined(program)
     program.receive(tardy("a"))
-    yield program
-    program.database.close()
+    return program
 
 
 def defined(program: SteppedProgram, **changes: Any) -> None:
@@ -116,6 +121,17 @@ def test_a_file_that_still_lies_there_was_not_collected(program: SteppedProgram)
     assert len(noted(program)) == 1
 
 
+def test_either_database_keeps_what_was_missed(database_url: str, tmp_path: Path) -> None:
+    program = begun(database_url, tmp_path)
+    other = in_the_way(program)
+    at(program, "12:31")
+    other.unlink()
+    at(program, "13:00")
+    at(program, "12:45", day=7)
+    assert [how for how, _ in noted(program)] == ["late", "uncollected"]
+    program.database.close()
+
+
 def test_another_file_of_the_same_name_is_not_taken_for_it(program: SteppedProgram) -> None:
     at(program, "12:11")
     (program.home / "outbox" / FIRST).write_text("the SIS's own\n")
@@ -155,6 +171,61 @@ def test_what_was_said_after_the_hour_counts_from_the_next_day_on(program: Stepp
     program.now = datetime(2026, 10, 6, 17, 45, tzinfo=UTC)
     defined(program, collected_at=["12:30", "12:40"])
     at(program, "13:30")
+    assert noted(program) == []
+
+
+def test_a_run_that_is_due_after_the_sis_has_collected_is_no_late_one(program: SteppedProgram) -> None:
+    """Also while it waits: it is to be there by the next time."""
+    defined(program, schedule=DAILY | {"at": ["12:10", "12:50"]})
+    at(program, "12:11")
+    collect(program)
+    at(program, "12:31")
+    program.receive(tardy("b"))
+    (program.home / "outbox" / "daily_0002.csv").write_text("yesterday's\n")
+    at(program, "12:51")
+    assert noted(program) == []
+    at(program, "12:31", day=7)
+    assert [how for how, _ in noted(program)] == ["late"]
+
+
+def test_a_time_that_was_over_when_the_schedule_was_saved_is_not_due(program: SteppedProgram) -> None:
+    program.now = datetime(2026, 10, 6, 17, 20, tzinfo=UTC)
+    defined(program, schedule=DAILY | {"at": ["12:15"]})
+    for day, clock in ((6, "12:31"), (7, "12:16")):
+        at(program, clock, day)
+    assert program.files() == {FIRST: ["a,1,"]}
+    assert noted(program) == []
+
+
+def test_a_time_at_which_nothing_is_sent_is_not_due(program: SteppedProgram) -> None:
+    """The night after a day off: the run of that day was none."""
+    nightly = DAILY | {"at": ["16:00"], "school_days_only": True}
+    defined(program, schedule=nightly, collected_at="02:00")
+    program.receive(school_day("2026-10-07", in_session=False))
+    at(program, "16:01")
+    collect(program)
+    for day, clock in ((7, "02:11"), (7, "16:01"), (8, "02:01")):
+        at(program, clock, day)
+    program.receive(tardy("b"))
+    at(program, "16:01", day=8)
+    assert "daily_0002.csv" in program.files()
+    at(program, "01:59", day=9)
+    assert noted(program) == []
+
+
+def test_a_due_time_that_went_with_the_run_before_is_not_late(program: SteppedProgram) -> None:
+    defined(program, schedule=DAILY | {"at": ["12:05", "12:10", "12:15"]})
+    other = in_the_way(program)
+    at(program, "12:06")
+    for clock in ("12:11", "12:16"):
+        at(program, clock)
+    other.unlink()
+    at(program, "12:29")
+    collect(program)
+    program.receive(tardy("b"))
+    at(program, "12:31")
+    at(program, "12:06", day=7)
+    assert "daily_0002.csv" in program.files()
     assert noted(program) == []
 
 

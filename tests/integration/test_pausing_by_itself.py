@@ -22,12 +22,17 @@ FIRST = "daily_0001.csv"
 
 
 @pytest.fixture
-def program(database_url: str, tmp_path: Path) -> Iterator[SteppedProgram]:
-    program = SteppedProgram(database_url, tmp_path)
-    program.receive(school(), code("T"))
+def program(sqlite_url: str, tmp_path: Path) -> Iterator[SteppedProgram]:
+    program = begun(sqlite_url, tmp_path)
     yield program
     failpoints.arm(None)
     program.database.close()
+
+
+def begun(database_url: str, home: Path) -> SteppedProgram:
+    program = SteppedProgram(database_url, home)
+    program.receive(school(), code("T"))
+    return program
 
 
 def ask(program: SteppedProgram, kind: str, **data: Any) -> str | None:
@@ -65,7 +70,10 @@ def obstruct(program: SteppedProgram) -> Path:
     return obstacle
 
 
-def test_after_so_many_failures_in_a_row_it_pauses_until_it_is_resumed(program: SteppedProgram) -> None:
+def test_after_so_many_failures_in_a_row_it_pauses_until_it_is_resumed(
+    database_url: str, tmp_path: Path
+) -> None:
+    program = begun(database_url, tmp_path)
     defined(program, pause_after_failures=2)
     obstacle = obstruct(program)
     program.receive(tardy("a"))
@@ -83,6 +91,7 @@ def test_after_so_many_failures_in_a_row_it_pauses_until_it_is_resumed(program: 
     assert pause(program) == reason and program.files() == {}, "a save alone ends no pause"
     assert ask(program, "resume", reason="put right") is None
     assert program.files() == {FIRST: ["a,1,"]}, "the run that failed is tried again at once"
+    program.database.close()
 
 
 def test_what_was_delivered_or_resumed_begins_the_count_anew(program: SteppedProgram) -> None:

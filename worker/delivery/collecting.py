@@ -75,7 +75,7 @@ class Collecting:
         since = max(row["saved_at"], now - _LOOK_BACK)
         for collection in collections(definition, since, now):
             if self._counts(definition, collection):
-                self._look_for_late(definition, collection, now)
+                self._look_for_late(definition, collection, now, row["schedule_saved_at"])
                 self._look_for_uncollected(definition, collection, now)
 
     def _counts(self, definition: Definition, collection: datetime) -> bool:
@@ -85,9 +85,11 @@ class Collecting:
                 connection, definition, local_date(collection, definition.schedule.time_zone)
             )
 
-    def _look_for_late(self, definition: Definition, collection: datetime, now: datetime) -> None:
+    def _look_for_late(
+        self, definition: Definition, collection: datetime, now: datetime, schedule_saved_at: datetime
+    ) -> None:
         with self._database.read() as connection:
-            run = late_run(connection, definition, collection)
+            run = late_run(connection, definition, collection, schedule_saved_at)
             if run is None or is_noted(connection, "late", definition.export_id, run["run_id"]):
                 return
         due, at = (_local(definition, moment) for moment in (run["due_at"], collection))

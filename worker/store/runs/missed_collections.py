@@ -10,38 +10,48 @@ from sqlalchemy import Connection, RowMapping, exists, select
 
 from worker.core.collection_times import collection_before, due_for
 from worker.core.definition import Definition
+from worker.core.due import local_date
 from worker.store import trail
 from worker.store.catalogue.exports_in_force import hold_definition
 from worker.store.database.tables import actions, attempts, definitions, runs
 from worker.store.runs.run_rows import open_run
+from worker.store.runs.scheduling import sends_on
 
 How = Literal["late", "uncollected"]
 _HOWS: tuple[How, ...] = ("late", "uncollected")
 _WAITED = timedelta(days=2)  # for which a run may have waited whose file is still looked for
 
 
-def late_run(connection: Connection, definition: Definition, collection: datetime) -> RowMapping | None:
+def late_run(
+    connection: Connection, definition: Definition, collection: datetime, schedule_saved_at: datetime
+) -> RowMapping | None:
     """The run that was due before the SIS collected and had not delivered its file by then; None: there is none, or
-    it had nothing to send."""
+    it had nothing to send. Times before the schedule was saved are not due."""
+    run = open_run(connection, definition.export_id)
+    if run is not None and _is_scheduled(run) and run["due_at"] < collection:
+        return run
     due = due_for(definition, collection)
-    if due is None:
+    if due is None or due <= schedule_saved_at:
         return None
-    run = open_run(connection, definition.export_id) or _first_due(connection, definition.export_id, due)
+    if not sends_on(connection, definition, local_date(due, definition.schedule.time_zone)):
+        return None
+    run = _begun_since(connection, definition.export_id, due)
     return run if run is not None and _is_late(run, collection) else None
 
 
-def _first_due(connection: Connection, export_id: str, due: datetime) -> RowMapping | None:
-    """The run of that due time, or the one that it became part of: times that were missed are one run."""
+def _is_scheduled(run: RowMapping) -> bool:
+    return run["trigger"] == "schedule" and run["resend_of"] is None
+
+
+def _begun_since(connection: Connection, export_id: str, due: datetime) -> RowMapping | None:
+    """The first scheduled run that began then or later: that of this due time, or the one that it became part of."""
     r = runs.c
-    of_schedule = (r.trigger == "schedule", r.resend_of.is_(None), r.due_at >= due)
-    since = r.started_at >= due  # no run begins before it is due; said so that the index serves
-    statement = select(runs).where(r.export_id == export_id, since, *of_schedule).order_by(r.due_at)
+    of_schedule = (r.trigger == "schedule", r.resend_of.is_(None), r.started_at >= due)
+    statement = select(runs).where(r.export_id == export_id, *of_schedule).order_by(r.started_at)
     return connection.execute(statement.limit(1)).mappings().one_or_none()
 
 
 def _is_late(run: RowMapping, collection: datetime) -> bool:
-    if run["trigger"] != "schedule" or run["resend_of"] is not None:
-        return False
     if run["finished_at"] is None:
         return True
     return bool(run["state"] == "delivered" and run["finished_at"] > collection)
