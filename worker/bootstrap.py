@@ -19,6 +19,7 @@ from worker.broker.ports import Broker
 from worker.clock import Clock, system_clock
 from worker.delivery.attempt import Flush
 from worker.delivery.by_file import SHORT_RETRIES, ByFile
+from worker.delivery.by_record import ByRecord
 from worker.delivery.collecting import Collecting
 from worker.delivery.flusher import Flusher
 from worker.delivery.housekeeping import Housekeeping
@@ -103,7 +104,7 @@ class Program:
     @cached_property
     def flush(self) -> Flush:
         by_file = ByFile(self.database, self.opener, short_retries=self.short_retries)
-        return Flush(self.means, by_file, self.sweeping)
+        return Flush(self.means, by_file, ByRecord(self.database, self.opener), self.sweeping)
 
     @cached_property
     def scheduler(self) -> Scheduler:

@@ -53,6 +53,10 @@ class TransientError(DeliveryError):
         self.retry_after = retry_after
 
 
+class StoppedError(TransientError):
+    """The program was told to stop in the middle of it: another worker goes on at once."""
+
+
 class ElsewhereError(TransientError):
     """This worker does not see the place that the others write to: another may, so the run is left to it."""
 

@@ -16,6 +16,7 @@ from worker.district_locks import Locks
 from worker.errors import RefusedError
 from worker.store import asides, trail
 from worker.store.definitions import definitions, pausing, retiring, revising
+from worker.store.entries.put_off import look_again
 from worker.store.outcome_rows import CommandKey
 from worker.store.runs import requests, run_rows, starting
 from worker.store.runs.run_outcomes import tell_of_run
@@ -128,7 +129,10 @@ def retry_export(
     """Has a run that waits or has failed tried again at once. Raises RefusedError: paused, or there is none."""
     _refuse_paused(connection, export_id)
     stood_aside = asides.release(connection, "export", export_id)
-    if not run_rows.retry_open_run(connection, export_id) and not stood_aside:
+    put_off = look_again(connection, export_id)
+    if put_off:
+        requests.request_later(connection, export_id, now)
+    if not run_rows.retry_open_run(connection, export_id) and not stood_aside and not put_off:
         run = run_rows.open_run(connection, export_id)
         if run is not None and run["state"] == "guarded":
             raise RefusedError(

@@ -15,7 +15,7 @@ from worker.store.database.engine import Database, share_catalogue
 from worker.store.database.instants import read_time
 from worker.store.definitions import definitions
 from worker.store.queries import listing
-from worker.store.runs import claims, receipts, run_rows, starting
+from worker.store.runs import claims, receipts, run_rows, settling_records, starting
 from worker.store.runs.claims import Claim
 from worker.views.done import Abandoned, Approved, Resent
 from worker.views.exports.known_runs import find_run
@@ -102,7 +102,7 @@ def abandon_run(
         run_rows.ask_to_abandon(connection, run, who=who, reason=reason, now=now)
         return Abandoned(run, None)
     claim = claims.take(connection, run, who)
-    return Abandoned(run, receipts.settle_abandoned(connection, claim, who=who, reason=reason, now=now))
+    return Abandoned(run, settling_records.give_up(connection, claim, run, who=who, reason=reason, now=now))
 
 
 class GivesUp(Protocol):

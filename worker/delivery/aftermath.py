@@ -18,6 +18,7 @@ from worker.errors import (
     DestinationError,
     ElsewhereError,
     StaleLeaseError,
+    StoppedError,
     TransientError,
     UnavailableError,
     UnreadableError,
@@ -83,7 +84,7 @@ class Aftermath:
 
     def _wait(self, claim: Claim, error: TransientError, bound: Any) -> None:
         now, text = self._means.clock(), str(error)
-        delay = next_attempt_delay(claim.attempt, jitter=random.random(), retry_after=error.retry_after)
+        delay = _delay(claim, error)
         if self._settle(
             claim, lambda connection: receipts.settle_waiting(connection, claim, text, delay, now), bound
         ):
@@ -148,7 +149,14 @@ class Aftermath:
         instruments.runs.labels(claim.export_id, run["trigger"], outcome).inc()
         if outcome == "delivered":
             instruments.rows.labels(claim.export_id, "delivered").inc(run["rows"])
+            instruments.rows.labels(claim.export_id, "refused").inc(run["refused_rows"])
             instruments.run_seconds.observe((run["finished_at"] - run["started_at"]).total_seconds())
+
+
+def _delay(claim: Claim, error: TransientError) -> timedelta:
+    if isinstance(error, StoppedError):
+        return timedelta()
+    return next_attempt_delay(claim.attempt, jitter=random.random(), retry_after=error.retry_after)
 
 
 def _unsettled(error: StaleLeaseError | UnavailableError, bound: Any) -> None:

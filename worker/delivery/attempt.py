@@ -1,4 +1,6 @@
-"""One attempt of a claimed run, from top to bottom: hold, fence or prepare, send, settle."""
+"""One attempt of a claimed run, from top to bottom: hold, fence or prepare, send, settle.
+
+A run without a file name sends records."""
 
 from __future__ import annotations
 
@@ -10,24 +12,28 @@ from worker import defects
 from worker.core.judgement.verdicts import Waits
 from worker.delivery.aftermath import Aftermath
 from worker.delivery.by_file import ByFile
+from worker.delivery.by_record import ByRecord
 from worker.delivery.means import Means
 from worker.delivery.rendering import UnrenderedError, are_fixed
 from worker.delivery.sweeping import Sweeping
 from worker.errors import RefusedError
 from worker.failpoints import Arrow, reached
+from worker.store.catalogue.exports_in_force import view_export
 from worker.store.database.engine import share_catalogue
 from worker.store.entries.matching import EntryKey
 from worker.store.runs import claims, receipts, run_rows, starting
 from worker.store.runs.claims import Claim
+from worker.store.runs.settling_records import give_up, settle_records
 
 
 class Flush:
     """Works on claimed runs. Safe to use from several threads."""
 
-    def __init__(self, means: Means, by_file: ByFile, sweeping: Sweeping) -> None:
+    def __init__(self, means: Means, by_file: ByFile, by_record: ByRecord, sweeping: Sweeping) -> None:
         self._database = means.database
         self._clock = means.clock
         self._by_file = by_file
+        self._by_record = by_record
         self._sweeping = sweeping
         self._aftermath = Aftermath(means)
 
@@ -40,6 +46,10 @@ class Flush:
         else:
             self._aftermath.count(claim)
 
+    def stop(self) -> None:
+        """Runs of records end where they are; what of them is under way is waited for."""
+        self._by_record.stop()
+
     def left_alone(self) -> Collection[str]:
         """Exports whose places this worker did not see a moment ago."""
         return self._aftermath.left_alone()
@@ -51,7 +61,8 @@ class Flush:
         `unsent`: a person has seen that it did not arrive and the place cannot be asked.
         """
         run = self._hold(claim)
-        if run["departed_attempt"] is not None and not unsent and not self._by_file.fence(claim, run):
+        asks = run["departed_attempt"] is not None and not unsent and not _is_of_records(run)
+        if asks and not self._by_file.fence(claim, run):
             self._settle(claim, run)
             raise RefusedError(
                 f"run {claim.run_id}: its file had been sent; the run is delivered, not abandoned"
@@ -76,17 +87,24 @@ class Flush:
         """The run as it is to be sent; None: it has ended, nothing of it is to be sent any more."""
         if run["departed_attempt"] is None:
             return self._prepared(claim, run)
-        if not self._by_file.fence(claim, run):
+        if not _is_of_records(run) and not self._by_file.fence(claim, run):
             self._settle(claim, run)
         elif run["abandon_by"] is not None:
             self._give_up(claim, run, who=run["abandon_by"], reason=run["abandon_reason"])
+        elif _is_of_records(run) and not self._is_active(claim):
+            self._give_up(claim, run, who="the program", reason="the export was deleted")
         else:
             return run
         return None
 
+    def _is_active(self, claim: Claim) -> bool:
+        with self._database.read() as connection:
+            export = view_export(connection, claim.export_id)
+        return export is not None and export.active
+
     def _prepared(self, claim: Claim, run: RowMapping) -> RowMapping | None:
         """Nothing of the run can have left: it goes as things stand now. None: nothing of it is left to send."""
-        if claim.attempt > 1:
+        if claim.attempt > 1 and not _is_of_records(run):
             self._sweeping.sweep_interrupted(claim, run)
         if run["resend_of"] is not None:
             return run
@@ -95,6 +113,8 @@ class Flush:
             if resealed is None:
                 return None
             run = resealed
+        if _is_of_records(run):
+            return run
         return self._hold(claim) if self._by_file.renumber(claim, run) else run
 
     def _wants_resealing(self, claim: Claim, run: RowMapping) -> bool:
@@ -117,12 +137,16 @@ class Flush:
         reached(Arrow.RESEAL_COMMITTED, claim.export_id)
         if left:
             return self._hold(claim)
-        self._sweeping.sweep(run)
+        if not _is_of_records(run):
+            self._sweeping.sweep(run)
         return None
 
     def _sent(self, claim: Claim, run: RowMapping) -> RowMapping | None:
         """The run that went: without the rows that cannot be rendered, as long as nothing of it can have left. None:
         no other row is left."""
+        if _is_of_records(run):
+            self._by_record.send(claim, run)
+            return run
         try:
             self._by_file.send(claim, run)
         except UnrenderedError as found:
@@ -143,14 +167,21 @@ class Flush:
     def _settle(self, claim: Claim, run: RowMapping) -> None:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
-                receipts.settle_delivered(connection, claim, self._clock())
+                settle = settle_records if _is_of_records(run) else receipts.settle_delivered
+                settle(connection, claim, self._clock())
                 reached(Arrow.SETTLE_BEFORE_COMMIT, claim.export_id)
         reached(Arrow.SETTLE_COMMITTED, claim.export_id)
-        self._sweeping.sweep(run)
+        if not _is_of_records(run):
+            self._sweeping.sweep(run)
 
     def _give_up(self, claim: Claim, run: RowMapping, *, who: str, reason: str | None) -> int:
         with self._database.write() as connection:
-            released = receipts.settle_abandoned(connection, claim, who=who, reason=reason, now=self._clock())
+            released = give_up(connection, claim, run, who=who, reason=reason, now=self._clock())
         if run["file_name"] is not None:
             self._sweeping.sweep(run)
         return released
+
+
+def _is_of_records(run: RowMapping) -> bool:
+    """A file has its name from its run's first sealing on."""
+    return run["file_name"] is None

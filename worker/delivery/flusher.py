@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Connection
@@ -12,22 +13,33 @@ from worker.delivery.attempt import Flush
 from worker.delivery.means import Means
 from worker.delivery.scheduler import Scheduler
 from worker.destinations.kinds import require_known
+from worker.destinations.placing import server_of
 from worker.failpoints import Arrow, Step, reached
 from worker.running.isolation import STOPS_RUNS
 from worker.running.loops import Loop
+from worker.store.catalogue.exports_in_force import view_export
 from worker.store.runs import claims, run_rows
 from worker.store.runs.claims import Claim
 
 _TICK = 0.5  # seconds between two looks when nothing is going on
 _RENEW = 10.0  # seconds between two renewals of leases (a lease lasts 30)
+_SHARE = 2  # attempts side by side at one server: others wait for none that is silent
 GRACE = 25.0  # seconds for attempts under way when told to stop (contract: exit within 30)
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """An attempt, and the server it is at."""
+
+    claim: Claim
+    server: str
 
 
 class Flusher:
     """Any number of flushers may run side by side, in one process or many."""
 
     def __init__(
-        self, means: Means, scheduler: Scheduler, flush: Flush, *, worker: str, side_by_side: int = 4
+        self, means: Means, scheduler: Scheduler, flush: Flush, *, worker: str, side_by_side: int = 8
     ) -> None:
         self._database = means.database
         self._pulse = means.instruments.pulse
@@ -38,7 +50,7 @@ class Flusher:
         self._side_by_side = side_by_side
         self._exports = scheduler.exports
         self._woken = threading.Event()
-        self._under_way: dict[Future[None], Claim] = {}
+        self._under_way: dict[Future[None], _UnderWay] = {}
         self._lock = threading.Lock()
 
     def wake(self) -> None:
@@ -54,6 +66,7 @@ class Flusher:
         try:
             loop = Loop("flusher", self._pulse, within=120)
             loop.run(lambda: self.look(pool), stop, self._woken)
+            self._flush.stop()
             wait(list(self._under_way), timeout=GRACE)
         finally:
             ended.set()
@@ -80,11 +93,24 @@ class Flusher:
             if export_id is None:
                 return started
             besides.add(export_id)
+            server = self._exports.apart(export_id, "claim", partial(self._server, export_id))
+            if server is None or self._is_busy(server):
+                continue
             claim = self._exports.apart(export_id, "claim", partial(self._claim, export_id))
             if claim is not None:
-                self._start(pool, claim)
+                self._start(pool, _UnderWay(claim, server))
                 started = True
         return started
+
+    def _server(self, export_id: str) -> str | None:
+        """Who stands behind the export's destination; None: there is no such export. Raises UnreadableError."""
+        with self._database.read() as connection:
+            export = view_export(connection, export_id)
+        return None if export is None else server_of(export.definition.destination)
+
+    def _is_busy(self, server: str) -> bool:
+        with self._lock:
+            return sum(one.server == server for one in self._under_way.values()) >= _SHARE
 
     def _claim(self, export_id: str) -> Claim | None:
         """The right to work on the export's run; None: somebody else has it. Raises UnreadableError."""
@@ -96,22 +122,22 @@ class Flusher:
             reached(Arrow.CLAIM_COMMITTED, export_id)
         return claim
 
-    def _start(self, pool: Executor, claim: Claim) -> None:
-        future = pool.submit(self._flush.attempt, claim)
+    def _start(self, pool: Executor, one: _UnderWay) -> None:
+        future = pool.submit(self._flush.attempt, one.claim)
         with self._lock:
-            self._under_way[future] = claim
+            self._under_way[future] = one
         future.add_done_callback(self._ended)
 
     def _ended(self, future: Future[None]) -> None:
         with self._lock:
-            claim = self._under_way.pop(future, None)
-        if claim is not None and not future.cancelled() and (error := future.exception()) is not None:
-            self._exports.set_aside(claim.export_id, "settle", error)
+            one = self._under_way.pop(future, None)
+        if one is not None and not future.cancelled() and (error := future.exception()) is not None:
+            self._exports.set_aside(one.claim.export_id, "settle", error)
         self.wake()
 
     def _held(self) -> list[Claim]:
         with self._lock:
-            return list(self._under_way.values())
+            return [one.claim for one in self._under_way.values()]
 
     def _keep_leases(self, ended: threading.Event) -> None:
         """Renews leases, apart from the loop, so that a long tick or a slow destination loses none."""

@@ -19,6 +19,7 @@ from worker.failpoints import Arrow, Step, reached
 from worker.running.isolation import STOPS_RUNS
 from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.database.engine import share_catalogue
+from worker.store.entries import put_off
 from worker.store.runs import requests, run_rows, sealing, starting
 from worker.store.runs.scheduling import sends_on, write_due_slot
 
@@ -49,7 +50,13 @@ class Scheduler:
         now = self._clock()
         self.exports.begin()
         busy, broken = False, None
-        for step in (self._write_due_times, self._judge, self._request_continuous, self._seal):
+        for step in (
+            self._write_due_times,
+            self._look_again,
+            self._judge,
+            self._request_continuous,
+            self._seal,
+        ):
             try:
                 reached(Step.TICK)
                 busy |= step(now)
@@ -79,6 +86,16 @@ class Scheduler:
             return True
 
         return any(self._each("due", due, write))
+
+    def _look_again(self, now: datetime) -> bool:
+        """What an SIS has put off, and is due: asked for again, in a run of its own where none comes by itself."""
+        with self._database.read() as connection:
+            due = put_off.due_to_look(connection, now, _BATCH, besides=self.exports.passed_over())
+
+        def look(export_id: str) -> bool:
+            return self._transaction(partial(_look_again, export_id=export_id, now=now))
+
+        return any(self._each("later", due, look))
 
     def _judge(self, now: datetime) -> bool:
         with self._database.read() as connection:
@@ -154,6 +171,19 @@ def _write_due(connection: Connection, export_id: str, now: datetime) -> None:
     if export is not None and due and export.active and not export.paused:
         write_due_slot(connection, export, now)
         reached(Arrow.SLOT_BEFORE_COMMIT, export_id)
+
+
+def _look_again(connection: Connection, export_id: str, now: datetime) -> bool:
+    export = _known(connection, export_id, lock=True)
+    if export is None or not export.active or export.paused:
+        return False
+    day = local_date(now, export.definition.schedule.time_zone)
+    if not sends_on(connection, export.definition, day):
+        return False
+    looked = put_off.look_again(connection, export_id, due=now)
+    if looked and export.definition.schedule.frequency != "continuous":
+        requests.request_later(connection, export_id, now)
+    return bool(looked)
 
 
 def _judge_page(connection: Connection, export_id: str, now: datetime) -> int:

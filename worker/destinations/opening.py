@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from worker.destinations.masking import Masked, Overheard, guarded
 from worker.destinations.record_port import RecordDestination, RecordKind
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError
+
+_WHERE = ("base_url", "url", "domain", "school", "resource", "mode", "host", "port", "path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,12 @@ class Opener:
         if isinstance(kind, FileKind):
             raise DestinationError(f"destination type {options['type']!r} takes files, no records")
         return cast(RecordDestination, self._opened(kind, options))
+
+    def which_sis(self, options: Mapping[str, Any]) -> str:
+        """The same for two destinations that lead to one SIS, whatever their secrets and limits: what it has said of a
+        record counts there alone. 64 characters."""
+        where = [f"{name}={options[name]!r}" for name in ("type", *_WHERE) if name in options]
+        return hashlib.sha256("\n".join(where).encode()).hexdigest()
 
     def check(self, options: Mapping[str, Any], trial: Trial) -> str:
         """Tries it, and says what it takes. Raises DeliveryError where it takes nothing."""

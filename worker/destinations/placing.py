@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from worker.destinations.file_port import as_written
 from worker.destinations.kinds import DESTINATIONS, chosen
@@ -23,6 +24,15 @@ def place_problem(destination: Options, places: Places) -> str | None:
     except DeliveryError as error:
         return str(error)
     return None
+
+
+def server_of(destination: Options) -> str:
+    """The same for two destinations that one server, or one folder, stands behind: who is silent keeps nobody waiting
+    at another."""
+    for name in ("base_url", "url", "domain"):
+        if isinstance(address := destination.get(name), str):
+            return urlsplit(address if "//" in address else f"//{address}").hostname or address
+    return str(destination.get("host") or destination.get("path") or destination["type"])
 
 
 def place_name(destination: Options, places: Places) -> str:

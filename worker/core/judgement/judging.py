@@ -11,6 +11,8 @@ from worker.core.judgement.policies import (
     again,
     ahead,
     on_corrections,
+    put_off,
+    sis_unknown,
     too_late,
     untold,
 )
@@ -42,7 +44,7 @@ def judge(
     """Judges one entry. `line` is the row's number in the file if it goes out. Where the definition collapses,
     `behind` is the tardy that goes before it, and `unplaced` why its day or period is not known."""
     in_sis = delivered if delivered is not None and delivered.action != "void" else None
-    over = _over(candidate, in_sis)
+    over = _over(candidate, in_sis) or sis_unknown(candidate)
     if over is not None:
         return over
     there = None if in_sis is None or in_sis.seen_to else in_sis
@@ -52,12 +54,12 @@ def judge(
             return Ends("not_required", never)
         gone = never
     if gone is not None:
-        return _gone(definition, candidate, references, in_sis, line, gone)
+        return put_off(candidate, _gone(definition, candidate, references, in_sis, line, gone))
     if there is None and behind is not None:
         return Ends("collapsed", f"only the earliest goes out, and that is tardy {behind}")
     if there is None and unplaced is not None:
         return unplaced
-    return _row(definition, candidate, references, in_sis, line)
+    return put_off(candidate, _row(definition, candidate, references, in_sis, line))
 
 
 def _over(candidate: Candidate, in_sis: Delivered | None) -> Ends | None:
@@ -138,7 +140,8 @@ def _row(
     definition: Definition, candidate: Candidate, references: References, in_sis: Delivered | None, line: int
 ) -> Verdict:
     action: Action = "change" if in_sis is not None and not in_sis.seen_to else "add"
-    if action == "change" and _says_the_same(definition, candidate, references, in_sis):
+    half = candidate.sis_waits == "half"  # what was delivered is not there any more
+    if action == "change" and not half and _says_the_same(definition, candidate, references, in_sis):
         return Ends("ignored", "nothing that the row tells has changed in the tardy since it was delivered")
     late = ahead(candidate, in_sis, action) or too_late(definition, candidate, references, in_sis, action)
     try:
@@ -149,17 +152,23 @@ def _row(
         return late or Ready("add", values)
     if in_sis.seen_to:
         return again(candidate) or late or Ready("add", values)
-    if _reads_the_same(definition, candidate, references, in_sis, values):
+    before = _values_before(definition, candidate, references, in_sis)
+    if before is not None and not half and same_row(definition, before, values):
         return Ends("ignored", "the row is the same as the one delivered")
-    held = on_corrections(definition, candidate, "change") or late or untold(definition, "change")
-    return held or Ready("change", values)
+    held = on_corrections(definition, candidate, "change") or late
+    return held or untold(definition, "change", before, values) or Ready("change", values)
 
 
 def tardy_values(
     definition: Definition, candidate: Candidate, references: References, action: Action, line: int
 ) -> list[Value]:
     """The row of the candidate's version. Raises Unwritable."""
-    return build_row(definition, tardy_of(definition, candidate, references), action=action, line=line)
+    values = build_row(definition, tardy_of(definition, candidate, references), action=action, line=line)
+    if definition.records is not None and (
+        problem := definition.records.problem(definition.properties(values))
+    ):
+        raise Unwritable("not-writable", problem)
+    return values
 
 
 def tardy_of(definition: Definition, candidate: Candidate, references: References) -> Tardy:
@@ -217,18 +226,14 @@ def _says_the_same(
     return same_tardy(definition, before, tardy_of(definition, candidate, references))
 
 
-def _reads_the_same(
-    definition: Definition,
-    candidate: Candidate,
-    references: References,
-    in_sis: Delivered,
-    values: list[Value],
-) -> bool:
+def _values_before(
+    definition: Definition, candidate: Candidate, references: References, in_sis: Delivered
+) -> list[Value] | None:
+    """The delivered row in today's columns; None: it cannot be told any more."""
     try:
-        before = _delivered_values(definition, candidate, references, in_sis, "change", 0)
+        return _delivered_values(definition, candidate, references, in_sis, "change", 0)
     except Unwritable:
-        return False
-    return same_row(definition, before, values)
+        return None
 
 
 def _void(

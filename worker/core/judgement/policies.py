@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,10 +13,13 @@ from worker.core.judgement.verdicts import (
     Candidate,
     Delivered,
     Ends,
+    Ready,
     Verdict,
     Waits,
 )
+from worker.core.record_rules import Deed, Demand, RecordForm, course
 from worker.core.references import References
+from worker.core.rows import Value
 
 FARTHEST_AHEAD = timedelta(minutes=60)
 """How far a tardy's time may lie ahead of its arrival and still be believed."""
@@ -36,13 +39,66 @@ def on_corrections(definition: Definition, candidate: Candidate, action: Action)
     return None
 
 
-def untold(definition: Definition, action: Action) -> Waits | None:
-    """A row that takes another back needs a column that says so: without, the SIS would have both."""
+def untold(
+    definition: Definition,
+    action: Action,
+    before: Sequence[Value] | None = None,
+    values: Sequence[Value] | None = None,
+) -> Waits | None:
+    """A row that takes another back needs a column that says so, or an SIS that lets records be changed: without, it
+    would have both. `before`, `values`: of a change, the row delivered (None: not known any more) and the new one."""
+    if definition.records is not None:
+        return _beyond_the_sis(definition, definition.records, action, before, values)
     if definition.tells_action:
         return None
     what = "voided" if action == "void" else "changed"
     reason = f"{what} after it was delivered; the file has no column to say so"
     return Waits("correction", reason, action)
+
+
+def _beyond_the_sis(
+    definition: Definition,
+    records: RecordForm,
+    action: Action,
+    before: Sequence[Value] | None,
+    values: Sequence[Value] | None,
+) -> Waits | None:
+    """What the SIS lets no program do is for a person."""
+    demand = Demand.VOID if action == "void" else change_demand(definition, records, before, values)
+    way = course(records.can, demand)
+    return Waits("sis-cannot", way.sentence, action) if way.deeds == (Deed.HOLD,) else None
+
+
+def change_demand(
+    definition: Definition,
+    records: RecordForm,
+    before: Sequence[Value] | None,
+    values: Sequence[Value] | None,
+) -> Demand:
+    """What a change asks for: it may be one of the record's key."""
+    if before is None or values is None:
+        return Demand.CHANGE_OF_KEY
+    old, new = definition.properties(before), definition.properties(values)
+    same = all(old.get(name) == new.get(name) for name in records.key)
+    return Demand.CHANGE if same else Demand.CHANGE_OF_KEY
+
+
+def sis_unknown(candidate: Candidate) -> Waits | None:
+    """What may be in the SIS or not is for a person, whatever has become of the tardy since: never a second record."""
+    if candidate.sis_waits != "unknown" or candidate.released:
+        return None
+    reason = (
+        "the answer of the SIS was lost, and it may have the record: look there; release it if it is missing,"
+        " dismiss it if it is there"
+    )
+    return Waits("sis-unknown", reason, "void" if candidate.voided else "add")
+
+
+def put_off(candidate: Candidate, verdict: Verdict) -> Verdict:
+    """What the SIS does not take yet waits until it is looked at again."""
+    if not isinstance(verdict, Ready) or not candidate.put_off or candidate.released:
+        return verdict
+    return Waits("sis-later", "the SIS does not take it yet; it is looked at again by itself", verdict.action)
 
 
 def again(candidate: Candidate) -> Verdict | None:

@@ -9,8 +9,9 @@ Remedy = Literal["release", "by-hand", "dismiss", "map", "put-right"]
 it. `dismiss`: nothing else is left. `map`: reference data, or the administrator's word on its code, and it goes by
 itself. `put-right`: it goes by itself once its cause is gone."""
 
-BY_POLICY = frozenset({"correction", "closed", "too-old", "ahead"})
-"""Codes of what a person may release: it could be written, but the definition does not let it go by itself."""
+BY_POLICY = frozenset({"correction", "closed", "too-old", "ahead", "sis-later", "sis-unknown"})
+"""Codes of what a person may release: it could be written, but the definition, or what the SIS has said, does not let
+it go by itself."""
 
 _BY_HAND = {"void": "remove it in the SIS", "change": "correct it in the SIS"}
 _MAPPED = "code-"  # how the codes begin of what lacks something of its behavior code
@@ -26,6 +27,8 @@ def remedy(code: str | None, action: str | None, *, tells_action: bool) -> Remed
     the file has a column to say so."""
     if code == "purged":
         return "dismiss"
+    if code == "sis-cannot":
+        return "by-hand"
     if by_hand(action, tells_action=tells_action) is not None:
         return "by-hand"
     if code in BY_POLICY:

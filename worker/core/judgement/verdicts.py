@@ -10,6 +10,7 @@ from typing import Any, Literal
 from worker.core.rows import Value
 
 Action = Literal["add", "change", "void"]
+SisWaits = Literal["later", "half", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Candidate:
     `document` is None for a void that came without its tardy's data, or where it has been purged. `received_at`
     is when this version arrived, `first_received_at` the tardy's first, `told_at` the first with the same
     `occurred_at` (None: this one). `released`: a person has said that it is to go although a policy holds it.
+    `sis_waits`: what an SIS that takes records has left open of the tardy: it takes it `later`; it has let go of the
+    record and not taken the new one (`half`); nobody knows. `put_off`: it is not yet time to ask again.
     """
 
     tardy_id: str
@@ -31,6 +34,8 @@ class Candidate:
     first_received_at: datetime
     released: bool = False
     told_at: datetime | None = None
+    sis_waits: SisWaits | None = None
+    put_off: bool = False
 
     @property
     def ahead(self) -> timedelta:

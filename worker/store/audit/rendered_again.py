@@ -137,7 +137,7 @@ class _Groups:
         if there != run.rows or others != run.refused_rows or tally.states["refused"] != run.refused_rows:
             detail = f"{run.rows} rows, {there} {state} entries"
             self._note(RUN_ROWS, run, detail + (f", {others} others" if others else ""))
-        if tally.wrong_line is not None:
+        if tally.wrong_line is not None and run.file_name is not None:  # records may have left the run
             self._note(RUN_LINES, run, f"line {tally.wrong_line} is not there once")
 
     def _verify(self, run: Run, rows: Rows) -> None:

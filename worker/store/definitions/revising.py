@@ -200,5 +200,5 @@ def _reconcile(connection: Connection, wanted: _Wanted) -> None:
     stored = connection.execute(
         select(definitions.c.backfill_from).where(definitions.c.export_id == wanted.export_id)
     ).scalar_one()
-    rejudge_definition(connection, wanted.export_id)
+    rejudge_definition(connection, wanted.export_id, wanted.now)
     backfill_definition(connection, route_of(wanted.definition, stored), wanted.now)

@@ -19,6 +19,8 @@ PlaceName = Callable[[Mapping[str, Any]], str]
 def refuse_same_file(connection: Connection, definition: Definition, place_name: PlaceName) -> None:
     """Two definitions that write the same file would each take the other's for its own uncollected one. Raises
     RefusedError, which names the other."""
+    if definition.records is not None:
+        return
     place = place_name(definition.destination)
     for other in definitions.every(connection):
         if other["export_id"] == definition.export_id or not _may_collide(definition, other):

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, exists, literal, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, and_, exists, literal, or_, select, tuple_, update
 
 from worker.core.judgement.collapse import NO_KEY, Rival
 from worker.store.database.tables import (
@@ -18,7 +18,8 @@ from worker.store.database.tables import (
 from worker.store.entries.matching import EntryKey, active_in, carries_newest, has_data, same_version
 from worker.store.entries.rejudging import JUDGED_AGAIN
 
-_COMPETES = entries.c.state.in_(("delivered", "sealed", "buffered", "collapsed"))
+_IN_DOUBT = and_(entries.c.state == "held", entries.c.sis_waits == "unknown")  # the SIS may have it
+_COMPETES = or_(entries.c.state.in_(("delivered", "sealed", "buffered", "collapsed")), _IN_DOUBT)
 
 
 def of_export(export_id: str) -> Any:
@@ -46,7 +47,7 @@ def rivals_of(
         if row.state == "delivered" and in_sis.get(row.tardy_id) != place:
             continue
         if place not in besides:
-            taken = row.state in ("delivered", "sealed")
+            taken = row.state in ("delivered", "sealed", "held")
             found[row.collapse_key].append(Rival(row.tardy_id, row.sort_at, "taken" if taken else "waiting"))
     return found
 

@@ -95,6 +95,7 @@ def decide(
 def _release(connection: Connection, row: RowMapping, now: datetime) -> None:
     _refuse_release(connection, row)
     again = {"state": "buffered", "judged": False, "released": True, "settled_at": None}
+    _forget_doubt(connection, row)
     if row["state"] == "held":
         connection.execute(update(entries).where(_same(row)).values(**again, reason=None, reason_code=None))
         return
@@ -103,6 +104,14 @@ def _release(connection: Connection, row: RowMapping, now: datetime) -> None:
     fresh = {"ordinal": row["ordinal"] + 1, "collapse_key": row["collapse_key"], "buffered_at": now}
     connection.execute(insert(entries).values(**kept, **fresh, **again))
     connection.execute(update(entries).where(_same(row)).values(released=True))
+
+
+def _forget_doubt(connection: Connection, row: RowMapping) -> None:
+    """A person has looked: what an SIS that takes records had left open of the tardy is that no more."""
+    same_tardy = (entries.c[name] == row[name] for name in _ENTRY[:3])
+    in_doubt = entries.c.sis_waits == "unknown"
+    connection.execute(update(entries).where(*same_tardy, in_doubt).values(sis_waits=None))
+    connection.execute(update(entries).where(_same(row)).values(later_at=None))
 
 
 def _refuse_release(connection: Connection, row: RowMapping) -> None:

@@ -21,7 +21,7 @@ from schemas.messages.tardy import VOIDED
 from worker import defects
 from worker.core.definition import Definition
 from worker.core.judgement.policies import FARTHEST_AHEAD
-from worker.core.judgement.verdicts import Candidate, Delivered, Waits
+from worker.core.judgement.verdicts import Candidate, Delivered, SisWaits, Waits
 from worker.errors import UnreadableError
 from worker.failpoints import Step, reached
 from worker.store.catalogue.exports_in_force import load_definition
@@ -98,6 +98,8 @@ class _Known:
         self._sent = _last_delivered(connection, definition, tardy_ids, states)
         self._seen_to = _voids_seen_to(connection, definition, sorted(self._sent))
         self._stored = _versions(connection, definition.district_id, tardy_ids)
+        takes_records = definition.records is not None
+        self._open = _left_open(connection, definition, tardy_ids) if takes_records else {}
         self._read: dict[tuple[str, int], _Version] = {}
 
     def _version(self, tardy_id: str, version: int) -> _Version:
@@ -122,6 +124,8 @@ class _Known:
             first_received_at=head["first_received_at"],
             released=row["released"],
             told_at=self._told_at(row["tardy_id"], version, head["first_received_at"]),
+            sis_waits=self._open.get(row["tardy_id"]),
+            put_off=row["later_at"] is not None,
         )
 
     def _told_at(self, tardy_id: str, version: _Version, first_received_at: datetime) -> datetime | None:
@@ -234,6 +238,28 @@ def _last_delivered(
         .order_by(c.version, c.ordinal)
     ).mappings()
     return {row["tardy_id"]: row for row in rows}
+
+
+def _left_open(
+    connection: Connection, definition: Definition, tardy_ids: Sequence[str]
+) -> dict[str, SisWaits]:
+    """{tardy: what an SIS that takes records has left open of it, by this version or an earlier one}."""
+    c = entries.c
+    rows = connection.execute(
+        select(c.tardy_id, c.sis_waits).where(
+            c.export_id == definition.export_id,
+            c.district_id == definition.district_id,
+            c.tardy_id.in_(tardy_ids),
+            c.sis_waits.is_not(None),
+        )
+    )
+    found: dict[str, SisWaits] = {}
+    for tardy_id, waits in sorted(rows, key=lambda row: _GRAVITY[row[1]]):
+        found[tardy_id] = waits
+    return found
+
+
+_GRAVITY: Mapping[str, int] = {"later": 0, "half": 1, "unknown": 2}
 
 
 def _voids_seen_to(

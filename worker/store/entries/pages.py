@@ -18,14 +18,21 @@ _FILE_ORDER = ("sort_at", "tardy_id", "version", "ordinal")
 
 
 def pages(
-    connection: Connection, definition: Definition, *, lock: bool, unjudged: bool = False
+    connection: Connection,
+    definition: Definition,
+    *,
+    lock: bool,
+    unjudged: bool = False,
+    only_later: bool = False,
 ) -> Iterator[list[Unsealed]]:
-    """The export's unsealed entries in file order, or, in any order, one page of those not judged yet.
+    """The export's unsealed entries in file order, or, in any order, one page of those not judged yet; `only_later`:
+    of those that the SIS had put off.
 
     `lock` holds them against a batch that supersedes them meanwhile.
     """
     layouts = Layouts(connection, definition)
-    for page in _entry_pages(connection, definition.export_id, lock=lock, unjudged=unjudged):
+    put_off = [entries.c.later_times.is_not(None)] if only_later else []
+    for page in _entry_pages(connection, definition.export_id, *put_off, lock=lock, unjudged=unjudged):
         for part in portions(page, lambda row: int(row["weight"])):
             yield with_tardies(connection, definition, part, layouts)
 
@@ -53,10 +60,10 @@ def in_open_run() -> Any:
 
 
 def _entry_pages(
-    connection: Connection, export_id: str, *, lock: bool, unjudged: bool
+    connection: Connection, export_id: str, *conditions: Any, lock: bool, unjudged: bool
 ) -> Iterator[Sequence[RowMapping]]:
     columns = (entries, _weight(connection).label("weight"))
-    statement = select(*columns).where(entries.c.export_id == export_id, IS_UNSEALED).limit(PAGE)
+    statement = select(*columns).where(entries.c.export_id == export_id, IS_UNSEALED, *conditions).limit(PAGE)
     if unjudged:
         statement = statement.where(~entries.c.judged, ~in_open_run())
     else:

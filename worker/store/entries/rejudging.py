@@ -6,11 +6,13 @@ Every function here runs in the transaction of the change, which owns the catalo
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, literal, or_, select, update
 
 from worker.core.references import EVERY_SCHOOL
+from worker.store.database.statements import insert_into
 from worker.store.database.tables import UNSEALED, definitions, entries, tardies
 from worker.store.entries.matching import active_in, carries_newest, has_data
 
@@ -59,7 +61,7 @@ def _wake(connection: Connection, district_id: str, codes: Collection[Code], sta
     return found
 
 
-def rejudge_definition(connection: Connection, export_id: str) -> None:
+def rejudge_definition(connection: Connection, export_id: str, now: datetime) -> None:
     """Has everything of the definition judged again that is not final and carries its tardy's newest version."""
     connection.execute(
         update(entries)
@@ -70,8 +72,29 @@ def rejudge_definition(connection: Connection, export_id: str) -> None:
                 and_(entries.c.state.in_(_LOOKED_AT_ANEW), carries_newest(), has_data()),
             ),
         )
-        .values(**JUDGED_AGAIN)
+        .values(**JUDGED_AGAIN, later_at=None)
     )
+    _send_refused_again(connection, export_id, now)
+
+
+def _send_refused_again(connection: Connection, export_id: str, now: datetime) -> None:
+    """What the SIS has refused keeps its receipt; the same version comes to matter once more."""
+    c = entries.c
+    kept = ("export_id", "district_id", "tardy_id", "version")
+    refused = (c.export_id == export_id, c.state == "refused", ~c.released, carries_newest(), has_data())
+    again = select(
+        *(c[name] for name in kept),
+        c.ordinal + 1,
+        literal("buffered"),
+        c.sort_at,
+        literal(False),
+        c.collapse_key,
+        c.sis_waits,
+        literal(now, c.buffered_at.type),
+    ).where(*refused)
+    names = [*kept, "ordinal", "state", "sort_at", "judged", "collapse_key", "sis_waits", "buffered_at"]
+    connection.execute(insert_into(connection, entries).from_select(names, again))
+    connection.execute(update(entries).where(*refused).values(released=True))
 
 
 def _of_active(district_id: str) -> tuple[Any, ...]:

@@ -26,7 +26,7 @@ _KEY = ("export_id", "district_id", "tardy_id", "version", "ordinal")
 def reconsider_after_delivery(connection: Connection, run_id: str, now: datetime) -> None:
     """The run's entries have just become delivered: has judged again what that makes a difference to."""
     _judge_newer_again(connection, run_id)
-    enter_taken_back(connection, now, entries.c.run_id == run_id)
+    enter_taken_back(connection, now, entries.c.run_id == run_id, entries.c.state == "delivered")
 
 
 def cancel_if_retired(connection: Connection, export_id: str, now: datetime) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, and_, delete, exists, func, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, exists, func, or_, select, update
 
 from schemas.fields.times import stored_instant
 from schemas.messages.payload import without_nulls
@@ -73,7 +73,8 @@ def hold_exports(connection: Connection, district_id: str, tardy_id: str) -> lis
 
 def gone_out(connection: Connection, version: RowMapping) -> RowMapping | None:
     """An entry of the version that is in a run, has been with the SIS, or has been dismissed; None: there is none."""
-    statement = select(entries).where(_of_version(version), entries.c.state.in_(_GONE_OUT))
+    gone = or_(entries.c.state.in_(_GONE_OUT), entries.c.sis_waits.in_(("half", "unknown")))
+    statement = select(entries).where(_of_version(version), gone)
     ordered = statement.order_by(entries.c.export_id, entries.c.ordinal.desc())
     return connection.execute(ordered.limit(1)).mappings().first()
 

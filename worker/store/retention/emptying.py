@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from worker.core.judgement.collapse import NO_KEY
 from worker.store.database.statements import one_of
-from worker.store.database.tables import entries, tardies, tardy_versions
+from worker.store.database.tables import entries, receipts, tardies, tardy_versions
 from worker.store.entries.matching import same_version
 
 Tardy = tuple[str, str]
@@ -87,6 +87,8 @@ def _empty_chunk(connection: Connection, chunk: Sequence[Version], now: datetime
     waiting = update(entries).where(among(entries, chunk), e.state.in_(_WAITING)).values(**cancelled)
     heads = update(tardies).where(among(tardies, chunk), t.student_id.is_not(None)).values(student_id=None)
     connection.execute(heads)
+    words = update(receipts).where(among(receipts, chunk), receipts.c.words.is_not(None))
+    connection.execute(words.values(words=None))
     return Emptied(
         connection.execute(documents.values(document=None)).rowcount,
         empty_rows(connection, among(entries, chunk)),

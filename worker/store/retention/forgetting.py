@@ -16,6 +16,7 @@ from worker.store.database.tables import (
     commands,
     entries,
     outbox,
+    receipts,
     replies,
     run_requests,
     runs,
@@ -58,6 +59,7 @@ def _forget_runs(connection: Connection, edge: datetime) -> int:
     for start in range(0, len(found), 500):
         some = found[start : start + 500]
         connection.execute(delete(attempts).where(attempts.c.run_id.in_(some)))
+        connection.execute(delete(receipts).where(receipts.c.run_id.in_(some)))
         connection.execute(delete(runs).where(c.run_id.in_(some)))
     return len(found)
 

@@ -25,7 +25,7 @@ def settle_delivered(connection: Connection, claim: Claim, now: datetime) -> Non
     assert run is not None
     if run["resend_of"] is None:
         _deliver_entries(connection, run, now)
-    _finish_attempt(connection, claim, "delivered", None, now)
+    finish_attempt(connection, claim, "delivered", None, now)
     close(connection, claim.run_id, "delivered", now)
     connection.execute(
         update(definitions).where(definitions.c.export_id == run["export_id"]).values(last_delivered_at=now)
@@ -59,7 +59,7 @@ def settle_waiting(connection: Connection, claim: Claim, error: str, delay: time
         lease_token=None,
         lease_until=None,
     )
-    _finish_attempt(connection, claim, "waiting", error, now)
+    finish_attempt(connection, claim, "waiting", error, now)
     tell_of_run(connection, claim.run_id, "run.waiting", now)
 
 
@@ -83,7 +83,7 @@ def settle_failed(
         lease_token=None,
         lease_until=None,
     )
-    _finish_attempt(connection, claim, "failed", error, now, defect_version=defect_version)
+    finish_attempt(connection, claim, "failed", error, now, defect_version=defect_version)
     if tells:
         tell_of_run(connection, claim.run_id, "run.failed", now)
 
@@ -95,14 +95,14 @@ def settle_abandoned(
     fenced(connection, claim, state="abandoned")
     released = release_entries(connection, claim.run_id)
     cancel_if_retired(connection, claim.export_id, now)
-    _finish_attempt(connection, claim, "abandoned", None, now)
+    finish_attempt(connection, claim, "abandoned", None, now)
     close(connection, claim.run_id, "abandoned", now)
     trail.note(connection, "abandon", who, now, export_id=claim.export_id, run_id=claim.run_id, reason=reason)
     tell_of_run(connection, claim.run_id, "run.cancelled", now)
     return released
 
 
-def _finish_attempt(
+def finish_attempt(
     connection: Connection,
     claim: Claim,
     outcome: str,
@@ -111,6 +111,7 @@ def _finish_attempt(
     *,
     defect_version: str | None = None,
 ) -> None:
+    """Notes how the claim's attempt ended."""
     connection.execute(
         update(attempts)
         .where(attempts.c.run_id == claim.run_id, attempts.c.number == claim.attempt)

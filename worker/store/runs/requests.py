@@ -56,6 +56,15 @@ def request_continuous(connection: Connection, export_id: str, now: datetime) ->
     return _put(connection, export_id, "continuous", f"after {last or 'none'}", "pending", now)
 
 
+LATER = "later "
+"""How the slot begins of a request that asks only for what an SIS has put off."""
+
+
+def request_later(connection: Connection, export_id: str, now: datetime) -> bool:
+    """Writes that what an SIS has put off is to be asked for again. False: it had been written before."""
+    return _put(connection, export_id, "schedule", f"{LATER}{instant_text(now)}", "pending", now, due_at=now)
+
+
 def _put(
     connection: Connection,
     export_id: str,

@@ -22,6 +22,7 @@ from worker.core.judgement.verdicts import (
 from worker.core.references import References
 from worker.core.routing import Route
 from worker.failpoints import Step, reached
+from worker.store.catalogue.exports_in_force import Export
 from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.column_types import instant_text
 from worker.store.database.portions import BYTES
@@ -57,19 +58,23 @@ class Judged:
 
 def fill_run(
     connection: Connection,
-    definition: Definition,
-    route: Route,
+    export: Export,
     run_id: str,
     now: datetime,
     held: Mapping[EntryKey, Waits] = _NOTHING_HELD,
+    *,
+    only_later: bool = False,
 ) -> Filling:
     """Judges everything unsealed, in file order, and seals what is ready as the run's lines 1, 2, 3 …
 
-    `held`: entries whose verdict is known already; they are not judged. The caller shares the catalogue and holds
+    `held`: entries whose verdict is known already; they are not judged. `only_later`: what the SIS had put off, and
+    nothing else. The caller shares the catalogue and holds
     the definition's row: where it collapses, two who judge at once could each let one go.
     """
-    lines = 0
-    for page in _judged_pages(connection, definition, route, lock=True, held=held):
+    definition, lines = export.definition, 0
+    for page in _judged_pages(
+        connection, definition, export.route, lock=True, held=held, only_later=only_later
+    ):
         rows = []
         for judged in page:
             sealed = isinstance(judged.verdict, Ready)
@@ -133,11 +138,12 @@ def _judged_pages(
     lock: bool,
     unjudged: bool = False,
     held: Mapping[EntryKey, Waits] = _NOTHING_HELD,
+    only_later: bool = False,
 ) -> Iterator[list[Judged]]:
     loader = ReferenceLoader(connection, definition.district_id)
     contest = Contest(connection, definition, stored=lock, goes=not unjudged)
     ready = 0
-    for page in pages(connection, definition, lock=lock, unjudged=unjudged):
+    for page in pages(connection, definition, lock=lock, unjudged=unjudged, only_later=only_later):
         references = loader.cover(_schools(page))
         contest.take(page, references)
         judged: list[Judged] = []

@@ -7,18 +7,19 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, case, insert, update
+from sqlalchemy import Connection, RowMapping, case, delete, insert, select, update
 
 from worker.core.judgement.verdicts import Waits
 from worker.store import trail
 from worker.store.catalogue.exports_in_force import Export, hold_definition, load_export
 from worker.store.database.instants import database_time
-from worker.store.database.tables import attempts, runs
+from worker.store.database.tables import attempts, receipts, runs
 from worker.store.entries.matching import EntryKey
+from worker.store.entries.put_off import look_again
 from worker.store.entries.settling import cancel_if_retired, release_entries
 from worker.store.runs.claims import Claim, fenced, lease_end
 from worker.store.runs.numbering import give_number_back, name_file
-from worker.store.runs.requests import close_request, next_request
+from worker.store.runs.requests import LATER, close_request, next_request
 from worker.store.runs.run_outcomes import tell_of_run
 from worker.store.runs.run_rows import close, get, open_run
 from worker.store.runs.sealing import fill_run
@@ -37,6 +38,8 @@ def seal_next(connection: Connection, export_id: str, now: datetime) -> str | No
         return None
     run_id = uuid4().hex
     _insert_run(connection, export.row, run_id, request, now)
+    if request["trigger"] == "run_now":
+        look_again(connection, export_id)
     close_request(connection, request["request_id"], run_id)
     if _fill(connection, export, run_id, now):
         _guard(connection, export, run_id, now)
@@ -55,6 +58,9 @@ def reseal(
     fenced(connection, claim, runs.c.departed_attempt.is_(None), lease_until=lease_end(connection))
     hold_definition(connection, claim.export_id)
     release_entries(connection, claim.run_id)
+    connection.execute(
+        delete(receipts).where(receipts.c.run_id == claim.run_id)
+    )  # of rows in other places now
     export = load_export(connection, claim.export_id)
     assert export is not None
     if not export.active:
@@ -90,7 +96,8 @@ def _fill(
     held: Mapping[EntryKey, Waits] | None = None,
 ) -> bool:
     """Seals the buffer into the run; False: there was nothing to send and the run is closed."""
-    filling = fill_run(connection, export.definition, export.route, run_id, now, held or {})
+    only_later = connection.execute(select(runs.c.only_later).where(runs.c.run_id == run_id)).scalar_one()
+    filling = fill_run(connection, export, run_id, now, held or {}, only_later=only_later)
     values: dict[str, Any] = {
         "rows": filling.rows,
         "held_rows": filling.held,
@@ -100,8 +107,21 @@ def _fill(
     if filling.rows == 0 and export.definition.file.when_empty == "skip":
         _close_empty(connection, run_id, now)
         return False
-    name_file(connection, export, run_id)
+    if export.definition.records is None:
+        name_file(connection, export, run_id)
+    else:
+        _unname(connection, run_id)
     return True
+
+
+def _unname(connection: Connection, run_id: str) -> None:
+    """The export sends records now: the number of a file that the run was to have goes to the next."""
+    run = get(connection, run_id)
+    assert run is not None
+    if run["sequence"] is not None:
+        give_number_back(connection, run)
+        unnamed = {"sequence": None, "file_name": None, "sha256": None, "bytes": None}
+        connection.execute(update(runs).where(runs.c.run_id == run_id).values(**unnamed))
 
 
 def _close_empty(connection: Connection, run_id: str, now: datetime) -> None:
@@ -183,6 +203,7 @@ def _insert_run(
             held_rows=0,
             attempts=0,
             started_at=now,
+            only_later=request["slot"].startswith(LATER),
             **{"state": "sealed", **other},
         )
     )

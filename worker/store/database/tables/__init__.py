@@ -21,7 +21,14 @@ from worker.store.database.tables.entry_tables import (
     tardy_versions,
 )
 from worker.store.database.tables.message_tables import commands, outbox, replies
-from worker.store.database.tables.run_tables import IS_UNSWEPT, attempts, marked_places, run_requests, runs
+from worker.store.database.tables.run_tables import (
+    IS_UNSWEPT,
+    attempts,
+    marked_places,
+    receipts,
+    run_requests,
+    runs,
+)
 from worker.store.database.tables.table_parts import metadata
 from worker.store.database.tables.worker_tables import asides, consumers, flushers
 
@@ -47,6 +54,7 @@ __all__ = [
     "outbox",
     "program_versions",
     "quiet_days",
+    "receipts",
     "reference_versions",
     "replies",
     "run_requests",

@@ -91,6 +91,11 @@ entries = Table(
     Column("settled_at", Instant),
     # A person has decided: it may go; or, of a refused row, what becomes of it.
     Column("released", Boolean, nullable=False, server_default=false()),
+    # What an SIS that takes records left open: later (it does not take it yet) | half (it has let go of the old record
+    # and not taken the new one) | unknown (it may have it: only a person can tell, whatever version comes next).
+    Column("sis_waits", String(8)),
+    Column("later_at", Instant),  # when it is looked at again
+    Column("later_times", Integer),  # how often it has been put off
     # What it competes under where the definition collapses; None: not judged yet.
     Column("collapse_key", String(32)),
     Index("ix_entries_state", "export_id", "state"),
@@ -105,6 +110,7 @@ entries = Table(
         where="state IN ('buffered', 'held')",
     ),
     Index("ix_entries_tardy", "district_id", "tardy_id"),
+    partial_index("ix_entries_later", "export_id", "later_at", where="later_at IS NOT NULL"),
     partial_index("ix_entries_run", "run_id", "line", where="run_id IS NOT NULL"),
     # What is not judged is unsealed. (SQLAlchemy writes `judged = 0` on SQLite, `NOT judged` on PostgreSQL.)
     partial_index("ix_entries_unjudged", "export_id", where="judged = 0", postgresql="NOT judged"),

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from worker.store.database.column_types import Instant
-from worker.store.database.tables.table_parts import KEY, Number, metadata, partial_index
+from worker.store.database.tables.table_parts import ID, KEY, Number, metadata, partial_index
 
 _HAD_A_FILE = "finished_at IS NOT NULL AND file_name IS NOT NULL AND attempts > 0"
 IS_UNSWEPT = text("runs.finished_at IS NOT NULL AND runs.file_name IS NOT NULL AND runs.attempts > 0")
@@ -74,6 +74,8 @@ runs = Table(
     Column("abandon_by", Text),
     Column("abandon_reason", Text),
     Column("started_at", Instant, nullable=False),
+    # It takes only what the SIS has put off and is looked at again.
+    Column("only_later", Boolean, nullable=False, server_default=false()),
     # Closed, and what its attempts left at the destination has been removed.
     Column("swept", Boolean, nullable=False, server_default=false()),
     Column("sealed_at", Instant),  # when sealing it was last done: a million rows take minutes
@@ -110,6 +112,33 @@ attempts = Table(
     Column("defect_version", String(32)),  # of the program that failed it by an error of its own
 )
 """Each try at delivering a run."""
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("run_id", String(32), primary_key=True),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("district_id", String(ID), nullable=False),
+    Column("tardy_id", String(ID), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("action", String(8), nullable=False),
+    Column("step", Integer, nullable=False),  # which deed of its course, from 0
+    Column("deed", String(8), nullable=False),  # create | update | delete
+    Column("place", String(64), nullable=False),  # a hash of which SIS that is
+    Column("batch", Integer, nullable=False),  # the first line of the request that asked for it
+    # done | accepted | refused | later | held | unknown (its answer was lost); None: asked, or between two deeds
+    Column("outcome", String(8)),
+    Column("sis_id", Text),
+    Column("sis_version", Text),
+    Column("words", Text),  # the SIS's own, which may quote a student; None once purged
+    Column("tries", Integer, nullable=False),  # how often its answer was lost
+    Column("asked_at", Instant),  # None: the deed of this step has not been asked for
+    Column("answered_at", Instant),
+    Column("attempt", Integer, nullable=False),
+    Index("ix_receipts_tardy", "district_id", "tardy_id"),
+)
+"""What an SIS that takes records said of each row of a run. A row comes to be before its first request goes."""
 
 marked_places = Table(
     "marked_places",
