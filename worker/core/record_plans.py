@@ -27,7 +27,7 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SoFar:
     """The receipt of a row so far. `lost`: its deed may have been carried out, nobody knows; `tries`: how often so,
     while others were answered; `elsewhere`: as of `Before`."""
 
@@ -49,7 +49,7 @@ class RecordRow:
     action: str
     properties: Mapping[str, Any]
     before: Before | None = None
-    asked: Asked | None = None
+    asked: SoFar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _ask(form: RecordForm, row: RecordRow, step: int) -> Ask | Leave:
     return Ask(row, step, verb, looks, missing, alone=looks)
 
 
-def _after_loss(can: Capabilities, row: RecordRow, asked: Asked) -> Ask | Leave:
+def _after_loss(can: Capabilities, row: RecordRow, asked: SoFar) -> Ask | Leave:
     deed: Verb = asked.deed  # type: ignore[assignment]  # as it was written
     way = course(can, Demand.LOST_CREATE if deed == "create" else Demand.LOST_OVERWRITE).deeds
     if way[0] is Deed.HOLD:

@@ -16,8 +16,8 @@ from sqlalchemy import Connection, RowMapping
 from worker.core.definition import Definition
 from worker.core.record_plans import Ask, Leave, next_ask
 from worker.core.record_rules import Deed, Demand, RecordForm, course
-from worker.delivery.record_answers import Judged, after_trouble, judged, left_to_person
-from worker.delivery.requesting import LeaseWatch, RecordRequest, Requesting
+from worker.delivery.record_answers import JudgedAnswers, after_trouble, judged, left_to_person
+from worker.delivery.record_requests import LeaseWatch, RecordRequest, Requesting
 from worker.destinations.opening import Opener
 from worker.errors import DeliveryError, StoppedError, TransientError
 from worker.failpoints import Arrow, reached
@@ -291,7 +291,7 @@ class _Sending:
         else:
             raise error
 
-    def _count(self, answers: Judged) -> None:
+    def _count(self, answers: JudgedAnswers) -> None:
         """A silent SIS is asked a few times, not ten thousand."""
         self._answered += len(answers.kept) - answers.lost
         self._lost += answers.lost

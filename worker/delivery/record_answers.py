@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from worker.core.record_plans import Ask, Asked, is_last
+from worker.core.record_plans import Ask, SoFar, is_last
 from worker.core.record_rules import RecordForm
-from worker.delivery.requesting import HeldForPerson, RecordRequest, Result
+from worker.delivery.record_requests import HeldForPerson, RecordRequest, Result
 from worker.destinations.record_port import RowAccepted, RowDone, RowLater, RowRefused, RowUnknown
 from worker.store.runs.row_receipts import Answered, EntryRow
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedAnswers:
     """`kept`: what is written down; `again`: rows of which another deed follows; `alone`: rows of a request that was
     refused as a whole, each in one of its own; `lost`: how many answers were."""
 
@@ -23,11 +23,11 @@ class Judged:
     lost: int = 0
 
 
-def judged(form: RecordForm, request: RecordRequest, results: Sequence[Result]) -> Judged:
+def judged(form: RecordForm, request: RecordRequest, results: Sequence[Result]) -> JudgedAnswers:
     """What came of a request. One row that an SIS refuses does not take the others along: of several that were all
     refused, each is asked for by itself."""
     if len(results) > 1 and all(isinstance(result, RowRefused) for result in results):
-        return Judged(alone=list(_singly(request)))
+        return JudgedAnswers(alone=list(_singly(request)))
     kept, again = [], []
     for one, ask, result in zip(request.rows, request.asks, results, strict=True):
         if isinstance(result, RowDone) and not is_last(form, one.row, ask.step):
@@ -35,7 +35,7 @@ def judged(form: RecordForm, request: RecordRequest, results: Sequence[Result]) 
             again.append(_one_further(one, ask))
         else:
             kept.append(_final(ask, result))
-    return Judged(kept, again, lost=sum(isinstance(result, RowUnknown) for result in results))
+    return JudgedAnswers(kept, again, lost=sum(isinstance(result, RowUnknown) for result in results))
 
 
 def after_trouble(request: RecordRequest) -> Iterator[Answered]:
@@ -59,7 +59,7 @@ def _singly(request: RecordRequest) -> Iterator[RecordRequest]:
 
 def _one_further(one: EntryRow, ask: Ask) -> EntryRow:
     step = ask.step + 1
-    return replace(one, row=replace(one.row, asked=Asked(step, ask.deed, one.row.line, lost=False, tries=0)))
+    return replace(one, row=replace(one.row, asked=SoFar(step, ask.deed, one.row.line, lost=False, tries=0)))
 
 
 def _final(ask: Ask, result: Result) -> Answered:

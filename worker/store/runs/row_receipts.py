@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Connection, RowMapping, and_, delete, exists, func, or_, select, update
 
 from worker.core.definition import Definition
-from worker.core.record_plans import Asked, Before, RecordRow
+from worker.core.record_plans import Before, RecordRow, SoFar
 from worker.errors import UnreadableError
 from worker.store.catalogue.exports_in_force import load_definition
 from worker.store.database.column_types import instant_text
@@ -123,10 +123,10 @@ def _entry_row(
     return EntryRow(made, entry)
 
 
-def _asked(row: RowMapping, place: str) -> Asked | None:
+def _asked(row: RowMapping, place: str) -> SoFar | None:
     if row["r_step"] is None:
         return None
-    return Asked(
+    return SoFar(
         row["r_step"],
         row["r_deed"],
         row["r_batch"],
@@ -142,7 +142,7 @@ def _before(
     connection: Connection, run: RowMapping, place: str, rows: Sequence[RowMapping]
 ) -> dict[tuple[Any, ...], Before]:
     """{entry: what the SIS has of its tardy from earlier}, for corrections and voids."""
-    columns = _Columns(connection, run["export_id"])
+    columns = _EarlierColumns(connection, run["export_id"])
     found = {}
     for row in rows:
         last = _last_delivered(connection, run["export_id"], row)
@@ -171,7 +171,7 @@ def _last_delivered(connection: Connection, export_id: str, row: RowMapping) -> 
     return connection.execute(statement).mappings().one_or_none()
 
 
-class _Columns:
+class _EarlierColumns:
     """The columns of earlier revisions, each read once."""
 
     def __init__(self, connection: Connection, export_id: str) -> None:
