@@ -221,14 +221,17 @@ def test_every_command_explains_itself(place: Workplace) -> None:
         "days",
         "db",
         "demo",
+        "destinations",
         "exports",
         "held",
+        "layouts",
         "publish",
         "rejected",
         "report",
         "run",
         "runs",
         "schools",
+        "secrets",
         "status",
         "student",
         "tardies",
@@ -246,6 +249,9 @@ def test_every_command_explains_itself(place: Workplace) -> None:
         "days",
         "tardies",
         "db",
+        "destinations",
+        "layouts",
+        "secrets",
     ):
         for line in _commands(place, group):
             name, about = line.split(maxsplit=1)
