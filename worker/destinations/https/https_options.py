@@ -91,7 +91,7 @@ class HttpsSchema(RecordSchema):
     url = HttpsUrl(required=True, about="Where requests go. For PUT of files it may hold {name}.")
     method = Choice("POST", "PUT", about="Default POST.")
     mode = Choice("file", "records", about="A run as one file (default), or its rows as JSON.")
-    authentication = Authentication(about="How to log in.")
+    authentication = Authentication(about="How to log in; docs/https.md has the options of each way.")
     headers = Headers(about="Further headers of each request; no secrets.")
     rows_a_request = Whole(1, 500, about="Records in one request at the most; default 1.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from worker.destinations.http.client import Client
 from worker.destinations.http.gate import Gate
 from worker.destinations.http.http_failures import NothingSentError
 from worker.destinations.http.origins import origin_of
+from worker.destinations.http.round_trip import under_way
 from worker.destinations.http.web import Web
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError
@@ -62,6 +64,19 @@ def test_a_name_that_leads_elsewhere_a_moment_later_changes_nothing(
 def test_this_machine_is_not_reached_however_it_is_written(scheme: str, host: str) -> None:
     with pytest.raises(DestinationError, match="is no public one"):
         Client(Web(AllowedHosts())).ask(Request("POST", f"{scheme}://{host}:9/", json={}))
+
+
+def test_an_address_that_is_silent_leaves_time_for_the_next(server: WebServer, tmp_path: Path) -> None:
+    """As where a name has an IPv6 address, and IPv6 leads nowhere."""
+    with socket.create_server(("127.0.0.2", server.port), backlog=0) as full, ExitStack() as waiting:
+        for _ in range(2):  # nobody accepts them, so that there is no place for another
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        with under_way(1):
+            reached = web(tmp_path).gate.connect("localhost", server.port, ["127.0.0.2", "127.0.0.1"])
+        with reached:
+            assert reached.getpeername() == ("127.0.0.1", server.port)
 
 
 def test_an_ipv6_address_is_asked_and_tried_like_any_other(tmp_path: Path) -> None:
