@@ -49,6 +49,22 @@ def test_powerschool_takes_two_hundred_rows_in_one_request_and_one_in_another(si
     assert site.tardies() == 201
 
 
+@at(POWERSCHOOL)
+def test_a_powerschool_that_knows_no_batches_gets_its_rows_one_by_one(site: SisSite) -> None:
+    site.sis.fail_write(Reply.of({"message": "no such address"}, 404))
+    rows = [deed(line, site.row(line)) for line in range(1, 6)]
+    assert site.open().send(rows) == [RowDone()] * 5
+    assert paths(site)[2:] == ["POST /ws/attendance/daily_time"] * 5
+
+
+@at(POWERSCHOOL)
+def test_an_address_that_is_no_powerschool_stops_the_export(site: SisSite) -> None:
+    nowhere = Reply.of({"message": "no such address"}, 404)
+    site.sis.fail_write(nowhere, nowhere)
+    with pytest.raises(DestinationError, match="leads nowhere"):
+        site.open().send([deed(line, site.row(line)) for line in (1, 2)])
+
+
 @at(WONDE_SESSION)
 def test_a_code_that_wonde_does_not_have_refuses_its_row_alone_and_says_where_to_map_it(
     site: SisSite,

@@ -11,8 +11,9 @@ from worker.core.record_rules import Capabilities, RecordForm
 from worker.destinations.facts import Facts
 from worker.destinations.file_port import Installation
 from worker.destinations.file_port import Secret as ReadSecret
+from worker.destinations.http.answers import Response
 from worker.destinations.http.tokens import client_credentials
-from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome
+from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome, RowRefused
 from worker.destinations.records.calling import Sis, WithoutLook, sis
 from worker.destinations.records.record_options import ClientId, RecordSchema, WebAddress, codes, parallel
 from worker.destinations.records.requesting import together_or_parted
@@ -129,6 +130,7 @@ class PowerSchool(WithoutLook):
 
     def __init__(self, sis: Sis, options: Mapping[str, Any]) -> None:
         self._sis, self._options = sis, options
+        self._takes_batches = True
 
     def send(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
         return together_or_parted(deeds, self._ask)
@@ -140,12 +142,24 @@ class PowerSchool(WithoutLook):
     def _ask(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
         records = [record_of(deed.properties, self._options) for deed in deeds]
         if self._options["mode"] == "meeting":
-            answer = self._sis.ask("POST", "ws", "attendance", "meeting_interval", json=records)
+            answer = self._post("meeting_interval", records)
         elif len(records) == 1:
-            answer = self._sis.ask("POST", "ws", "attendance", "daily_time", json=records[0])
+            answer = self._post("daily_time", records[0])
         else:
-            answer = self._sis.ask("POST", "ws", "attendance", "batch_daily_time", json=records)
+            return self._batch(records)
         return [troubled(answer) or RowDone()] * len(deeds)
+
+    def _batch(self, records: Sequence[Mapping[str, Any]]) -> Sequence[RowOutcome]:
+        """Many in one request; a PowerSchool that is too old for it gets them one by one, by being refused them."""
+        if self._takes_batches:
+            answer = self._post("batch_daily_time", records)
+            if answer.status not in (404, 405):
+                return [troubled(answer) or RowDone()] * len(records)
+            self._takes_batches = False
+        return [RowRefused("this PowerSchool takes no batches")] * len(records)
+
+    def _post(self, name: str, body: Any) -> Response:
+        return self._sis.ask("POST", "ws", "attendance", name, json=body)
 
 
 def _open(options: Mapping[str, Any], installation: Installation, secret: ReadSecret) -> PowerSchool:
@@ -188,6 +202,7 @@ KIND = RecordKind(
         assumed=(
             "Tokens come from /oauth/access_token of the same server.",
             "Many records go as a JSON array, one as an object; 200 means that every record in it was taken.",
+            "A PowerSchool that is too old for batch_daily_time answers 404 to it; its rows go one by one then.",
             "One record a student, school and day (meeting: and time): sent again it is updated, so that it may be"
             " sent again.",
             "att_mode_code is ATT_ModeDaily in the mode daily.",
