@@ -13,6 +13,8 @@ from tests.builders import bell_schedule, code, definition, school, tardy, void
 from tests.unit.cli.workplace import Ended, Workplace
 from worker.clock import system_clock
 from worker.store.database.tables import quiet_days
+from worker.store.runs.missed_collections import note_missed
+from worker.views.words import when
 
 FIELDS = [
     {"field": "row_number", "header": "No"},
@@ -234,6 +236,18 @@ def test_status_tells_what_waits_what_is_held_and_what_is_wrong(place: Workplace
     text = place.ok("status").out
     assert "other is paused since" in text
     assert ": holidays" in text
+
+
+def test_the_list_says_when_the_sis_collects_and_what_was_missed_lately(place: Workplace) -> None:
+    place.apply(definition(collected_at="10:30"))
+    assert "manual, collected at 10:30" in place.ok("exports", "list").out
+    with place.program() as program, program.database.write() as connection:
+        note_missed(connection, "late", "daily", "ab" * 16, "it was not there", program.now)
+        at = when(program.now, "America/Chicago", seconds=False)
+    assert f"manual, collected at 10:30 (missed {at})" in place.ok("exports", "list").out
+    [listed] = place.ok("exports", "list", "--json").json
+    assert listed["collected_at"] == ["10:30"]
+    assert listed["missed_collection"]["run_id"] == "ab" * 16
 
 
 def test_status_tells_of_the_quiet_days_of_the_last_week(place: Workplace) -> None:

@@ -52,7 +52,10 @@ def _line(one: KnownExport) -> tuple[object, ...]:
     run = one.run["state"] if one.run else None
     schedule = schedule_words(one.row["document"]["schedule"])
     if collected := collected_words(one.row["document"]):
-        schedule += f", collected {collected}{'; THE LAST WAS MISSED' if one.missed is not None else ''}"
+        missed = (
+            f" (missed {when(one.missed['at'], one.zone, seconds=False)})" if one.missed is not None else ""
+        )
+        schedule += f", collected {collected}{missed}"
     return (one.row["export_id"], one.state, schedule, one.next_run, one.last_delivered, run)
 
 
