@@ -295,6 +295,7 @@ def test_a_void_goes_by_the_records_id_whatever_the_definition_has_become(far: F
     [
         (400, RowRefused),
         (403, RowLater),
+        (408, RowUnknown),
         (409, RowLater),
         (412, RowRefused),
         (500, RowUnknown),
@@ -432,6 +433,12 @@ def test_a_check_reads_one_record_and_changes_nothing(far: Far) -> None:
     ]
     assert {method for method, path in far.ods.asked if path != "/oauth/token"} == {"GET"}
     assert far.server.seen[-1].query == {"limit": "1"}
+
+
+def test_a_check_reads_the_root_document_as_it_is_now(far: Far) -> None:
+    far.create()
+    far.open().check(Trial())
+    assert far.ods.asked.count(("GET", "")) == 2
 
 
 def test_a_check_says_which_step_failed_and_what_to_do(far: Far) -> None:
