@@ -57,7 +57,9 @@ class Csv:
         return _encoded(_csv_line([_text(value) for value in values], spec), _codec(spec))
 
     def problem(self, value: Value, field: FieldSpec, spec: FileSpec) -> str | None:
-        problem = _common_problem(value, spec, _codec(spec))
+        if spec.quoting != "none" and type(value) is str and value.isascii() and value.isprintable():
+            return None  # nearly every one, and each is asked about twice
+        problem = _common_problem(value, spec)
         if problem is None and spec.quoting == "none" and _needs_quotes(_text(value), spec):
             problem = "would need quotes, and the file has none"
         return problem
@@ -75,7 +77,7 @@ class FixedWidth:
         return _encoded("".join(cells) + _NEWLINES[spec.line_ending], _codec(spec))
 
     def problem(self, value: Value, field: FieldSpec, spec: FileSpec) -> str | None:
-        problem = _common_problem(value, spec, _codec(spec))
+        problem = _common_problem(value, spec)
         text = _text(value)
         if problem is None and not is_on_one_line(text):
             problem = "holds a line break or another control character, which a fixed-width file cannot carry"
@@ -186,7 +188,8 @@ def _refuse_problems(form: Format, values: Sequence[Value], fields: Fields, spec
             raise RefusedError(f"column {field.title!r}: a value that {spec.format} cannot write: {problem}")
 
 
-def _common_problem(value: Value, spec: FileSpec, codec: str) -> str | None:
+def _common_problem(value: Value, spec: FileSpec, codec: str | None = None) -> str | None:
+    """`codec`: another one than the file says."""
     if isinstance(value, float) and not math.isfinite(value):
         return "not a finite number"
     if not isinstance(value, str):
@@ -195,6 +198,7 @@ def _common_problem(value: Value, spec: FileSpec, codec: str) -> str | None:
         return "holds a NUL character"
     if spec.control_characters == "hold" and not is_on_one_line(value):
         return "holds a line break or another control character"
+    codec = codec or _codec(spec)
     return None if value.isascii() or _encodable(value, codec) else f"not in the encoding {codec}"
 
 

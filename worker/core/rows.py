@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 from schemas.definition.export_fields import find_field
@@ -22,7 +22,8 @@ from worker.core.bells import (
     session_at,
 )
 from worker.core.definition import Definition, FieldSpec, FileSpec, Gap
-from worker.core.formats import FORMATS
+from worker.core.formats import FORMATS, Format
+from worker.core.kept import Kept
 from worker.core.references import BehaviorCode, References, School
 from worker.core.texts import composed, dated, on_one_line, title_case
 
@@ -58,7 +59,7 @@ class Tardy:
     references: References
     gap: Gap = "hold"
 
-    @cached_property
+    @Kept
     def school(self) -> School:
         school_id = self.document["school_id"]
         school = self.references.schools.get(school_id)
@@ -66,7 +67,7 @@ class Tardy:
             raise Unwritable("school-unknown", school_not_known(school_id))
         return school
 
-    @cached_property
+    @Kept
     def local(self) -> datetime:
         if self.school.zone is None:
             raise Unwritable(
@@ -75,7 +76,7 @@ class Tardy:
             )
         return self.occurred_at.astimezone(self.school.zone)
 
-    @cached_property
+    @Kept
     def behavior(self) -> BehaviorCode:
         code, school_id = self.document["behavior_code"], self.document["school_id"]
         behavior = self.references.code(school_id, code)
@@ -83,7 +84,7 @@ class Tardy:
             raise Unwritable("code-unknown", code_not_known(code, school_id))
         return behavior
 
-    @cached_property
+    @Kept
     def bells(self) -> BellSchedule:
         """The bell schedule that the school follows on that day for the student's grade."""
         school_id = self.school.school_id
@@ -93,7 +94,7 @@ class Tardy:
             raise Unwritable("period-missing", f"{no_bells(school_id)}{schedule}")
         return schedule
 
-    @cached_property
+    @Kept
     def period(self) -> Period:
         """The period in the school's bell schedule of that day, by the tardy's own name for it, else by time."""
         local, schedule = self.local, self.bells
@@ -205,15 +206,18 @@ COMPUTED: Mapping[str, Callable[[Tardy], Native]] = {
 
 def build_row(definition: Definition, tardy: Tardy, *, action: str, line: int) -> list[Value]:
     """The row's values in column order. Raises Unwritable with every column's reason, the first one's code."""
-    return _row(definition, lambda spec: _column(definition, spec, tardy, action, line))
+    return _row(definition, lambda spec: _written(spec, _native(spec, tardy, action, line)))
 
 
-def _row(definition: Definition, column: Callable[[FieldSpec], Value]) -> list[Value]:
+def _row(definition: Definition, written: Callable[[FieldSpec], Value]) -> list[Value]:
+    """What `written` says of each column, if it may stand there: the same is asked of every row, whatever it goes
+    for."""
     values: list[Value] = []
     problems: dict[str, str] = {}
+    file, form = definition.file, FORMATS[definition.file.format]
     for spec in definition.fields:
         try:
-            values.append(column(spec))
+            values.append(_checked(spec, written(spec), file, form))
         except Unwritable as problem:
             problems.setdefault(str(problem), problem.code)
     if problems:
@@ -250,26 +254,22 @@ def once_more(definition: Definition, values: list[Value], action: str, line: in
     anew: Mapping[str | None, Native] = {"action": action, "row_number": line}
     there = iter(values)
 
-    def column(spec: FieldSpec) -> Value:
+    def written(spec: FieldSpec) -> Value:
         value = next(there)
-        return _checked(definition, spec, _written(spec, anew[spec.field]) if spec.field in anew else value)
+        return _written(spec, anew[spec.field]) if spec.field in anew else value
 
-    return _row(definition, column)
-
-
-def _column(definition: Definition, spec: FieldSpec, tardy: Tardy, action: str, line: int) -> Value:
-    return _checked(definition, spec, _written(spec, _native(spec, tardy, action, line)))
+    return _row(definition, written)
 
 
-def _checked(definition: Definition, spec: FieldSpec, value: Value) -> Value:
-    """The value, if it may stand in its column: the same is asked of every row, whatever it goes for."""
+def _checked(spec: FieldSpec, value: Value, file: FileSpec, form: Format) -> Value:
+    """The value, if it may stand in its column."""
     if type(value) is str and not (value.isascii() and value.isprintable()):
-        value = _fitted(value, definition.file)
+        value = _fitted(value, file)
     if spec.required and value in (None, ""):
         raise Unwritable("required-empty", f"{_label(spec)} is required and empty")
     if spec.max_length is not None and len(str(value if value is not None else "")) > spec.max_length:
         raise Unwritable("too-long", f"{_label(spec)} is longer than {spec.max_length} characters")
-    problem = FORMATS[definition.file.format].problem(value, spec, definition.file)
+    problem = form.problem(value, spec, file)
     if problem:
         raise Unwritable("not-writable", f"{_label(spec)}: {problem}")
     return value
@@ -302,13 +302,19 @@ def _native(spec: FieldSpec, tardy: Tardy, action: str, line: int) -> Native:
 
 
 def _plain(name: str, tardy: Tardy) -> Value:
-    field = find_field(name)
-    if field is None or field.path is None:
+    path = _path(name)
+    if path is None:
         raise Unwritable("field-unknown", f"{name} is not a field that this version can export")
     value: Any = tardy.document
-    for step in field.path:
+    for step in path:
         value = value.get(step) if isinstance(value, (dict, Mapping)) else None
     return value  # type: ignore[no-any-return]  # the schema let scalars through alone
+
+
+@lru_cache(maxsize=1024)
+def _path(name: str) -> tuple[str, ...] | None:
+    field = find_field(name)
+    return None if field is None else field.path
 
 
 def _written(spec: FieldSpec, native: Native) -> Value:

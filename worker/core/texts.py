@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time
+from functools import lru_cache
 from itertools import pairwise
 from unicodedata import normalize
 
@@ -76,9 +77,16 @@ def _capital(word: str) -> str:
 
 def dated(moment: date | datetime | time, pattern: str) -> str:
     """`strftime` with years of four digits always: the C library leaves out their leading zeros."""
+    if type(moment) is date:
+        return _dated_day(moment, pattern)
     if isinstance(moment, date) and moment.year < 1000:
         pattern = _four_digits(moment, pattern)
     return moment.strftime(pattern)
+
+
+@lru_cache(maxsize=1024)  # a file has few days, and many rows of each
+def _dated_day(day: date, pattern: str) -> str:
+    return day.strftime(_four_digits(day, pattern) if day.year < 1000 else pattern)
 
 
 _year = re.compile(r"%(%|[YGF])")

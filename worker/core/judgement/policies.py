@@ -130,6 +130,8 @@ def too_late(
     action: Action,
 ) -> Waits | None:
     """What has come after the day was closed, or too many days after it, is for the office."""
+    if definition.max_age_days is None and definition.closes_at is None:
+        return None
     occurred_at = candidate.occurred_at or (in_sis.occurred_at if in_sis is not None else None)
     if candidate.released or occurred_at is None:
         return None

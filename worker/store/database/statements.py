@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Connection,
     String,
     Table,
+    Update,
     and_,
     bindparam,
     false,
@@ -85,13 +87,19 @@ def update_given(
     by_key = [table.c[key] == bindparam(f"key_{key}") for key in keys]
     plain = {name: bindparam(f"new_{name}", type_=String) for name in values}
     statement = update(table).where(*by_key, *conditions).values(plain)
-    connection.execute(
-        statement,
-        [
-            {f"key_{key}": row[key] for key in keys} | {f"new_{name}": row[name] for name in values}
-            for row in rows
-        ],
-    )
+    _execute_each(connection, statement, len(keys) + len(values), rows)
+
+
+def _execute_each(
+    connection: Connection, statement: Update, given: int, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Hands the driver each row's own parameters (the first `given`, by names with four letters before the column's)
+    and what is the same for all: SQLAlchemy would work out both anew for each row, which took a sixth of sealing."""
+    compiled = statement.compile(dialect=connection.dialect)
+    names = compiled.positiontup or []
+    own = itemgetter(*(name[4:] for name in names[:given]))
+    same = tuple(compiled.params[name] for name in names[given:])
+    connection.exec_driver_sql(compiled.string, [own(row) + same for row in rows])
 
 
 def but_for(column: Column[Any], things: Collection[Any]) -> list[ColumnElement[bool]]:

@@ -53,6 +53,9 @@ class Standing:
     problem: Waits | None = None
 
 
+_ALONE = Standing()
+
+
 class _Judged(Protocol):
     @property
     def entry(self) -> RowMapping: ...
@@ -107,7 +110,9 @@ class Contest:
 
     def place(self, one: Unsealed) -> Standing:
         """Where an entry of the page stands. Ask in file order: what goes before it has then been noted."""
-        standing = self._standings.get(one.entry_key, Standing())
+        if self._definition.collapse == "none":
+            return _ALONE
+        standing = self._standings.get(one.entry_key, _ALONE)
         occurred_at = one.candidate.occurred_at
         if standing.key in (None, NO_KEY) or occurred_at is None:
             return standing

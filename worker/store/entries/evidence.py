@@ -200,7 +200,7 @@ def _heads(connection: Connection, district_id: str, tardy_ids: Sequence[str]) -
             c.district_id == district_id, c.tardy_id.in_(tardy_ids)
         )
     ).mappings()
-    return {row["tardy_id"]: row for row in rows}
+    return {row["tardy_id"]: row for row in rows.all()}
 
 
 def _versions(
@@ -214,7 +214,7 @@ def _versions(
         )
     )
     stored: dict[str, dict[int, tuple[str | None, datetime]]] = defaultdict(dict)
-    for tardy_id, version, type, document, received_at in rows:
+    for tardy_id, version, type, document, received_at in rows.all():
         stored[tardy_id][version] = (None if type == VOIDED else document, received_at)
     return stored
 
@@ -237,7 +237,7 @@ def _last_delivered(
         )
         .order_by(c.version, c.ordinal)
     ).mappings()
-    return {row["tardy_id"]: row for row in rows}
+    return {row["tardy_id"]: row for row in rows.all()}
 
 
 def _left_open(

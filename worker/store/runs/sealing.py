@@ -155,7 +155,7 @@ def _judged_pages(
             if weight > BYTES:
                 yield judged
                 judged, weight = [], 0
-            known = one.problem or held.get(one.entry_key)
+            known = one.problem or (held.get(one.entry_key) if held else None)
             verdict, key = (
                 (known, NO_KEY)
                 if known is not None
