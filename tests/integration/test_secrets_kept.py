@@ -24,6 +24,7 @@ from tests.unit.cli.workplace import Workplace
 from worker.allowed_hosts import read_allowed_hosts
 from worker.core.record_rules import Deed
 from worker.destinations.http.web import Web
+from worker.destinations.kinds import record_fields
 from worker.destinations.opening import Opener
 from worker.destinations.record_port import RowDeed
 from worker.destinations.trial import Trial
@@ -78,20 +79,49 @@ def test_what_a_failed_login_at_a_server_leaves_behind_names_no_secret(place: Wo
     assert left.outcomes.count('"error": "') == 5
 
 
+@pytest.mark.parametrize("status", [401, 422])
+def test_what_refused_records_leave_behind_names_no_secret(place: Workplace, status: int) -> None:
+    """422 refuses a row with the SIS's own words, 401 stops the export."""
+    token = {"secret": "sis"}
+    with WebServer(lambda seen: Reply.of({"error": f"not {_shown(seen)}"}, status)) as server:
+        https = {"type": "https", "url": server.url, "mode": "records"}
+        left = _left_behind(
+            place,
+            {
+                "records": {**https, "authentication": {"type": "bearer", "token": token}},
+                "homeroom": {
+                    "type": "managebac",
+                    "base_url": server.url,
+                    "mode": "homeroom",
+                    "token": token,
+                    "codes": {"T": "3"},
+                },
+            },
+        )
+        assert len([seen for seen in server.seen if seen.method in ("POST", "PUT")]) >= 2
+    assert f"HTTP {status}: not ***" in left.everything or f"HTTP {status}: not Bearer ***" in left.everything
+
+
+def _shown(seen: Seen) -> str:
+    """What it was shown to be let in."""
+    return seen.headers.get("authorization") or seen.headers["auth-token"]
+
+
 @dataclass(frozen=True)
 class Left:
     """What a delivery has left behind."""
 
     outcomes: str
     log: str
+    everything: str
 
 
 def _left_behind(place: Workplace, destinations: Mapping[str, Mapping[str, Any]]) -> Left:
     """Delivers to each; nothing that is written anywhere then names the secret."""
     exports = {name.replace("_", "-"): where for name, where in destinations.items()}
     environment = {"WRITEBACK_SECRET_SIS": VALUE, "WRITEBACK_ALLOWED_HOSTS": "127.0.0.0/8"}
-    place.apply(*(definition(name, destination=where) for name, where in exports.items()))
-    place.receive(tardy())
+    place.apply(*(_definition(name, where) for name, where in exports.items()))
+    place.receive(tardy(student={"id": "1001", "local_id": "1001"}))
     log = io.StringIO()
     with place.program(**environment) as program:
         configure_logs("json", "debug", log)
@@ -100,7 +130,16 @@ def _left_behind(place: Workplace, destinations: Mapping[str, Mapping[str, Any]]
         program.work()
         outcomes = json.dumps(program.outcomes())
     said = [log.getvalue(), outcomes]
-    for words in ("exports list", "runs list", "status", "secrets check", "check", "audit", "trace t-1"):
+    for words in (
+        "exports list",
+        "runs list",
+        "status",
+        "secrets check",
+        "check",
+        "audit",
+        "trace t-1",
+        "held list",
+    ):
         ended = place.run(*words.split(), "--json", **environment)
         said += [ended.out, ended.err]
     files = [path for path in place.folder.rglob("*") if path.is_file()]
@@ -109,7 +148,15 @@ def _left_behind(place: Workplace, destinations: Mapping[str, Mapping[str, Any]]
     for text in said:
         for form in (VALUE, VALUE[:14], "hunter2", b64encode(VALUE.encode()).decode()):
             assert form not in text
-    return Left(outcomes, log.getvalue())
+    return Left(outcomes, log.getvalue(), "\n".join(said))
+
+
+def _definition(export_id: str, where: Mapping[str, Any]) -> dict[str, Any]:
+    document = definition(export_id, destination=where)
+    if record_fields(where) is not None:
+        del document["file"], document["fields"]
+        document["collapse"] = "per_day"
+    return document
 
 
 ECHOES: Mapping[str, Callable[[Seen], str]] = {
