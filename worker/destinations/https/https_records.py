@@ -31,8 +31,9 @@ from worker.destinations.record_port import (
 )
 from worker.destinations.records.bodies import nested
 from worker.destinations.records.record_options import parallel
+from worker.destinations.records.requesting import together_or_parted
 from worker.destinations.trial import Trial
-from worker.errors import DeliveryError, DestinationError, TransientError
+from worker.errors import DestinationError, TransientError
 
 IDENTITY = "tardy_id"
 
@@ -59,15 +60,7 @@ class HttpsRecords:
         self._client = client
 
     def send(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
-        request = self._client.request(
-            {"Idempotency-Key": _key(deeds)}, json={"records": list(map(_item, deeds))}
-        )
-        try:
-            answer = self._client.ask(request)
-        except LostAnswerError as error:
-            return [RowUnknown(str(error))] * len(deeds)
-        outcomes = _outcomes(answer, deeds)
-        return outcomes if outcomes is not None else [self._alone(deed) for deed in deeds]
+        return together_or_parted(deeds, self._ask)
 
     def look(self, deed: RowDeed) -> RowDone | None:
         """Never asked: nothing can be read there."""
@@ -76,14 +69,10 @@ class HttpsRecords:
     def check(self, trial: Trial) -> None:
         self._client.check(trial)
 
-    def _alone(self, deed: RowDeed) -> RowOutcome:
-        """What becomes of a row whose request was refused as a whole, with others in it: some of them may be right."""
-        try:
-            return self.send([deed])[0]
-        except (
-            DeliveryError
-        ) as error:  # of others something may have been carried out, so it is no more than this row
-            return RowLater(str(error), error.retry_after if isinstance(error, TransientError) else None)
+    def _ask(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
+        items = [_item(deed) for deed in deeds]
+        request = self._client.request({"Idempotency-Key": _key(deeds)}, json={"records": items})
+        return _outcomes(self._client.ask(request), deeds)
 
 
 def _key(deeds: Sequence[RowDeed]) -> str:
@@ -102,16 +91,18 @@ def _item(deed: RowDeed) -> dict[str, Any]:
     }
 
 
-def _outcomes(answer: Response, deeds: Sequence[RowDeed]) -> list[RowOutcome] | None:
-    """What became of each row; None: the request was refused as a whole, and its rows are to be sent one by one.
-
-    Raises TransientError or DestinationError where nothing was carried out.
-    """
+def _outcomes(answer: Response, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
+    """What became of each row. Raises TransientError or DestinationError where nothing was carried out."""
     told = _results(answer)
     if told is not None:
         return [_told(told.get(deed.key), answer) for deed in deeds]
+    return [_of_all(answer)] * len(deeds)
+
+
+def _of_all(answer: Response) -> RowOutcome:
+    """What an answer says that does not tell the rows apart."""
     if answer.is_success:
-        return [_taken(answer)] * len(deeds)
+        return _taken(answer)
     if answer.status in _NOT_CARRIED_OUT:
         raise TransientError(f"{answer.server} does not take records just now ({answer.words()})")
     if answer.status in _NOT_ITS_ADDRESS:
@@ -120,12 +111,10 @@ def _outcomes(answer: Response, deeds: Sequence[RowDeed]) -> list[RowOutcome] | 
             " of the log in, then retry"
         )
     if answer.status >= 500:
-        return [RowUnknown(answer.words())] * len(deeds)
-    if len(deeds) > 1:
-        return None
-    return [
-        RowLater(answer.words(), answer.retry_after) if answer.status == 409 else RowRefused(answer.words())
-    ]
+        return RowUnknown(answer.words())
+    if answer.status == 409:
+        return RowLater(answer.words(), answer.retry_after)
+    return RowRefused(answer.words())
 
 
 def _taken(answer: Response) -> RowOutcome:

@@ -179,18 +179,23 @@ def test_a_row_that_is_refused_alone_is_refused_with_the_servers_own_words(
     assert destination.send([deed(1)]) == [RowLater("HTTP 409")]
 
 
-def test_where_a_request_is_refused_as_a_whole_its_rows_go_one_by_one(
+def test_a_request_that_is_refused_as_a_whole_is_parted_down_to_the_rows_that_are_wrong(
     server: WebServer, destination: RecordDestination
 ) -> None:
     """One wrong row spoils no right one."""
     server.fail(
-        Reply(422), Reply(200), Reply.of({"error": "bad"}, 400), Reply(429, headers={"Retry-After": "9"})
+        Reply(422),  # 1, 2 and 3
+        Reply(200),  # 1
+        Reply(400),  # 2 and 3
+        Reply.of({"error": "bad"}, 400),  # 2
+        Reply(429, headers={"Retry-After": "9"}),  # 3
     )
     outcomes = destination.send([deed(1), deed(2), deed(3)])
-    assert outcomes[:2] == [RowDone(), RowRefused("HTTP 400: bad")]
-    assert isinstance(outcomes[2], RowLater) and outcomes[2].retry_after == 9
-    keys = [seen.headers["idempotency-key"] for seen in server.seen[1:]]
-    assert keys == ["key-1", "key-2", "key-3"]
+    assert outcomes[0] == RowDone()
+    assert all(isinstance(one, RowLater) and one.retry_after == 9 for one in outcomes[1:])
+    server.fail(Reply(422), Reply.of({"error": "bad"}, 400), Reply(200))
+    assert destination.send([deed(1), deed(2)]) == [RowRefused("HTTP 400: bad"), RowDone()]
+    assert [seen.headers["idempotency-key"] for seen in server.seen[-2:]] == ["key-1", "key-2"]
 
 
 def test_the_form_says_what_becomes_of_a_void_and_how_many_rows_a_request_takes() -> None:
