@@ -267,6 +267,13 @@ def test_a_session_that_the_ods_does_not_know_yet_goes_later(far: Far) -> None:
     assert isinstance(far.do(Deed.CREATE), RowDone)
 
 
+def test_a_student_whom_an_older_ods_cannot_resolve_goes_later(far: Far) -> None:
+    words = "Validation of 'StudentSchoolAttendanceEvent' failed. Student reference could not be resolved."
+    far.create()
+    far.server.fail(Reply.of({"message": words}, 400))
+    assert far.do(Deed.CREATE) == RowLater(f"HTTP 400: {words}")
+
+
 def test_what_the_ods_refuses_is_told_in_its_own_words_with_the_id_in_its_log(far: Far) -> None:
     far.ods.descriptors.clear()
     said = far.do(Deed.CREATE)

@@ -36,10 +36,15 @@ _ABOUT_THE_KEY = (
 """In a problem's `type`: what is no fault of a row, and what the host of the API has to do about it."""
 
 
+_NOT_YET_THERE = "reference could not be resolved"
+"""In the `message` of an ODS/API before 7.2, with 400: a person whom it does not know yet."""
+
+
 def outcome(answer: Response) -> RowOutcome:
     """What became of a row that was not taken. Raises DestinationError where it would be the same for every row."""
     _refuse_for_all(answer)
-    if answer.status in (403, 409):
+    lags = answer.status == 400 and _NOT_YET_THERE in str(_said(answer).get("message"))
+    if lags or answer.status in (403, 409):
         return RowLater(words(answer), answer.retry_after)
     if answer.status >= 500 or answer.status == 408:
         return RowUnknown(words(answer))
