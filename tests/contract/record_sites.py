@@ -27,6 +27,12 @@ _TOLD: Mapping[str, str] = {
 }
 _WRONG = "wr0ng-s3cret"
 
+
+def told() -> Mapping[str, str]:
+    """The secrets of every site, by their names."""
+    return _TOLD
+
+
 _CLIENT = {"client_id": CLIENT, "client_secret": {"secret": "client-secret"}}
 _TOKEN = {"token": {"secret": "token"}}
 
@@ -196,7 +202,7 @@ WONDE_LESSON = Case(
 )
 HOMEROOM = Case(
     "managebac homeroom",
-    {"type": "managebac", "mode": "homeroom", "codes": {"LATE": "3"}, **_TOKEN},
+    {"type": "managebac", "mode": "homeroom", "codes": {"LATE": "3", "T": "4"}, **_TOKEN},
     lambda student: {"id": str(student), "date": "2026-10-06", "status": "LATE", "notes": ""},
     {"notes": "bus"},
     lambda record, row: str(record["id"]) == row["id"] and record.get("notes", "") == row["notes"],

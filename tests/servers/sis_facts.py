@@ -16,6 +16,11 @@ def _seconds(value: Any) -> bool:
     return type(value) is int and 0 <= value < 86_400
 
 
+def _text_or_number(value: Any) -> bool:
+    """Of what the vendor does not say how it is written."""
+    return type(value) in (int, str) and value != ""
+
+
 # PowerSchool
 
 _POWERSCHOOL = {
@@ -92,7 +97,7 @@ def _homeroom(sis: FakeSis, found: re.Match[str], seen: Seen) -> Reply:
 
 def _class(sis: FakeSis, found: re.Match[str], seen: Seen) -> Reply:
     record = seen.json() | {"class": found[1]}
-    required = {"student_id": int, "date": DAY, "period": TEXT, "status": int, "class": TEXT}
+    required = {"student_id": int, "date": DAY, "period": _text_or_number, "status": int, "class": TEXT}
     sis.take(record, ("class", "student_id", "date", "period"), required, "notes")
     return Reply.of({})
 

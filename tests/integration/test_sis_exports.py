@@ -1,0 +1,142 @@
+"""A definition for each vendor's SIS with its default fields, from the tardies to the records at that SIS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.builders import bell_schedule, code, definition, save, school, tardy, void
+from tests.contract.record_sites import (
+    BLACKBAUD,
+    CLASS,
+    HOMEROOM,
+    MEETING,
+    POWERSCHOOL,
+    SKYWARD,
+    SYCAMORE,
+    WONDE_LESSON,
+    WONDE_SESSION,
+    Case,
+    SisSite,
+    told,
+)
+from tests.integration.delivering import ask
+from tests.program import SteppedProgram
+
+EVERY = [
+    pytest.param(case, id=f"{case.options['type']}-{case.options.get('mode', 'only')}")
+    for case in (
+        *(POWERSCHOOL, MEETING, WONDE_SESSION, WONDE_LESSON, HOMEROOM, CLASS, SYCAMORE, BLACKBAUD, SKYWARD),
+    )
+]
+COLLAPSE = {"tardy": "none", "session": "per_session", "period": "per_period", "day": "per_day"}
+PERIODS = [{"name": "1", "external_reference_code": "61", "start": "08:00", "end": "12:00"}]
+
+
+def late(student: str, version: int = 1, **fields: Any) -> dict[str, Any]:
+    """A tardy with all that any vendor asks for."""
+    return tardy(
+        f"t-{student}",
+        version,
+        student={"id": f"s-{student}", "local_id": student, "homeroom": "9"},
+        attributes={"lesson_id": "L1", "class_id": "55", "calendar_day_id": "77"},
+        minutes_late=7,
+        **fields,
+    )
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SisSite]:
+    made = SisSite(request.param, tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def program(sqlite_url: str, tmp_path: Path, site: SisSite) -> Iterator[SteppedProgram]:
+    secrets = {f"WRITEBACK_SECRET_{name.upper().replace('-', '_')}": value for name, value in told().items()}
+    environment = {"WRITEBACK_ALLOWED_HOSTS": "127.0.0.0/8", **secrets}
+    program = SteppedProgram(sqlite_url, tmp_path, environment=environment)
+    with closing(program.database):
+        program.receive(school(), code(), code("L", name="LATE"), bell_schedule(periods=PERIODS))
+        collapse = COLLAPSE[site.form.fields.one_a]
+        document = definition(destination=site.options, corrections="send", collapse=collapse)
+        del document["file"], document["fields"]
+        answer = program.command(save(document))
+        assert answer is not None
+        assert answer.refused is None, answer
+        yield program
+
+
+def run(program: SteppedProgram, *messages: Any) -> None:
+    program.receive(*messages)
+    ask(program)
+    program.work()
+
+
+def at(*cases: Case) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("site", [case for case in EVERY if case.values[0] in cases], indirect=True)
+
+
+@pytest.mark.parametrize("site", EVERY, indirect=True)
+def test_tardies_become_records_by_the_default_fields(program: SteppedProgram, site: SisSite) -> None:
+    run(program, late("1001"), late("1002"))
+    assert program.states() == {"delivered": 2}, program.entries()
+    assert site.tardies() == 2
+
+
+@pytest.mark.parametrize("site", EVERY, indirect=True)
+def test_a_lost_answer_ends_in_one_record_and_a_delivered_row(program: SteppedProgram, site: SisSite) -> None:
+    site.lose_answer()
+    run(program, late("1001"))
+    assert program.states() != {"delivered": 1}, "the answer was lost"
+    program.pass_time(minutes=31)
+    program.work()
+    assert program.states() == {"delivered": 1}, program.entries()
+    assert site.tardies() == 1
+
+
+@pytest.mark.parametrize("site", EVERY, indirect=True)
+def test_a_void_takes_the_record_back_or_waits_for_the_office(program: SteppedProgram, site: SisSite) -> None:
+    run(program, late("1001"))
+    run(program, void("t-1001"))
+    if "delete" in site.form.can.verbs:
+        assert site.tardies() == 0
+    else:
+        assert site.tardies() == 1
+        assert program.states() == {"delivered": 1, "held": 1}
+
+
+@at(POWERSCHOOL, WONDE_SESSION, HOMEROOM, SKYWARD)
+def test_a_tardy_that_gets_another_code_changes_its_record(program: SteppedProgram, site: SisSite) -> None:
+    codes = {"L": "28"} | dict(site.options.get("codes", {}))
+    if "codes" in site.options:
+        document = definition(destination={**site.options, "codes": codes}, corrections="send")
+        document["collapse"] = COLLAPSE[site.form.fields.one_a]
+        del document["file"], document["fields"]
+        program.command(save(document))
+    run(program, late("1001"))
+    before = [dict(record) for record in site.sis.tardies]
+    run(program, late("1001", 2, behavior_code="LATE"))
+    assert site.tardies() == 1
+    assert [dict(record) for record in site.sis.tardies] != before
+
+
+@at(SYCAMORE, POWERSCHOOL, WONDE_SESSION)
+def test_one_row_that_the_sis_refuses_takes_none_along(program: SteppedProgram, site: SisSite) -> None:
+    site.sis.refused["1002"] = "no longer enrolled"
+    run(program, *(late(str(student)) for student in range(1001, 1006)))
+    assert program.states() == {"delivered": 4, "refused": 1}
+    assert site.tardies() == 4
+
+
+@at(MEETING)
+def test_rows_of_several_students_go_in_a_request_each_where_one_takes_one_student(
+    program: SteppedProgram, site: SisSite
+) -> None:
+    run(program, *(late(str(student)) for student in range(1001, 1004)))
+    assert site.tardies() == 3
