@@ -148,8 +148,9 @@ class SshLine:
         self._hang_up()
         self.progress()
         transport = self._transport = Transport(connected(self._addresses, self._limits.connect))
-        transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = self._limits.answer
-        transport.channel_timeout = self._limits.answer
+        # paramiko's own limits, which tell less, come after the watchdog's.
+        transport.banner_timeout = transport.handshake_timeout = 2 * self._limits.answer
+        transport.auth_timeout = transport.channel_timeout = 2 * self._limits.answer
         names = tuple(name for kind in kinds for name in ALGORITHMS[kind])
         transport.get_security_options().key_types = names
         try:
