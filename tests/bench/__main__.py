@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from tests.bench import flushing, latency
+from tests.bench import flushing, latency, recording
 from tests.bench.load import publications
 from tests.bench.process import PROC
 from tests.bench.race import Race, run_round
@@ -49,9 +49,10 @@ def _measure(servers: Servers, messages: Sequence[Outgoing], rounds: int) -> int
             show_place(console, stage, len(os.sched_getaffinity(0)))
         race = Race([run_round(servers, messages, status.update) for _ in range(rounds)])
         flushed = flushing.measure(servers, status.update)
+        recorded = recording.measure(servers, status.update)
         waited = latency.measure(servers, status.update)
     show_race(console, race)
-    show_others(console, race, flushed, waited)
+    show_others(console, race, flushed, recorded, waited)
     return _verdict(console, race)
 
 

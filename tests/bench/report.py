@@ -12,6 +12,7 @@ from tests.bench.flushing import Flushed
 from tests.bench.latency import PER_SECOND, Latency
 from tests.bench.process import PROGRAMS
 from tests.bench.race import Drain, Race
+from tests.bench.recording import PARALLEL, Recorded
 from tests.bench.stage import Stage
 
 _MEGABYTE = 1024 * 1024
@@ -84,7 +85,7 @@ def _times(ratio: float) -> str:
     return f"{ratio:.2f} x"
 
 
-def show_others(console: Console, race: Race, flushed: Flushed, latency: Latency) -> None:
+def show_others(console: Console, race: Race, flushed: Flushed, recorded: Recorded, latency: Latency) -> None:
     """What else was measured."""
     table = Table(title="The rest of the way", title_justify="left")
     table.add_column("what")
@@ -96,6 +97,9 @@ def show_others(console: Console, race: Race, flushed: Flushed, latency: Latency
     table.add_row("seal and flush together", f"{flushed.rows / whole:,.0f} rows/s")
     table.add_row("… CPU s per 100k rows", f"{flushed.cpu / flushed.rows * 100_000:.1f}")
     table.add_row("… peak memory", f"{flushed.peak_memory / _MEGABYTE:.0f} MB")
+    about = f"send {recorded.rows:,} records, {PARALLEL} side by side, 50 ms each"
+    table.add_row(about, f"{recorded.delivering:.1f} s")
+    table.add_row("… CPU s per 10k records", f"{recorded.cpu / recorded.rows * 10_000:.1f}")
     for percent in (50, 99):
         label = f"publish → committed at {PER_SECOND}/s, p{percent}"
         table.add_row(label, f"{latency.percentile(percent) * 1000:.0f} ms")

@@ -8,7 +8,7 @@ from worker.cli.printing.output import json_option
 from worker.cli.session import WORD, with_environment
 
 
-@click.group(short_help="The kinds of destination there are, and what each asks for and can do.")
+@click.group(short_help="The ways into an SIS, what each asks for and can do.")
 def destinations() -> None:
     """Kinds of destination: what a definition's `destination.type` may be."""
 
