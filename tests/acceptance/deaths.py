@@ -81,6 +81,15 @@ OF_RUNS: dict[Arrow, tuple[Scenario, ...]] = {
 }
 
 
+# The same of records, and what the arrow's Nth time is; `after` as above.
+OF_RECORDS: dict[Arrow, tuple[Scenario, ...]] = {
+    Arrow.ASK_BEFORE_COMMIT: (LATE, Scenario(times=2)),
+    Arrow.ASK_COMMITTED: (LATE, Scenario(times=3)),
+    Arrow.REQUEST_BEFORE: (Scenario(times=5),),
+    Arrow.REQUEST_DONE: (Scenario(times=5), Scenario(after=(Arrow.ASK_COMMITTED,))),
+}
+
+
 def each_of(scenarios: dict[Arrow, tuple[Scenario, ...]]) -> pytest.MarkDecorator:
     """Gives a test every death of these, one after the other, as `arrow` and `scenario`."""
     deaths = [

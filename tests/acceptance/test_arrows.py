@@ -6,13 +6,21 @@ from __future__ import annotations
 import pytest
 
 from tests.acceptance.arrows import Site
-from tests.acceptance.deaths import AROUND_RUNS, OF_RUNS, Scenario, each_of, live_through
+from tests.acceptance.deaths import (
+    AROUND_RUNS,
+    OF_RECORDS,
+    OF_RUNS,
+    Scenario,
+    each_of,
+    live_through,
+)
 from worker.failpoints import Arrow
 
 
 @pytest.mark.parametrize("arrow", Arrow)
 def test_every_arrow_has_a_scenario(arrow: Arrow) -> None:
-    assert AROUND_RUNS.get(arrow) or OF_RUNS.get(arrow), f"nothing kills a worker at {arrow}: add a scenario"
+    every = AROUND_RUNS | OF_RUNS | OF_RECORDS
+    assert every.get(arrow), f"nothing kills a worker at {arrow}: add a scenario"
 
 
 @pytest.mark.parametrize("at_once", [False, True])
