@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from tests.servers.certificates import authority_file
 from worker.allowed_hosts import read_allowed_hosts
@@ -17,6 +16,6 @@ def loopback(_host: str, _port: int) -> Sequence[str]:
     return ["127.0.0.1"]
 
 
-def web(folder: Path, allowed: str = LOCAL) -> Web:
-    """One that reaches `tests.servers.web_server` and trusts `tests.servers.certificates`; `folder` takes a file."""
-    return Web(read_allowed_hosts(allowed), authority_file(folder), resolve=loopback)
+def web(allowed: str = LOCAL) -> Web:
+    """One that reaches `tests.servers.web_server` and trusts `tests.servers.certificates`."""
+    return Web(read_allowed_hosts(allowed), authority_file(), resolve=loopback)

@@ -20,7 +20,7 @@ class WebSite:
         self.files: dict[str, bytes] = {}
         self.server = WebServer(self._answer, tls=served("localhost"))
         self.server.__enter__()
-        self._seen = installation(home, web=web(home))
+        self._seen = installation(home, web=web())
         self._options = {
             "type": "https",
             "url": f"{self.server.url}/inbox/{{name}}",

@@ -42,7 +42,7 @@ def server(receiver: Receiver) -> Iterator[WebServer]:
 def program(sqlite_url: str, tmp_path: Path, server: WebServer) -> Iterator[SteppedProgram]:
     environment = {
         "WRITEBACK_ALLOWED_HOSTS": f"localhost:{server.port}",
-        "WRITEBACK_CA_FILE": str(authority_file(tmp_path)),
+        "WRITEBACK_CA_FILE": str(authority_file()),
         "WRITEBACK_SECRET_SIS": "sw0rd-fish",
     }
     program = SteppedProgram(sqlite_url, tmp_path, environment=environment)

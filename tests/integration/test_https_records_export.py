@@ -58,7 +58,7 @@ def program(
 ) -> Iterator[SteppedProgram]:
     environment = {
         "WRITEBACK_ALLOWED_HOSTS": f"localhost:{server.port}",
-        "WRITEBACK_CA_FILE": str(authority_file(tmp_path)),
+        "WRITEBACK_CA_FILE": str(authority_file()),
     }
     program = SteppedProgram(sqlite_url, tmp_path, environment=environment)
     destination = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import trustme
 
@@ -15,11 +16,17 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def authority_file(folder: Path) -> Path:
-    """Its certificate, as WRITEBACK_CA_FILE names one."""
-    file = folder / "authority.pem"
+@cache
+def authority_file() -> Path:
+    """Its certificate, as WRITEBACK_CA_FILE names one; it goes with the process."""
+    file = Path(_folder().name) / "authority.pem"
     authority().cert_pem.write_to_path(str(file))
     return file
+
+
+@cache
+def _folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory()
 
 
 @cache

@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -34,9 +34,10 @@ def timed(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
+@cache
 def trusted(ca_file: Path | None) -> ssl.SSLContext:
     """Trusts this machine's store, certifi's, and the certificates in `ca_file`. Raises DestinationError where that
-    file, which the settings have read at start, cannot be read any more."""
+    file, which the settings have read at start, cannot be read any more. Read once a process: it takes a while."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     if ca_file is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -22,8 +21,8 @@ def server() -> Iterator[WebServer]:
 
 
 @pytest.fixture
-def reaching(tmp_path: Path) -> Web:
-    return web(tmp_path)
+def reaching() -> Web:
+    return web()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
@@ -164,11 +163,11 @@ def test_a_status_of_the_servers_own_may_say_that_a_token_has_expired(
 
 @pytest.mark.parametrize("life", [1, "60", 60.5])
 def test_a_token_near_its_end_is_not_used(
-    server: WebServer, tmp_path: Path, given: TokenServer, life: object, monkeypatch: pytest.MonkeyPatch
+    server: WebServer, given: TokenServer, life: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given.says["expires_in"] = life
     times = iter(range(0, 10_000, 100))
-    reaching = web(tmp_path)
+    reaching = web()
     monkeypatch.setattr(reaching.tokens, "_clock", lambda: next(times))
     for _ in range(2):
         _client(reaching, server).ask(_row(server))

@@ -33,7 +33,7 @@ def server() -> Iterator[WebServer]:
 
 def _open(server: WebServer, folder: Path, **options: object) -> FileDestination:
     destination = {"type": "https", "url": f"{server.url}/import", **options}
-    return KIND.open(destination, installation(folder, web=web(folder)), lambda _name: WORD)
+    return KIND.open(destination, installation(folder, web=web()), lambda _name: WORD)
 
 
 def _send(destination: FileDestination, name: str = "a.csv") -> None:
@@ -124,9 +124,11 @@ def test_every_yes_is_a_delivery_whatever_it_says(server: WebServer, tmp_path: P
 
 
 def test_a_silent_server_ends_in_the_time_the_definition_gives(server: WebServer, tmp_path: Path) -> None:
+    destination = _open(server, tmp_path, timeout_seconds=1)
+    destination.check(Trial())  # from here on there is a connection
     server.fail(Fault.LATE)
     with pytest.raises(TransientError, match="did not answer in time; the file is sent again"):
-        _send(_open(server, tmp_path, timeout_seconds=1))
+        _send(destination)
 
 
 def test_a_large_file_takes_no_more_memory_than_a_small_one(server: WebServer, tmp_path: Path) -> None:
@@ -208,6 +210,6 @@ def test_a_secret_that_is_missing_is_told_when_it_is_opened(server: WebServer, t
     with pytest.raises(DestinationError, match="secret 'sis' is not set"):
         KIND.open(
             {"type": "https", "url": server.url, "authentication": BEARER},
-            installation(tmp_path, web=web(tmp_path)),
+            installation(tmp_path, web=web()),
             missing,
         )

@@ -23,6 +23,7 @@ from worker.destinations.record_port import (
     RowRefused,
     RowUnknown,
 )
+from worker.destinations.trial import Trial
 from worker.errors import DeliveryError, DestinationError, TransientError
 from worker.testing.installations import installation
 
@@ -36,7 +37,7 @@ def server() -> Iterator[WebServer]:
 @pytest.fixture
 def destination(server: WebServer, tmp_path: Path) -> RecordDestination:
     options = {"type": "https", "url": f"{server.url}/tardies", "mode": "records", "timeout_seconds": 5}
-    return KIND.open(options, installation(tmp_path, web=web(tmp_path)), lambda name: name)
+    return KIND.open(options, installation(tmp_path, web=web()), lambda name: name)
 
 
 def deed(line: int, what: Deed = Deed.CREATE, sis_id: str | None = None) -> RowDeed:
@@ -148,7 +149,8 @@ def test_a_silent_server_leaves_it_open_in_the_time_the_definition_gives(
     server: WebServer, tmp_path: Path
 ) -> None:
     options = {"type": "https", "url": server.url, "mode": "records", "timeout_seconds": 1}
-    destination = KIND.open(options, installation(tmp_path, web=web(tmp_path)), lambda name: name)
+    destination = KIND.open(options, installation(tmp_path, web=web()), lambda name: name)
+    destination.check(Trial())  # from here on there is a connection
     server.fail(Fault.LATE)
     [outcome] = destination.send([deed(1)])
     assert isinstance(outcome, RowUnknown) and outcome.words.endswith("did not answer in time")
