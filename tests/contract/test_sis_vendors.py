@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.record_sites import (
+from tests.contract.sis_sites import (
     BLACKBAUD,
     CLASS,
     POWERSCHOOL,
@@ -120,6 +120,19 @@ def test_sycamore_takes_a_class_in_one_request_and_a_void_leaves_the_student_pre
     assert paths(site) == ["POST /api/v1/Class/9/Attendance"]
     site.open().send([deed(1, site.row(1), Deed.DELETE)])
     assert (site.tardies(), len(site.sis.records)) == (29, 30)
+
+
+@at(SYCAMORE)
+def test_an_answer_that_comes_too_late_is_unknown_and_the_next_request_finds_the_record(
+    site: SisSite,
+) -> None:
+    options = {**site.options, "timeout_seconds": 1}
+    site.sis.fail_write(Fault.LATE)
+    [outcome] = site.kind.open(options, site.seen, site.secret).send([deed(1, site.row(1))])
+    assert isinstance(outcome, RowUnknown)
+    site.sis.server.release()
+    created(site, site.row(1))
+    assert site.tardies() == 1
 
 
 @at(SYCAMORE)
