@@ -14,8 +14,8 @@ from worker.destinations.http.http_failures import LostAnswerError
 
 ANSWER_BYTES = 1 << 20
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, 9.2.1
-_SAID_IN = ("title", "error", "message")
 
+_is_code = re.compile(r"[A-Za-z][A-Za-z_.-]{0,59}").fullmatch
 _seconds = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?").fullmatch
 
 
@@ -70,9 +70,12 @@ class Response:
             return self._unreadable("is no JSON")
 
     def words(self) -> str:
-        """The status and, where the body is an object with a title or an error, that: one line of at most 200
-        characters. A body as a whole is never repeated: it may hold what was sent."""
-        said = _said(self.body) if self.whole else None
+        """The status and, where the server gives one, the kind of problem, for errors and logs: one line.
+
+        That is the `title` of a problem details object (RFC 9457), which is the same at every occurrence, or an `error`
+        that looks like a code. Anything else may quote a student: it belongs into a row's receipt alone.
+        """
+        said = _kind(self) if self.whole else None
         return f"HTTP {self.status}" if said is None else f"HTTP {self.status}: {said}"
 
     def _unreadable(self, why: str) -> Any:
@@ -92,15 +95,18 @@ def retry_after(value: str | None, now: datetime, most: float) -> float | None:
     return min(max(wanted, 0.0), most)
 
 
-def _said(body: bytes) -> str | None:
+def _kind(answer: Response) -> str | None:
     try:
-        said = json.loads(body)
+        said = json.loads(answer.body)
     except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict):
         return None
-    found = next((said[name] for name in _SAID_IN if isinstance(said.get(name), str) and said[name]), None)
-    return None if found is None else one_line(found)
+    title, error = said.get("title"), said.get("error")
+    is_details = "application/problem+json" in answer.headers.get("Content-Type", "").lower()
+    if is_details and isinstance(title, str) and title.strip():
+        return one_line(title, 100)
+    return error if isinstance(error, str) and _is_code(error) else None
 
 
 def one_line(text: str, most: int = 200) -> str:

@@ -32,6 +32,7 @@ from worker.destinations.record_port import (
 from worker.destinations.records.bodies import nested
 from worker.destinations.records.record_options import parallel
 from worker.destinations.records.requesting import together_or_parted
+from worker.destinations.records.sis_answers import name_of, sis_words
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
 
@@ -111,10 +112,10 @@ def _of_all(answer: Response) -> RowOutcome:
             " of the log in, then retry"
         )
     if answer.status >= 500:
-        return RowUnknown(answer.words())
+        return RowUnknown(sis_words(answer))
     if answer.status == 409:
-        return RowLater(answer.words(), answer.retry_after)
-    return RowRefused(answer.words())
+        return RowLater(sis_words(answer), answer.retry_after)
+    return RowRefused(sis_words(answer))
 
 
 def _taken(answer: Response) -> RowOutcome:
@@ -147,20 +148,13 @@ def _told(result: Mapping[str, Any] | None, answer: Response) -> RowOutcome:
     return outcome(result)
 
 
-def _text(result: Mapping[str, Any], name: str) -> str | None:
-    """An id or a version, which may be a number there."""
-    value = result.get(name)
-    fits = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
-    return str(value)[:200] if fits else None
-
-
 def _words(result: Mapping[str, Any]) -> str:
-    return one_line(_text(result, "message") or "no reason was given")
+    return one_line(name_of(result.get("message")) or "no reason was given")
 
 
 _STATUSES: dict[str, Callable[[Mapping[str, Any]], RowOutcome]] = {
-    "done": lambda result: RowDone(_text(result, "id"), _text(result, "version")),
-    "accepted": lambda result: RowAccepted(_text(result, "id")),
+    "done": lambda result: RowDone(name_of(result.get("id")), name_of(result.get("version"))),
+    "accepted": lambda result: RowAccepted(name_of(result.get("id"))),
     "refused": lambda result: RowRefused(_words(result)),
     "later": lambda result: RowLater(_words(result)),
 }

@@ -19,6 +19,7 @@ from worker.destinations.http.http_failures import LostAnswerError
 from worker.destinations.http.web import Web
 from worker.errors import DestinationError, TransientError
 
+PROBLEM = {"Content-Type": "application/problem+json"}
 NOW = datetime(2026, 11, 30, 8, tzinfo=UTC)
 
 
@@ -163,12 +164,14 @@ def test_the_words_of_a_server_are_one_line_and_never_its_whole_body(
     server: WebServer, client: Client
 ) -> None:
     server.fail(
-        Reply.of({"title": "Not\n valid\x1b[31m", "detail": "student 4711"}, 400),
+        Reply.of({"title": "Not\n valid\x1b[31m", "detail": "student 4711"}, 400, **PROBLEM),
+        Reply.of({"error": "invalid_row", "message": "student 4711"}, 400),
+        Reply.of({"error": "student 4711", "title": "student 4711"}, 400),
         Reply(400, b"student 4711"),
         Reply.of(["student 4711"], 400),
     )
-    said = [client.ask(Request("POST", server.url, json={})).words() for _ in range(3)]
-    assert said == ["HTTP 400: Not valid [31m", "HTTP 400", "HTTP 400"]
+    said = [client.ask(Request("POST", server.url, json={})).words() for _ in range(5)]
+    assert said == ["HTTP 400: Not valid [31m", "HTTP 400: invalid_row", *["HTTP 400"] * 3]
     assert len(one_line("x" * 999)) == 200
 
 

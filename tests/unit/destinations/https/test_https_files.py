@@ -21,6 +21,7 @@ from worker.errors import DeliveryError, DestinationError, TransientError
 from worker.testing.file_suite import CONTENT, DEPARTED, FIRST, KEY
 from worker.testing.installations import installation
 
+PROBLEM = {"Content-Type": "application/problem+json"}
 WORD = "sw0rd-fish"
 BEARER = {"type": "bearer", "token": {"secret": "sis"}}
 
@@ -95,7 +96,16 @@ def test_a_lost_answer_is_followed_by_the_same_file_under_the_same_key(
         (Reply(503), TransientError, "is not available just now (HTTP 503)"),
         (Fault.AT_ACCEPT, NothingSentError, "TLS handshake"),
         (Reply(400), DestinationError, "does not take the file (HTTP 400); put that right there"),
-        (Reply.of({"title": "Bad\nheader"}, 422), DestinationError, "(HTTP 422: Bad header); put that right"),
+        (
+            Reply.of({"title": "Bad\nheader"}, 422, **PROBLEM),
+            DestinationError,
+            "(HTTP 422: Bad header); put that right",
+        ),
+        (
+            Reply.of({"title": "Ada Byron", "message": "Ada"}, 422),
+            DestinationError,
+            "(HTTP 422); put that right",
+        ),
         (Reply(422, b"row 7: Ada Byron"), DestinationError, "(HTTP 422); put that right"),
         (Reply(401), DestinationError, "log in refused (HTTP 401); check the secret 'sis', then retry"),
         (Reply(403), DestinationError, "does not take the file (HTTP 403)"),
