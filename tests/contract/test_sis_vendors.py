@@ -90,10 +90,12 @@ def test_wondes_codes_are_read_once_and_again_when_one_is_missing(site: SisSite)
 
 
 @at(WONDE_SESSION)
-def test_the_domain_of_another_region_is_found_by_a_check(site: SisSite) -> None:
+def test_the_domain_of_another_region_is_told_and_uses_no_row_up(site: SisSite) -> None:
     site.sis.codes.clear()
     with pytest.raises(DestinationError, match="region"):
         site.open().check(Trial())
+    with pytest.raises(DestinationError, match="region"):
+        site.open().send([deed(1, site.row(1))])
 
 
 @at(WONDE_SESSION)

@@ -98,7 +98,7 @@ class Sycamore(WithoutLook):
 
 def _taken(answer: Response) -> RowOutcome:
     """What an answer with a good status says itself. Raises LostAnswerError where it cannot be read."""
-    said = answer.json()
+    said = answer.json() if answer.body else {"Success": 1}
     taken = isinstance(said, dict) and said.get("Success") in (1, "1", True)
     return RowDone() if taken else RowRefused(sis_words(answer))
 

@@ -154,12 +154,6 @@ class Wonde(WithoutLook):
         self._sis.check(trial)
         with trial.step("look up"):
             book = self._book.read(fresh=True)
-            if not book:
-                raise DestinationError(
-                    f"wonde: {self._options['domain']} has no attendance codes of school {self._options['school']}:"
-                    f" is it the domain of the school's region ({', '.join(REGIONS)})?"
-                )
-
         for code, its_id in self._options.get("codes", {}).items():
             if str(its_id) not in book:
                 trial.lack(
@@ -179,16 +173,23 @@ class Wonde(WithoutLook):
 
 
 def _writeback_id(answer: Response) -> str | None:
-    """Wonde's name for what it does with the request."""
-    said = answer.json()
+    """Wonde's name for what it does with the request. Raises LostAnswerError where the answer cannot be read."""
+    said = answer.json() if answer.body else None
     return name_of(said.get("writeback_id")) if isinstance(said, dict) else None
 
 
-def _read_codes(sis: Sis, school: str) -> Any:
+def _read_codes(sis: Sis, options: Mapping[str, Any]) -> Any:
+    """The school's attendance codes. Raises as `read`, and DestinationError where there are none at all."""
+    school = options["school"]
     said = read(
         sis.ask("GET", "v1.0", "schools", school, "attendance-codes", ""), "attendance codes", "school"
     )
-    return said.get("data") if isinstance(said, dict) else said
+    if found := said.get("data") if isinstance(said, dict) else said:
+        return found
+    raise DestinationError(
+        f"wonde: {options['domain']} has no attendance codes of school {school}: is it the domain of the school's"
+        f" region ({', '.join(REGIONS)})? Put that right, then retry the export"
+    )
 
 
 def _open(options: Mapping[str, Any], installation: Installation, secret: ReadSecret) -> Wonde:
@@ -199,7 +200,7 @@ def _open(options: Mapping[str, Any], installation: Installation, secret: ReadSe
         options.get("codes", {}),
         installation.web,
         ("wonde", server.base, school, options["token"]["secret"]),
-        lambda: _read_codes(server, school),
+        lambda: _read_codes(server, options),
     )
     return Wonde(server, options, book)
 
