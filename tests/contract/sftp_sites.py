@@ -9,7 +9,7 @@ from typing import Any
 from tests.servers.odd_sftp import PASSWORD, Plain, odd_sftp
 from tests.servers.openssh import openssh
 from worker.destinations.file_port import FileDestination
-from worker.destinations.files.sftp.sftp import opened
+from worker.destinations.files.sftp.sftp_opened import opened
 from worker.destinations.files.sftp.ssh_line import Limits
 from worker.testing.installations import installation
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
+from threading import Event
 from time import monotonic
 from typing import Any
 
@@ -377,28 +378,23 @@ def test_a_server_that_falls_silent_is_found_at_each_step_and_told_by_its_name(t
                 publish(site)
         return str(error.value).partition(": ")[2]
 
-    with ThreadPoolExecutor(len(SILENT)) as side_by_side:
+    def slow_rows() -> Iterator[bytes]:
+        yield CONTENT[:4]
+        Event().wait(HASTE.answer + 1)  # time itself is the matter
+        yield CONTENT[4:]
+
+    patient = behind(openssh(), tmp_path / "inbox", HASTE)
+    with ThreadPoolExecutor(len(SILENT) + 1) as side_by_side, closing(patient):
+        whole = side_by_side.submit(patient.open().upload, FIRST.part, slow_rows(), mark=FIRST.mark)
         found = dict(zip(SILENT, side_by_side.map(told, SILENT), strict=True))
     said = {
         name: f"{step}: no answer within 3 s; it is tried again by itself"
         for name, (_, step) in SILENT.items()
     }
     assert found == said
-
-
-def test_rows_that_take_their_time_are_waited_for(site: SftpSite) -> None:
-    """The limit is the server's, not the database's."""
-    patient = SftpSite(site.path, site.options, openssh().private_key, Limits(connect=5, answer=0.2))
-
-    def rows() -> Iterator[bytes]:
-        yield b"one,"
-        until = monotonic() + 0.7
-        while monotonic() < until:
-            pass
-        yield b"two\n"
-
-    with closing(patient):
-        assert patient.open().upload(FIRST.part, rows(), mark=FIRST.mark).bytes == 8
+    assert whole.result().bytes == len(CONTENT), (
+        "rows that take their time are waited for: the limit is the server's"
+    )
 
 
 # half a file

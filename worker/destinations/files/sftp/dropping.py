@@ -4,7 +4,7 @@ own name."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from uuid import uuid4
 
 from worker.destinations.file_port import Departed, GivenNumber, Replaceable, Uploaded
@@ -251,8 +251,11 @@ class ResendingSftp(_Sftp):
         if self._departed is None or found.size is None or found.size >= self._departed.bytes:
             return False
         spooled = self._spool.last
+        if spooled is None:
+            return True
         try:
-            return spooled is None or spooled.begins_with(folder.read(name))
+            with closing(folder.read(name)) as theirs:
+                return spooled.begins_with(theirs)
         except DestinationError as error:
             raise DestinationError(
                 f"{error}. It may be half of the file of an attempt that was cut off: have it removed, then retry"

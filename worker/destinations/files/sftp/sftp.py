@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from schemas.fields.objects import OneOrMore, Problems, StrictSchema
@@ -12,10 +11,7 @@ from worker.destinations.facts import Facts
 from worker.destinations.file_port import FileDestination, FileKind, Installation
 from worker.destinations.file_port import Secret as ReadSecret
 from worker.destinations.files.remote_fields import Host, RemoteFolder, folder_name
-from worker.destinations.files.sftp.dropping import RenamingSftp, ResendingSftp
-from worker.destinations.files.sftp.pinned_keys import HostKeys, pinned
-from worker.destinations.files.sftp.private_keys import private_key
-from worker.destinations.files.sftp.ssh_line import Limits, SftpLogin
+from worker.destinations.files.sftp.pinned_keys import HostKeys
 from worker.destinations.places import Places
 
 PORT = 22
@@ -52,37 +48,11 @@ class SftpSchema(StrictSchema):
         return {}
 
 
-def opened(
-    options: Mapping[str, Any], installation: Installation, secret: ReadSecret, limits: Limits
-) -> FileDestination:
-    """The destination, connected where it is first used. Raises DestinationError where a secret is not set."""
-    way = RenamingSftp if options.get("rename", True) else ResendingSftp
-    account = _account(options, secret)
-    return way(account, options["path"], partial(installation.remarks.say, account.name), limits)
-
-
-def _account(options: Mapping[str, Any], secret: ReadSecret) -> SftpLogin:
-    keys = options["known_host_key"]
-    read = {name: secret(options[name]["secret"]) for name in _SECRETS if name in options}
-    key = None
-    if "private_key" in read:
-        name = options["private_key"]["secret"]
-        key = partial(private_key, name, read["private_key"], read.get("passphrase"))
-    return SftpLogin(
-        options["host"],
-        options.get("port", PORT),
-        options["username"],
-        pinned([keys] if isinstance(keys, str) else keys),
-        read.get("password"),
-        key,
-    )
-
-
-_SECRETS = ("password", "private_key", "passphrase")
-
-
 def _open(options: Mapping[str, Any], installation: Installation, secret: ReadSecret) -> FileDestination:
-    return opened(options, installation, secret, Limits())
+    # Here, since paramiko takes a tenth of a second, which every command would spend.
+    from worker.destinations.files.sftp.sftp_opened import opened
+
+    return opened(options, installation, secret)
 
 
 def _place(options: Mapping[str, Any], _places: Places) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -87,7 +87,7 @@ class SftpFolder:
             raise broken.error from None
         return Uploaded(tally.digest.hexdigest(), tally.bytes)
 
-    def read(self, name: str) -> Iterator[bytes]:
+    def read(self, name: str) -> Generator[bytes, None, None]:
         """All that stands in a file."""
         with self._explained("read"), self._sftp.open(self._at(name), "rb") as file:
             while chunk := file.read(PIECE):
