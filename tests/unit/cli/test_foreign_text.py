@@ -10,8 +10,9 @@ import pytest
 from tests.builders import definition, tardy
 from tests.unit.cli.test_messages import parked
 from tests.unit.cli.workplace import Workplace
-from worker.cli.report.report_csv import spreadsheet
+from worker.cli.printing.spreadsheet_file import spreadsheet
 from worker.store.queries.day import Line
+from worker.views.operating import spreadsheet as of_report
 
 ESCAPE, TURNED, HIDDEN = "\x1b]0;x\x07", "\u202e", "\u200b"
 FOREIGN = f"Late{ESCAPE}{TURNED}{HIDDEN}"
@@ -60,7 +61,7 @@ def test_no_cell_of_the_spreadsheet_is_a_formula_whatever_it_is_opened_with(
     tmp_path: Path, value: str, delimiter: str
 ) -> None:
     file = tmp_path / "report.csv"
-    with spreadsheet(str(file)) as take:
+    with spreadsheet(str(file), of_report.COLUMNS, of_report.cells) as take:
         take(
             Line(
                 "daily", value, 1, value, "0012", None, "TARDY", "add", "held", value, None, None, None, None

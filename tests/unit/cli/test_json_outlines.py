@@ -89,7 +89,7 @@ def test_of_a_tardy(place: Workplace) -> None:
         " versions[version type received_at message_id source taken_back] overtaken"
         " exports[export_id state excluded_by summary collapsed_behind next_run_at"
         " entries[version ordinal state reason_code reason action released run_id run_state line file sha256"
-        " resent_by buffered_at settled_at delivered_at]"
+        " resent_by buffered_at settled_at delivered_at receipts]"
         " decisions[version ordinal decision who at reason was]]"
     )
     assert outline(place.ok("trace", "t-1", "--json").json) == traced
@@ -114,7 +114,7 @@ def test_of_all_that_is_held_about_a_student(place: Workplace) -> None:
         " tardies[tardy_id versions[version type received_at message_id source document"
         "(behavior_code district_id occurred_at school_id student(first_name id last_name local_id) tardy_id version)"
         " taken_back]"
-        " entries[export_id version state reason action run_id line file sha256 delivered_at row[column value]]"
+        " entries[export_id version state reason action run_id line file sha256 delivered_at row[column value] receipts]"
         " decisions[at who decision reason export_id version]]"
         " parked"
     )

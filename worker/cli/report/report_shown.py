@@ -15,7 +15,7 @@ from worker.cli.printing.output import (
     emit_table,
     spinning,
 )
-from worker.cli.report.report_csv import spreadsheet
+from worker.cli.printing.spreadsheet_file import spreadsheet
 from worker.views.operating.day_report import (
     Account,
     account_facts,
@@ -25,6 +25,7 @@ from worker.views.operating.day_report import (
     for_a_person,
     run_told,
 )
+from worker.views.operating.spreadsheet import COLUMNS, cells
 from worker.views.words import counted
 
 _RUNS = [
@@ -42,7 +43,8 @@ def show_report(
     program: Program, day: date | None, export_id: str | None, csv_file: str | None, *, as_json: bool
 ) -> None:
     """Prints each export's account. Raises RefusedError (no such export), WritebackError (the spreadsheet)."""
-    with spreadsheet(csv_file) if csv_file is not None else nullcontext() as take, spinning("report") as say:
+    written = spreadsheet(csv_file, COLUMNS, cells) if csv_file is not None else nullcontext()
+    with written as take, spinning("report") as say:
         accounts = day_report(program.database, day, export_id, program.clock(), take=take, tell=say)
     if csv_file == "-":
         return

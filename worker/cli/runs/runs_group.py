@@ -8,7 +8,7 @@ import click
 
 from worker.cli.acts import reason_option, tell
 from worker.cli.printing.output import json_option, yes_option
-from worker.cli.session import WORD, who, with_database
+from worker.cli.session import WORD, ruled, who, with_database
 
 if TYPE_CHECKING:
     from worker.bootstrap import Program
@@ -28,7 +28,7 @@ _STATES = (
 
 @click.group(short_help="What was sent, and what is under way.")
 def runs() -> None:
-    """Runs: each is one file on its way to an SIS. RUN may be the first digits of its id."""
+    """Runs: each is one file, or records, on their way to an SIS. RUN may be the first digits of its id."""
 
 
 @runs.command("list")
@@ -52,20 +52,47 @@ def list_runs(program: Program, export_id: str | None, state: str | None, limit:
     work(program, export_id=export_id, state=state, limit=limit, as_json=as_json)
 
 
+def _one_of(rows: bool, csv_file: str | None, as_json: bool, **_: object) -> str | None:
+    if csv_file is not None and (rows or as_json):
+        return "--csv writes the spreadsheet alone; leave --rows and --json out"
+    return None
+
+
 @runs.command()
 @click.argument("run", type=WORD)
+@click.option("--rows", is_flag=True, help="Each of its rows instead: what became of it, and when.")
+@click.option(
+    "--csv",
+    "csv_file",
+    type=WORD,
+    metavar="FILE",
+    help="Write the rows that the SIS has not taken to a spreadsheet (-: print it).",
+)
 @json_option
+@ruled(_one_of)
 @with_database
-def show(program: Program, run: str, as_json: bool) -> None:
+def show(program: Program, run: str, rows: bool, csv_file: str | None, as_json: bool) -> None:
     """One run: file, counts, attempts, errors, who did what.
+
+    --rows shows what became of each row: delivered, accepted (the SIS has taken it, and nobody can prove more),
+    refused, later (it is asked for again), unknown (the answer was lost), held (a person looks), waiting; with the
+    SIS's id of its record and the SIS's own words, which may name a student. Rows that have left the run are among
+    them. The spreadsheet has those that are not in the SIS, with what finds the student there and what to do: it is
+    student data.
 
     JSON: what `list` has, and revision, approved_revision, may_have_left, entries (how many in which state),
     resent_by (run ids), attempt_log (number, worker, revision, phase, started_at, finished_at, outcome, error),
-    actions (at, who, action, reason).
+    actions (at, who, action, reason). With --rows an array, an object a row: line, tardy_id, version, action,
+    outcome, deed (create, update, delete; null of a file's row), at, sis_id, words, purged, entry_state, file, sha256.
     """
-    from worker.cli.runs.runs_shown import show_run
+    from worker.cli.runs import run_rows_shown, runs_shown
 
-    show_run(program, run, as_json=as_json)
+    if csv_file is not None:
+        run_rows_shown.write_rows(program, run, csv_file)
+    elif rows:
+        run_rows_shown.show_rows(program, run, as_json=as_json)
+    else:
+        runs_shown.show_run(program, run, as_json=as_json)
 
 
 @runs.command()

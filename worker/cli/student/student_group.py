@@ -44,8 +44,9 @@ def export(program: Program, wanted: str, local: bool, district: str | None) -> 
 
     JSON: student_id, district_id, tardies (tardy_id, versions (version, type, received_at, message_id, source,
     document, taken_back: at, who, reason, or null), entries (export_id, version, state, reason, action, run_id,
-    line, file, sha256, delivered_at, row (column, value)), decisions (at, who, decision, reason, export_id,
-    version)), parked (parked_id, code, queue, reason, body).
+    line, file, sha256, delivered_at, row (column, value), receipts (as `trace --json` has them, and words,
+    the SIS's own)), decisions (at, who, decision, reason, export_id, version)), parked (parked_id, code,
+    queue, reason, body).
     """
     from worker.views.tardies.student_data import student_data
 

@@ -44,9 +44,10 @@ def trace(
     received_at, message_id, source, taken_back: at, who, reason, or null); overtaken (versions without effect);
     exports (export_id, state, excluded_by, summary, collapsed_behind, next_run_at, entries (version, ordinal, state,
     reason_code, reason, action, released, run_id, run_state, line, file, sha256, resent_by, buffered_at, settled_at,
-    delivered_at), decisions (version, ordinal, decision, who, at, reason, was)). With --student: an array of these,
-    also of tardies of which every version was taken back (version null, no exports). No student's name or number is
-    shown.
+    delivered_at, receipts (of an SIS that takes records: run_id, line, deed, outcome, sis_id, sis_version, tries,
+    asked_at, answered_at)), decisions (version, ordinal, decision, who, at, reason, was)). With --student: an
+    array of these, also of tardies of which every version was taken back (version null, no exports). No student's
+    name or number is shown.
     """
     from worker.cli.tardies.trace_shown import show_student, show_tardy
 

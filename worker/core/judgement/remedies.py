@@ -22,6 +22,15 @@ def by_hand(action: str | None, *, tells_action: bool) -> str | None:
     return None if tells_action else _BY_HAND.get(action or "")
 
 
+def in_sis(code: str | None, action: str | None, *, tells_action: bool) -> str | None:
+    """What a person does in the SIS before deciding about a held entry, in words; None: nothing."""
+    if code == "sis-unknown":
+        return "look in the SIS whether the record is there"
+    if code == "sis-cannot":
+        return _BY_HAND.get(action or "", "put it right in the SIS")
+    return by_hand(action, tells_action=tells_action)
+
+
 def remedy(code: str | None, action: str | None, *, tells_action: bool) -> Remedy:
     """What frees an entry that is held for the reason of this code, and would go out as this action; `tells_action`:
     the file has a column to say so."""

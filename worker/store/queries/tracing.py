@@ -26,6 +26,7 @@ from worker.store.entries import decisions
 from worker.store.entries.collapsing import rivals_of
 from worker.store.entries.matching import active_in, same_tardy
 from worker.store.queries.listing import open_runs, resends_of
+from worker.store.queries.tardy_receipts import receipts_of_tardy
 from worker.store.runs.requests import requests_of
 
 _TAKEN_BACK = ("taken_back_at", "taken_back_by", "take_back_reason")
@@ -41,7 +42,7 @@ class ExportTrace:
 
     `excluded_by` is the clause that keeps its newest version out: `retired`, `schools`, `codes`, `voided`,
     `backfill_from`, or None where nothing does. `behind` is the tardy that the newest entry is collapsed behind.
-    `resent_by`: {run: the runs that sent its file once more}.
+    `resent_by`: {run: the runs that sent its file once more}. `receipts`: of its rows, where its SIS takes records.
     """
 
     export: Export
@@ -52,6 +53,13 @@ class ExportTrace:
     decisions: Sequence[RowMapping]
     behind: str | None
     resent_by: Mapping[str, Sequence[str]]
+    receipts: Sequence[RowMapping] = ()
+
+    def receipts_of(self, entry: RowMapping) -> Sequence[RowMapping]:
+        """What an SIS that takes records said of the entry, in each run that it was a row of, the first first."""
+        return [
+            one for one in self.receipts if all(one[name] == entry[name] for name in ("version", "ordinal"))
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +132,12 @@ class _Tracer:
         head = _head(self._connection, district_id, tardy_id)
         found = _entries(self._connection, district_id, tardy_id)
         decided = decisions.of_tardy(self._connection, district_id, tardy_id)
+        told = receipts_of_tardy(self._connection, district_id, tardy_id)
         zone = zones_of(
             self._connection, district_id, reference_versions.c.school_id == head["school_id"]
         ).get(head["school_id"])
         exports = [
-            self._in_export(export_id, found.get(export_id, []), head, zone, decided)
+            self._in_export(export_id, found.get(export_id, []), head, zone, decided, told)
             for export_id in sorted({*self._active_in(district_id), *found})
             if head["version"] is not None
         ]
@@ -153,6 +162,7 @@ class _Tracer:
         head: Mapping[Any, Any],
         zone: Zone | None,
         decided: Sequence[RowMapping],
+        told: Sequence[RowMapping],
     ) -> ExportTrace:
         export = self._export(export_id)
         sent = {row["run_id"] for row in found if row["state"] == "delivered"}
@@ -165,6 +175,7 @@ class _Tracer:
             [row for row in decided if row["export_id"] == export_id],
             self._behind(found[-1]) if found else None,
             {run_id: resends_of(self._connection, run_id) for run_id in sent},
+            [row for row in told if row["export_id"] == export_id],
         )
 
     def _behind(self, last: RowMapping) -> str | None:

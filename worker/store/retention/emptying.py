@@ -73,6 +73,12 @@ def empty_rows(connection: Connection, *conditions: ColumnElement[bool]) -> int:
     return connection.execute(update(entries).where(there, *conditions).values(row_values=None)).rowcount
 
 
+def empty_words(connection: Connection, *conditions: ColumnElement[bool]) -> None:
+    """Takes the SIS's own words out of the receipts: they may quote a student."""
+    there = receipts.c.words.is_not(None)
+    connection.execute(update(receipts).where(there, *conditions).values(words=None))
+
+
 def _empty_chunk(connection: Connection, chunk: Sequence[Version], now: datetime) -> Emptied:
     v, e, t = tardy_versions.c, entries.c, tardies.c
     documents = update(tardy_versions).where(among(tardy_versions, chunk), v.document.is_not(None))
@@ -87,8 +93,7 @@ def _empty_chunk(connection: Connection, chunk: Sequence[Version], now: datetime
     waiting = update(entries).where(among(entries, chunk), e.state.in_(_WAITING)).values(**cancelled)
     heads = update(tardies).where(among(tardies, chunk), t.student_id.is_not(None)).values(student_id=None)
     connection.execute(heads)
-    words = update(receipts).where(among(receipts, chunk), receipts.c.words.is_not(None))
-    connection.execute(words.values(words=None))
+    empty_words(connection, among(receipts, chunk))
     return Emptied(
         connection.execute(documents.values(document=None)).rowcount,
         empty_rows(connection, among(entries, chunk)),

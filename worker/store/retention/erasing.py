@@ -16,6 +16,7 @@ from worker.errors import RefusedError
 from worker.store import trail
 from worker.store.database.tables import (
     entries,
+    receipts,
     runs,
     tardies,
     tardy_versions,
@@ -28,6 +29,7 @@ from worker.store.retention.emptying import (
     chunks,
     empty,
     empty_rows,
+    empty_words,
     erase_for_good,
 )
 from worker.store.retention.purging import runs_in_use
@@ -140,6 +142,7 @@ def erase(connection: Connection, student: Student, *, who: str, reason: str, no
     emptied = empty(connection, _to_empty(connection, student, touched), now)
     for chunk in chunks(touched):  # a void repeats the row that it takes back, whomever its version names
         emptied += Emptied(rows=empty_rows(connection, among(entries, chunk), entries.c.action == "void"))
+        empty_words(connection, among(receipts, chunk), receipts.c.action == "void")
     trail.note(connection, "erase-student", who, now, reason=f"student {student.fingerprint}: {reason}")
     return emptied
 

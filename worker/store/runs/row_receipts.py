@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -308,9 +308,3 @@ def _answered_row(claim: Claim, one: Answered, now: datetime) -> dict[str, Any]:
         "asked_at": instant_text(now) if open_ else None,
         "answered_at": None if one.taken_back else instant_text(now),
     }
-
-
-def rows_of(connection: Connection, run_id: str) -> Iterator[RowMapping]:
-    """Every receipt of the run, by line."""
-    statement = select(receipts).where(receipts.c.run_id == run_id).order_by(receipts.c.line)
-    yield from connection.execute(statement, execution_options={"yield_per": PAGE}).mappings()

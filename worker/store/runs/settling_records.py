@@ -111,7 +111,7 @@ def _deliver(connection: Connection, run_id: str, now: datetime) -> int:
 
 
 def _refuse(connection: Connection, run_id: str, now: datetime) -> int:
-    reason = f"the SIS refused it; its own words: `writeback runs show {run_id[:8]} --rows`"
+    reason = f"its own words: `writeback runs show {run_id[:8]} --rows`"
     values = {"state": "refused", "reason_code": "sis-refused", "reason": reason, "judged": True}
     _note_half(connection, run_id, "refused")
     return connection.execute(

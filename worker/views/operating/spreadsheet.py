@@ -33,14 +33,14 @@ _FORMULA = re.compile("(^|[,;|:\t\r\n])([\\s\"']*)([=+\\-@\uff1d\uff0b\uff0d\uff
 def cells(line: Line) -> list[str]:
     """An entry's values in the order of COLUMNS."""
     return [
-        _safe(value)
+        safe(value)
         for value in (
             line.export_id,
             line.tardy_id,
             str(line.version),
             line.local_id,
             line.school_id,
-            _local(line.occurred_at),
+            local_time(line.occurred_at),
             line.code,
             line.action,
             line.state,
@@ -48,16 +48,17 @@ def cells(line: Line) -> list[str]:
             line.run_id,
             line.file_name,
             None if line.line is None else str(line.line),
-            _local(line.delivered_at),
+            local_time(line.delivered_at),
         )
     ]
 
 
-def _safe(value: str | None) -> str:
+def safe(value: str | None) -> str:
     """What a spreadsheet would take for a formula, were it opened with another separator, gets an apostrophe before
     it: then it is text. Nothing that cannot be seen is in it."""
     return _FORMULA.sub(r"\1'\2\3", plain(value or ""))
 
 
-def _local(moment: datetime | None) -> str | None:
+def local_time(moment: datetime | None) -> str | None:
+    """A moment as a spreadsheet reads it, in the zone that it is in."""
     return None if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -40,6 +40,8 @@ class HeldEntry:
     @property
     def goes(self) -> str:
         """When it goes, in words."""
+        if self.row["reason_code"] == "sis-later":
+            return "by itself, or when released"
         if self.releasable:
             return "when released"
         return "never: dismiss it" if self._remedy in ("by-hand", "dismiss") else "once put right"

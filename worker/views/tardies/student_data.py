@@ -18,6 +18,7 @@ from worker.store.audit.auditing import snapshot
 from worker.store.catalogue.exports_in_force import load_document
 from worker.store.database.engine import Database
 from worker.store.entries.decisions import of_tardy
+from worker.store.queries.tardy_receipts import receipts_of_tardy
 from worker.store.retention.emptying import Emptied
 from worker.store.retention.erasing import (
     NamingVersion,
@@ -28,6 +29,7 @@ from worker.store.retention.erasing import (
     students_of,
     versions_about,
 )
+from worker.views.tardies.row_receipts_told import receipt_shape
 from worker.views.tardies.student_parked import About, parked_about
 from worker.views.tardies.tardy_traces import taken_back_shape
 from worker.views.words import counted, instant, picked
@@ -118,8 +120,12 @@ def student_data(
 def _tardies(connection: Connection, versions: Sequence[NamingVersion]) -> list[dict[str, Any]]:
     columns = _Columns(connection)
     entries: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    told: dict[tuple[str, str], Sequence[RowMapping]] = {}
     for row in entries_about(connection, versions):
-        entries.setdefault((row["district_id"], row["tardy_id"]), []).append(_entry(row, columns))
+        tardy = (row["district_id"], row["tardy_id"])
+        if tardy not in told:
+            told[tardy] = receipts_of_tardy(connection, *tardy)
+        entries.setdefault(tardy, []).append(_entry(row, columns) | {"receipts": _told(row, told[tardy])})
     return [
         {
             "tardy_id": tardy[1],
@@ -152,6 +158,16 @@ def _entry(row: RowMapping, columns: _Columns) -> dict[str, Any]:
         "delivered_at": instant(row["settled_at"]) if row["state"] == "delivered" else None,
         "row": columns.of(row),
     }
+
+
+def _told(entry: RowMapping, receipts: Sequence[RowMapping]) -> list[dict[str, Any]]:
+    """What the SIS said of the entry's row, in its own words."""
+    names = ("export_id", "version", "ordinal")
+    return [
+        receipt_shape(one) | {"words": one["words"]}
+        for one in receipts
+        if all(one[name] == entry[name] for name in names)
+    ]
 
 
 class _Columns:

@@ -13,6 +13,7 @@ from worker.store.database.engine import Database
 from worker.store.entries.taking_back import taken_back_of
 from worker.store.queries.tracing import ExportTrace, districts_of, tardies_of, traces
 from worker.store.queries.tracing import Trace as Trace
+from worker.views.tardies.row_receipts_told import receipt_shape
 from worker.views.tardies.trace_words import overtaken, summary, taken_back
 from worker.views.words import instant, picked
 
@@ -100,4 +101,5 @@ def _entry_shape(one: ExportTrace, entry: RowMapping) -> dict[str, Any]:
     moments = picked(entry, "buffered_at settled_at")
     delivered_at = moments["settled_at"] if entry["state"] == "delivered" else None
     file = {"file": entry["file_name"]}
-    return picked(entry, named) | file | ended | moments | {"delivered_at": delivered_at}
+    told = {"receipts": [receipt_shape(receipt) for receipt in one.receipts_of(entry)]}
+    return picked(entry, named) | file | ended | moments | {"delivered_at": delivered_at} | told

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import RowMapping
 
-from worker.core.judgement.remedies import by_hand, remedy
 from worker.store.queries.tracing import ExportTrace, Trace
 from worker.views.leaving import leaves, run_stands
-from worker.views.tardies.held_entries import entry_id
+from worker.views.tardies.row_receipts_told import delivered_as, receipt_told
+from worker.views.tardies.what_frees import what_frees
 from worker.views.words import when
 
 _ENDED = ("superseded", "cancelled", "ignored", "dismissed")
@@ -25,11 +25,11 @@ def summary(one: ExportTrace) -> str:
     state = last["state"]
     if state == "delivered":
         at = when(last["settled_at"], _zone(one))
-        return f"delivered{_AS[last['action']]} {at} in {last['file_name']}, row {last['line']}"
+        return f"delivered{_AS[last['action']]} {at} {_where(one, last)}"
     if state == "sealed":
         return f"row {last['line']} of run {last['run_id'][:8]}, which is {_run_stands(one)}"
     if state == "refused":
-        return _refused(last)
+        return f"refused by the SIS: {last['reason'] or 'it did not say why'}; {_frees(one, last)}"
     if state == "collapsed":
         return _collapsed(one, last)
     if state == "not_required":
@@ -39,7 +39,7 @@ def summary(one: ExportTrace) -> str:
     if not one.export.active:
         return "the export is deleted: it is not sent"
     if state == "held":
-        return f"held: {last['reason']}; {_what_frees(one, last)}"
+        return f"held: {last['reason']}; {_frees(one, last)}"
     going = " by a person's release" if last["released"] else ""
     return f"buffered{going}; {leaves(one.export, one.open_run, run_asked_for=one.run_asked_for)}"
 
@@ -71,9 +71,16 @@ def _run_stands(one: ExportTrace) -> str:
     return "ending" if one.open_run is None else run_stands(one.open_run, _zone(one))
 
 
-def _refused(entry: RowMapping) -> str:
-    why = f"refused by the SIS: {entry['reason'] or 'it did not say why'}"
-    return f"{why}; `writeback held release {entry_id(entry)}` sends it once more, `held dismiss` gives it up"
+def _where(one: ExportTrace, entry: RowMapping) -> str:
+    """Where the SIS has it: in a file, or as a record."""
+    receipt = next((it for it in one.receipts_of(entry) if it["run_id"] == entry["run_id"]), None)
+    if receipt is None:
+        return f"in {entry['file_name']}, row {entry['line']}"
+    return delivered_as(receipt)
+
+
+def _frees(one: ExportTrace, entry: RowMapping) -> str:
+    return what_frees(entry, tells_action=one.export.definition.tells_action)
 
 
 def _collapsed(one: ExportTrace, entry: RowMapping) -> str:
@@ -87,21 +94,6 @@ def _why_ended(one: ExportTrace, entry: RowMapping) -> str:
         last = one.decisions[-1] if one.decisions else None
         return f"{last['reason']} ({last['who']})" if last is not None else "by a person"
     return entry["reason"] or "nothing of it is to be sent"
-
-
-def _what_frees(one: ExportTrace, entry: RowMapping) -> str:
-    """What has to happen before a held entry goes."""
-    dismiss = f"`writeback held dismiss {entry_id(entry)}`"
-    tells_action = one.export.definition.tells_action
-    frees = remedy(entry["reason_code"], entry["action"], tells_action=tells_action)
-    if frees == "dismiss":
-        return f"it can only be dismissed: {dismiss}"
-    if frees == "release":
-        return f"`writeback held release {entry_id(entry)}` sends it, {dismiss} does not"
-    if frees == "by-hand":
-        return f"{by_hand(entry['action'], tells_action=tells_action)}, then {dismiss}"
-    mapped = " (`writeback codes map` can)" if frees == "map" else ""
-    return f"it goes by itself once that is put right{mapped}"
 
 
 def overtaken(newest: int | None, versions: Sequence[RowMapping]) -> list[int]:
@@ -196,9 +188,14 @@ def _step(entry: RowMapping, zone: str, *, last: bool) -> str:
 
 
 def _receipt(one: ExportTrace, entry: RowMapping) -> Iterator[str]:
-    if entry["run_id"] is None:
+    """What the SIS said of it, run by run; of a file's row, where it stands."""
+    told = one.receipts_of(entry)
+    for receipt in told:
+        yield receipt_told(receipt, _zone(one))
+    if entry["run_id"] is None or told:
         return
-    yield f"row {entry['line']} of {entry['file_name']}, run {entry['run_id']}"
+    file = f" of {entry['file_name']}" if entry["file_name"] is not None else ""
+    yield f"row {entry['line']}{file}, run {entry['run_id']}"
     if entry["sha256"] is not None:
         yield f"sha256 {entry['sha256']}"
     for run_id in one.resent_by.get(entry["run_id"], ()):

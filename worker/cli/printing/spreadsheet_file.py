@@ -1,4 +1,4 @@
-"""The report's spreadsheet, written to a file or to standard output."""
+"""A spreadsheet, written to a file or to standard output."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ import csv
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from worker.cli.printing.output import emit_raw
 from worker.errors import WritebackError
-from worker.views.operating.spreadsheet import COLUMNS, Take, cells
 
 _CHUNK = 64 * 1024
+T = TypeVar("T")
 
 
 @contextmanager
-def spreadsheet(name: str) -> Iterator[Take]:
-    """Writes what the function is given to the file, or (`-`) to standard output once all of it is there.
+def spreadsheet(
+    name: str, columns: Sequence[str], cells: Callable[[T], Sequence[str]]
+) -> Iterator[Callable[[T], None]]:
+    """Writes the `cells` of what the function is given, a line each, to the file, or (`-`) to standard output once all
+    of it is there.
 
     A file is there whole or not at all, for its owner alone, and says by its first bytes that it is UTF-8. Raises
     WritebackError where it cannot be written.
@@ -29,8 +32,8 @@ def spreadsheet(name: str) -> Iterator[Take]:
         with _printed() if name == "-" else _replaced(Path(name)) as out:
             text = io.TextIOWrapper(out, encoding="utf-8" if name == "-" else "utf-8-sig", newline="")
             writer = csv.writer(text)
-            writer.writerow(COLUMNS)
-            yield lambda line: writer.writerow(cells(line))
+            writer.writerow(columns)
+            yield lambda one: writer.writerow(cells(one))
             text.flush()
             text.detach()
     except OSError as error:
