@@ -114,7 +114,8 @@ def test_of_all_that_is_held_about_a_student(place: Workplace) -> None:
         " tardies[tardy_id versions[version type received_at message_id source document"
         "(behavior_code district_id occurred_at school_id student(first_name id last_name local_id) tardy_id version)"
         " taken_back]"
-        " entries[export_id version state reason action run_id line file sha256 delivered_at row[column value] receipts]"
+        " entries[export_id version state reason action run_id line file sha256 delivered_at row[column value]"
+        " receipts]"
         " decisions[at who decision reason export_id version]]"
         " parked"
     )
