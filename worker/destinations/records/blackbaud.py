@@ -16,6 +16,7 @@ from worker.destinations.http.answers import Response
 from worker.destinations.http.logins import in_header
 from worker.destinations.http.tokens import refresh_token
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome
+from worker.destinations.records.bodies import nested
 from worker.destinations.records.calling import Sis, sis
 from worker.destinations.records.record_options import ClientId, RecordSchema, WebAddress, codes, parallel
 from worker.destinations.records.requesting import together_or_parted
@@ -131,7 +132,7 @@ class Blackbaud:
     def _ask(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
         [deed] = deeds
         record = record_of(deed.properties, self._options)
-        answer = self._sis.ask("POST", *_PATH, json=record, headers=self._headers)
+        answer = self._sis.ask("POST", *_PATH, json=nested(record), headers=self._headers)
         return [troubled(answer) or RowDone(_created_id(answer))]
 
     def _pages(self, query: Mapping[str, str]) -> Iterator[Sequence[Mapping[str, Any]]]:

@@ -13,6 +13,7 @@ from worker.destinations.file_port import Installation
 from worker.destinations.file_port import Secret as ReadSecret
 from worker.destinations.http.logins import api_key
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome
+from worker.destinations.records.bodies import nested
 from worker.destinations.records.calling import Sis, WithoutLook, sis
 from worker.destinations.records.record_options import RecordSchema, WebAddress, codes, parallel
 from worker.destinations.records.requesting import together_or_parted
@@ -130,7 +131,7 @@ class ManageBac(WithoutLook):
             path = ("v2", "students", record["id"], "set_homeroom_attendance")
         else:
             path = ("v2", "classes", record.pop("class_id"), "attendance")
-        answer = self._sis.ask("PUT", *path, json=record)
+        answer = self._sis.ask("PUT", *path, json=nested(record))
         return [troubled(answer, names_row=True) or RowDone()]
 
 

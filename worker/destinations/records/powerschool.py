@@ -14,6 +14,7 @@ from worker.destinations.file_port import Secret as ReadSecret
 from worker.destinations.http.answers import Response
 from worker.destinations.http.tokens import client_credentials
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome, RowRefused
+from worker.destinations.records.bodies import nested
 from worker.destinations.records.calling import Sis, WithoutLook, sis
 from worker.destinations.records.record_options import ClientId, RecordSchema, WebAddress, codes, parallel
 from worker.destinations.records.requesting import together_or_parted
@@ -140,7 +141,7 @@ class PowerSchool(WithoutLook):
         trial.lack("its ids cannot be tried without writing: the first records show whether they are right")
 
     def _ask(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
-        records = [record_of(deed.properties, self._options) for deed in deeds]
+        records = [nested(record_of(deed.properties, self._options)) for deed in deeds]
         if self._options["mode"] == "meeting":
             answer = self._post("meeting_interval", records)
         elif len(records) == 1:

@@ -28,6 +28,7 @@ DAY, PERIOD = "StudentAttendance", "StudentAttendancePeriod"
 _DAY_ID, _PERIOD_ID = "StudentAttendanceID", "StudentAttendancePeriodID"
 _KEY = ("StudentID", "CalendarDayID", "AttendancePeriodID")
 _REQUIRED = (*_KEY, "SchoolYearID", "AttendanceTypeID")
+_OPTIONAL = ("EntityID", "TardyCount", "AttendanceReasonID", "StudentSectionID", "Comment")
 _IDS = (*_KEY, "EntityID", "AttendanceReasonID", "StudentSectionID")
 _OF_PERIOD = ("AttendancePeriodID", "AttendanceTypeID", "AttendanceReasonID", "StudentSectionID", "Comment")
 
@@ -74,7 +75,7 @@ def _form(options: Mapping[str, Any]) -> RecordForm:
             reads_back=True,
             side_by_side=1,
         ),
-        fields=RecordFields(_FIELDS, _REQUIRED, "period"),
+        fields=RecordFields(_FIELDS, _REQUIRED, "period", (*_REQUIRED, *_OPTIONAL)),
         key=frozenset(_KEY),
         problem=problems(
             filled(*_REQUIRED),

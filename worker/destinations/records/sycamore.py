@@ -25,6 +25,7 @@ PUBLIC = "https://app.sycamoreeducation.com"
 ROWS_A_REQUEST = 100
 """No limit is documented; a class has fewer."""
 _REQUIRED = ("ClassID", "StudentID", "Date")
+_OPTIONAL = ("ATID", "Comment")
 
 
 class SycamoreSchema(RecordSchema):
@@ -50,7 +51,7 @@ def _form(options: Mapping[str, Any]) -> RecordForm:
             side_by_side=parallel(options),
             ends="present",
         ),
-        fields=RecordFields(_FIELDS, _REQUIRED, "period"),
+        fields=RecordFields(_FIELDS, _REQUIRED, "period", (*_REQUIRED, *_OPTIONAL)),
         key=frozenset(_REQUIRED),
         together=("ClassID", "Date"),
         problem=problems(filled(*_REQUIRED), ids("ClassID", "StudentID", "ATID"), days("Date")),
@@ -68,7 +69,7 @@ def mark_of(deed: RowDeed) -> dict[str, Any]:
         "Comment": "",
     }
     if deed.deed is not Deed.DELETE:
-        mark |= {name: properties[name] for name in ("ATID", "Comment") if not is_empty(properties.get(name))}
+        mark |= {name: properties[name] for name in _OPTIONAL if not is_empty(properties.get(name))}
     return mark | {"ATID": number(mark["ATID"])}
 
 

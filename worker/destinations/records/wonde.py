@@ -17,6 +17,7 @@ from worker.destinations.http.answers import Response
 from worker.destinations.http.logins import bearer
 from worker.destinations.http.origins import origin_of
 from worker.destinations.record_port import RecordKind, RowAccepted, RowDeed, RowOutcome, RowRefused
+from worker.destinations.records.bodies import nested
 from worker.destinations.records.calling import Sis, WithoutLook, sis
 from worker.destinations.records.code_book import CodeBook
 from worker.destinations.records.record_options import RecordSchema, codes, parallel
@@ -167,7 +168,7 @@ class Wonde(WithoutLook):
         answer = self._sis.ask(
             "POST",
             *("v1.0", "schools", self._options["school"], "attendance", self._options["mode"], ""),
-            json={"attendance": marks},
+            json={"attendance": list(map(nested, marks))},
         )
         return [troubled(answer) or RowAccepted(_writeback_id(answer))] * len(deeds)
 

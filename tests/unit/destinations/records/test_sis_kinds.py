@@ -74,6 +74,17 @@ def test_a_definition_may_say_no_more_than_was_promised(name: str) -> None:
     assert saved({"type": name, **promised[name]}, collapse="per_day")
 
 
+@pytest.mark.parametrize("name", ["sycamore", "skyward"])
+def test_a_property_that_a_request_has_no_place_for_is_refused_by_name(name: str) -> None:
+    kind = DESTINATIONS[name]
+    assert isinstance(kind, RecordKind)
+    fields = [*kind.form(kind.examples[0]).fields.default, {"field": "staff.name", "header": "Teacher"}]
+    document = definition(destination=dict(kind.examples[0]), fields=fields, collapse="per_period")
+    del document["file"]
+    with pytest.raises(DefinitionError, match='no property "Teacher"'):
+        load(document, option_schemas(), record_fields)
+
+
 @pytest.mark.parametrize("name", ["powerschool", "wonde", "managebac", "sycamore", "skyward"])
 def test_a_second_tardy_that_would_overwrite_the_first_is_said_before_it_is_saved(name: str) -> None:
     kind = DESTINATIONS[name]
