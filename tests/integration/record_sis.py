@@ -137,9 +137,9 @@ def _natural(properties: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def ledger(shape: str = "natural") -> Iterator[LedgerSis]:
+def ledger(shape: str = "natural", sis: LedgerSis | None = None) -> Iterator[LedgerSis]:
     """The kind `ledger` is there as long as this lasts."""
-    sis = LedgerSis(shape)
+    sis = sis or LedgerSis(shape)
     form = RecordForm(SHAPES[shape], FIELDS, frozenset({"tardy", "date"}))
     add("ledger", RecordKind(Options, lambda *_: sis, lambda _options: form))
     try:

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from tests.builders import command, definition, save, school, tardy, void
 from tests.integration.delivering import ask, crash_at
 from tests.integration.record_sis import LedgerSis, ledger
+from tests.integration.setting_aside import broken
 from tests.program import SteppedProgram
-from worker.failpoints import Arrow
+from worker.failpoints import Arrow, Place
 from worker.store.audit.auditing import audit
 from worker.store.audit.findings import Scope
+from worker.store.database.tables import receipts
 
 
 def records(**changes: Any) -> dict[str, Any]:
@@ -201,6 +204,22 @@ def test_corrections_and_voids_reach_the_record(program: SteppedProgram, sis: Le
     ]
     run(program, void("a", 3), void("b", 3))
     assert sis.records == {}
+
+
+def test_no_deed_is_asked_for_that_is_not_written_down(program: SteppedProgram, sis: LedgerSis) -> None:
+    """The second of two deeds neither."""
+    run(program, tardy("a"))
+    asked: list[tuple[str, bool]] = []
+
+    def look(place: Place, _thing: str | None) -> None:
+        if place is Arrow.REQUEST_BEFORE:
+            with program.database.read() as connection:
+                rows = connection.execute(select(receipts.c.deed, receipts.c.asked_at)).all()
+            asked.extend((row.deed, row.asked_at is not None) for row in rows if row.asked_at is not None)
+
+    with broken(look):
+        run(program, tardy("a", 2, occurred_at="2026-10-05T08:07:00-05:00"))
+    assert asked == [("delete", True), ("create", True)]
 
 
 @pytest.mark.parametrize("shape", ["blind"], indirect=True)

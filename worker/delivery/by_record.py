@@ -214,21 +214,29 @@ class _Sending:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
                 renewal = self.lease.begin()
-                self._write(connection, kept, [*left_out, *self._asking(following)])
+                self._write(connection, left_out, kept, list(self._asking(following)))
                 reached(Arrow.ASK_BEFORE_COMMIT, self._claim.export_id)
         self.lease.renewed(renewal)
         reached(Arrow.ASK_COMMITTED, self._claim.export_id)
         self._departed |= bool(following)
         return following
 
-    def _write(self, connection: Connection, kept: Sequence[Answered], asking: Sequence[Asking]) -> None:
+    def _write(
+        self,
+        connection: Connection,
+        left_out: Sequence[Asking],
+        kept: Sequence[Answered],
+        asking: Sequence[Asking],
+    ) -> None:
+        """What is asked for comes last: a row may have been answered just now, and be asked for its next deed."""
         now = read_time(connection)
-        if asking and not self._departed:
+        if (asking or left_out) and not self._departed:
             row_receipts.depart(connection, self._claim)
         else:
             row_receipts.keep(connection, self._claim)
-        row_receipts.ask(connection, self._claim, asking, now)
+        row_receipts.ask(connection, self._claim, left_out, now)
         row_receipts.answer(connection, self._claim, kept, now)
+        row_receipts.ask(connection, self._claim, asking, now)
         if self._trouble is not None and not self._under_way and self._departed:
             row_receipts.undepart(connection, self._claim)
 
@@ -278,6 +286,8 @@ class _Sending:
             return
         answers = judged(self._form, request, future.result())
         self._kept += answers.kept
+        for request in answers.alone:  # refused as a whole: nothing of it was carried out
+            self._kept += after_trouble(request)
         self._waiting.extendleft(reversed(list(self._requests(answers.again))))
         self._waiting.extendleft(reversed(answers.alone))
         self._count(answers)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 
 from sqlalchemy import Connection
 
@@ -23,6 +26,7 @@ from worker.store.runs.claims import Claim
 
 _TICK = 0.5  # seconds between two looks when nothing is going on
 _RENEW = 10.0  # seconds between two renewals of leases (a lease lasts 30)
+_KNOWN = 60.0  # seconds for which it is known where an export leads to
 _SHARE = 2  # attempts side by side at one server: others wait for none that is silent
 GRACE = 25.0  # seconds for attempts under way when told to stop (contract: exit within 30)
 
@@ -51,6 +55,7 @@ class Flusher:
         self._exports = scheduler.exports
         self._woken = threading.Event()
         self._under_way: dict[Future[None], _UnderWay] = {}
+        self._servers: dict[str, tuple[str, float]] = {}  # of exports, and when that was looked up
         self._lock = threading.Lock()
 
     def wake(self) -> None:
@@ -86,7 +91,7 @@ class Flusher:
     def _start_attempts(self, pool: Executor) -> bool:
         """Fills free places with claimed runs; True: one was started, so there may be more to do."""
         started = False
-        besides = {*self._exports.passed_over(*STOPS_RUNS), *self._flush.left_alone()}
+        besides = {*self._exports.passed_over(*STOPS_RUNS), *self._flush.left_alone(), *self._kept_waiting()}
         while len(self._held()) < self._side_by_side:
             with self._database.read() as connection:
                 export_id = claims.next_claimable(connection, besides, self._version)
@@ -94,7 +99,7 @@ class Flusher:
                 return started
             besides.add(export_id)
             server = self._exports.apart(export_id, "claim", partial(self._server, export_id))
-            if server is None or self._is_busy(server):
+            if server is None or server in self._busy():
                 continue
             claim = self._exports.apart(export_id, "claim", partial(self._claim, export_id))
             if claim is not None:
@@ -106,11 +111,24 @@ class Flusher:
         """Who stands behind the export's destination; None: there is no such export. Raises UnreadableError."""
         with self._database.read() as connection:
             export = view_export(connection, export_id)
-        return None if export is None else server_of(export.definition.destination)
+        if export is None:
+            return None
+        server = server_of(export.definition.destination)
+        self._servers[export_id] = (server, monotonic())
+        return server
 
-    def _is_busy(self, server: str) -> bool:
+    def _busy(self) -> set[str]:
+        """Servers at which no place is free."""
         with self._lock:
-            return sum(one.server == server for one in self._under_way.values()) >= _SHARE
+            places = Counter(one.server for one in self._under_way.values())
+        return {server for server, taken in places.items() if taken >= _SHARE}
+
+    def _kept_waiting(self) -> Iterator[str]:
+        """Exports that are known to lead to such a server: thousands may, and none is looked at again and again."""
+        busy, oldest = self._busy(), monotonic() - _KNOWN
+        return (
+            export_id for export_id, (server, at) in self._servers.items() if server in busy and at > oldest
+        )
 
     def _claim(self, export_id: str) -> Claim | None:
         """The right to work on the export's run; None: somebody else has it. Raises UnreadableError."""
