@@ -24,6 +24,7 @@ from worker.delivery.collecting import Collecting
 from worker.delivery.flusher import Flusher
 from worker.delivery.housekeeping import Housekeeping
 from worker.delivery.means import Means
+from worker.delivery.proving import Proving
 from worker.delivery.scheduler import Scheduler
 from worker.delivery.sweeping import Sweeping
 from worker.destinations.file_port import Installation
@@ -102,6 +103,10 @@ class Program:
         return Sweeping(self.means, self.opener)
 
     @cached_property
+    def proving(self) -> Proving:
+        return Proving(self.means, self.opener)
+
+    @cached_property
     def flush(self) -> Flush:
         by_file = ByFile(self.database, self.opener, short_retries=self.short_retries)
         return Flush(self.means, by_file, ByRecord(self.database, self.opener), self.sweeping)
@@ -121,7 +126,7 @@ class Program:
     @cached_property
     def housekeeping(self) -> Housekeeping:
         retain = timedelta(days=self.settings.retain_days)
-        return Housekeeping(self.means, self.sweeping, retain)
+        return Housekeeping(self.means, self.sweeping, self.proving, retain)
 
     @cached_property
     def collecting(self) -> Collecting:

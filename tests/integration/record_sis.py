@@ -43,6 +43,7 @@ SHAPES: dict[str, Capabilities] = {
     "blind": Capabilities("own", frozenset({"create"})),
     "batch": Capabilities("natural", EVERY, rows_a_request=10),
     "asynchronous": Capabilities("natural", frozenset({"create", "update"}), synchronous=False),
+    "proven": Capabilities("own", EVERY, synchronous=False, reads_back=True),
 }
 
 

@@ -128,7 +128,9 @@ def test_reference_data_metrics_and_housekeeping_go_on_beside_it(program: Bench,
     assert program.receive(school(version=2), code("X", version=2)) == ["new", "new"]
     with program.database.read() as connection:
         assert [one.export_id for one in take_status(connection, program.now).exports] == ["good", "newer"]
-    keeping = Housekeeping(program.means, program.sweeping, retain=program.now - program.now)
+    keeping = Housekeeping(
+        program.means, program.sweeping, program.parts.proving, retain=program.now - program.now
+    )
     assert keeping.once() is True
 
 

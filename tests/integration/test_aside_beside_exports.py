@@ -96,7 +96,7 @@ def test_what_follows_an_outcome_that_stands_aside_does_not_wait_for_it(program:
 
 
 def _keeping(program: Bench) -> Housekeeping:
-    return Housekeeping(program.means, program.sweeping, KEPT)
+    return Housekeeping(program.means, program.sweeping, program.parts.proving, KEPT)
 
 
 def _noted(program: Bench) -> set[str]:

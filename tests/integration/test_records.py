@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.integration.delivering import ask, crash_at
 from tests.integration.record_sis import LedgerSis, ledger
 from tests.integration.setting_aside import broken
 from tests.program import SteppedProgram
+from worker.delivery.housekeeping import Housekeeping
 from worker.failpoints import Arrow, Place
 from worker.store.audit.auditing import audit
 from worker.store.audit.findings import Scope
@@ -239,6 +241,28 @@ def test_a_run_given_up_half_way_keeps_what_was_answered(program: SteppedProgram
     assert answer is not None and answer.refused is None, answer
     program.work()
     assert program.runs()[0]["state"] == "delivered" and program.states() == {"delivered": 1, "held": 1}
+
+
+def outcomes(program: SteppedProgram) -> list[str]:
+    with program.database.read() as connection:
+        return list(connection.execute(select(receipts.c.outcome).order_by(receipts.c.line)).scalars())
+
+
+@pytest.mark.parametrize(
+    ("shape", "later"), [("proven", "done"), ("asynchronous", "accepted")], indirect=["shape"]
+)
+def test_what_an_sis_has_accepted_is_looked_for_later_where_that_can_be(
+    program: SteppedProgram, sis: LedgerSis, later: str
+) -> None:
+    run(program, tardy("a"), tardy("b"))
+    assert outcomes(program) == ["accepted"] * 2 and program.states() == {"delivered": 2}
+    keeping = Housekeeping(program.means, program.sweeping, program.parts.proving, timedelta(days=400))
+    keeping.once()
+    assert outcomes(program) == ["accepted"] * 2, "the SIS is given ten minutes"
+    program.pass_time(minutes=11)
+    sis.records = {name: record for name, record in sis.records.items() if record["tardy"] == "a"}
+    keeping.once()
+    assert outcomes(program) == [later, "accepted"]
 
 
 def test_the_audit_finds_nothing_wrong_after_all_of_it(program: SteppedProgram, sis: LedgerSis) -> None:

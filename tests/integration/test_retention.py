@@ -296,7 +296,7 @@ def test_housekeeping_purges_and_says_how_much_but_not_whose(program: SteppedPro
     program.receive(tardy())
     later(program, days=1)
     with capture_logs() as logs:
-        assert Housekeeping(program.means, program.sweeping, KEPT).once() is True
+        assert Housekeeping(program.means, program.sweeping, program.parts.proving, KEPT).once() is True
     [told] = [entry for entry in logs if entry["event"] == "student data purged"]
     assert (told["tardies"], told["versions"], told["cancelled"]) == (1, 1, 1)
     assert not {"Ada", "Byron", "t-1"} & set(map(str, told.values()))
@@ -307,7 +307,7 @@ def test_housekeeping_stops_after_the_page_in_hand_when_told_to(program: Stepped
     later(program, days=1)
     stop = threading.Event()
     stop.set()
-    assert Housekeeping(program.means, program.sweeping, KEPT).once(stop) is False
+    assert Housekeeping(program.means, program.sweeping, program.parts.proving, KEPT).once(stop) is False
     assert kept(program)["documents"] == 4
 
 

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import RowMapping
 
 from worker.delivery.means import Means
+from worker.delivery.proving import Proving
 from worker.delivery.sweeping import Sweeping
 from worker.failpoints import Step, reached
 from worker.running.loops import Loop
@@ -41,11 +42,12 @@ class Housekeeping:
     `retain`: how long the student data of a tardy is kept, from the last message about it.
     """
 
-    def __init__(self, means: Means, sweeping: Sweeping, retain: timedelta) -> None:
+    def __init__(self, means: Means, sweeping: Sweeping, proving: Proving, retain: timedelta) -> None:
         self._database = means.database
         self._clock = means.clock
         self._pulse = means.instruments.pulse
         self._sweeping = sweeping
+        self._proving = proving
         self._retain = retain
         self._tasks = means.isolation("task")
 
@@ -70,6 +72,7 @@ class Housekeeping:
         """Does it all once; False: there is more to purge than the time allowed for. Raises UnavailableError."""
         self._tasks.begin()
         self._sweep()
+        self._prove()
         self._task("forget", "forget", self._forget)
         self._note_quiet_days()
         purged = self._task("purge", "purge", lambda: self._purge(stop or threading.Event()))
@@ -91,6 +94,10 @@ class Housekeeping:
     def _unswept(self) -> list[RowMapping]:
         aside = (thing.removeprefix(_SWEEP) for thing in self._tasks.passed_over("sweep"))
         return self._sweeping.unswept(besides=sorted(aside))
+
+    def _prove(self) -> None:
+        for export_id in self._task("prove", "prove", self._proving.exports) or []:
+            self._task(f"records of {export_id}", "prove", partial(self._proving.prove, export_id))
 
     def _forget(self) -> None:
         with self._database.write() as connection:

@@ -142,7 +142,7 @@ def _before(
     connection: Connection, run: RowMapping, place: str, rows: Sequence[RowMapping]
 ) -> dict[tuple[Any, ...], Before]:
     """{entry: what the SIS has of its tardy from earlier}, for corrections and voids."""
-    columns = _EarlierColumns(connection, run["export_id"])
+    columns = EarlierColumns(connection, run["export_id"])
     found = {}
     for row in rows:
         last = _last_delivered(connection, run["export_id"], row)
@@ -171,7 +171,7 @@ def _last_delivered(connection: Connection, export_id: str, row: RowMapping) -> 
     return connection.execute(statement).mappings().one_or_none()
 
 
-class _EarlierColumns:
+class EarlierColumns:
     """The columns of earlier revisions, each read once."""
 
     def __init__(self, connection: Connection, export_id: str) -> None:
