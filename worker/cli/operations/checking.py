@@ -3,62 +3,61 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from schemas.fields.zones import source
 from worker.bootstrap import Program
 from worker.broker.embedded.inbox import Inbox
+from worker.cli.operations.tried import Tried, tried
+from worker.cli.operations.trying_destinations import LONGEST, trials
 from worker.cli.session import prepare_database
 from worker.destinations.plug_ins import load_plug_ins
-from worker.destinations.trial import Trial, TrialStep
-from worker.errors import WritebackError
-from worker.secrets import secret_names
+from worker.errors import RefusedError, WritebackError
 from worker.store.database import migrate
 from worker.store.definitions import definitions
 from worker.views.operating.installation import missing_file
 
-_SIDE_BY_SIDE = 8
 _NOT_BEGUN = "it is not there yet; it is made when it is needed"
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """One thing that was tried; `detail` says how it is, or what is wrong and what to do. `steps`: a destination's."""
+def findings(program: Program, only: Sequence[str] = (), *, longest: float = LONGEST) -> Iterator[Tried]:
+    """Tries everything, or of the exports these `only`; a destination is tried only if its secrets are there.
 
-    what: str
-    name: str
-    ok: bool
-    detail: str
-    steps: tuple[TrialStep, ...] = ()
-
-
-def findings(program: Program) -> Iterator[Tried]:
-    """Tries everything. Destinations are tried side by side, and each only if its secrets are there."""
+    All destinations together take `longest` seconds at the most. Raises RefusedError where there is no such export.
+    """
     yield Tried("time zones", "pinned", True, f"all come from {source()}")
     for line in load_plug_ins().lines:
         yield Tried("destination", "plug-ins", False, line)
     yield _broker(program)
     database = _database(program)
     yield database
-    if not database.ok or missing_file(program.settings) is not None:
+    if not database.ok:
         return
+    yield from trials(program, _exports(program, only), longest)
+
+
+def _exports(program: Program, only: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    """The exports to try, with their definitions."""
+    if missing_file(program.settings) is not None:
+        if only:
+            raise RefusedError(f"no export {only[0]!r}; there is no database yet")
+        return []
     with program.database.read() as connection:
-        exports = [(row["export_id"], row["document"]) for row in definitions.every(connection)]
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        for found in pool.map(lambda export: list(_of_export(program, *export)), exports):
-            yield from found
+        rows = (
+            [definitions.active(connection, export_id) for export_id in dict.fromkeys(only)]
+            if only
+            else definitions.every(connection)
+        )
+    return [(row["export_id"], row["document"]) for row in rows]
 
 
 def _broker(program: Program) -> Tried:
     name, home = program.broker.name, program.settings.home
     if program.settings.broker_url is None and not Inbox(home).file.exists():
-        return _tried("broker", name, lambda: _can_be_made(home), _NOT_BEGUN)
-    return _tried("broker", name, lambda: _told(program.broker.absent()))
+        return tried("broker", name, lambda: _can_be_made(home), _NOT_BEGUN)
+    return tried("broker", name, lambda: _told(program.broker.absent()))
 
 
 def _told(absent: Sequence[str]) -> str:
@@ -73,9 +72,9 @@ def _database(program: Program) -> Tried:
     name = _database_name(program)
     missing = missing_file(program.settings)
     if missing is not None and program.settings.database_is_embedded:
-        return _tried("database", name, lambda: _can_be_made(missing.parent), _NOT_BEGUN)
+        return tried("database", name, lambda: _can_be_made(missing.parent), _NOT_BEGUN)
     fine = "it takes writes, migrations are current"
-    return _tried("database", name, lambda: _try_database(program), fine)
+    return tried("database", name, lambda: _try_database(program), fine)
 
 
 def _can_be_made(folder: Path) -> None:
@@ -94,38 +93,3 @@ def _try_database(program: Program) -> None:
     prepare_database(program)
     migrate.require_current(program.database)
     program.database.ping()
-
-
-def _of_export(program: Program, export_id: str, document: Mapping[str, Any]) -> Iterator[Tried]:
-    destination = document["destination"]
-    secrets = [
-        _tried("secret", f"{name} ({export_id})", partial(program.secret, name), "it is set")
-        for name in dict.fromkeys(secret_names(destination))
-    ]
-    yield from secrets
-    if all(secret.ok for secret in secrets):
-        yield _try_destination(program, export_id, destination)
-    else:
-        yield Tried("destination", export_id, False, "not tried: set its secrets first")
-
-
-def _try_destination(program: Program, export_id: str, options: Mapping[str, Any]) -> Tried:
-    """What it offers, and what not, step by step."""
-    trial = Trial()
-
-    def work() -> str:
-        sent = program.opener.check(options, trial)
-        return "; but ".join([f"{options['type']}: {sent} can be sent there", *trial.lacks])
-
-    return replace(_tried("destination", export_id, work), steps=tuple(trial.steps))
-
-
-def _tried(what: str, name: str, work: Callable[[], object], fine: str | None = None) -> Tried:
-    """`fine`: what to say if it works; None: what the work returns."""
-    try:
-        said = work()
-    except WritebackError as error:
-        return Tried(what, name, False, str(error))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other things are tried all the same
-        return Tried(what, name, False, f"an error of the program ({type(error).__name__})")
-    return Tried(what, name, True, str(said) if fine is None else fine)

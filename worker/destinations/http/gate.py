@@ -65,7 +65,9 @@ class Gate:
                 why = "no answer in time"
             except OSError as error:
                 why = (error.strerror or "cannot connect").lower()
-        raise NothingSentError(f"{host}:{port} cannot be reached: {why}")
+        raise NothingSentError(
+            f"{host}:{port} cannot be reached: {why}; is the server up, does a firewall stand between?"
+        )
 
 
 def _connected(address: str, port: int, left: int) -> TimedSocket:
