@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.builders import definition
-from tests.contract.record_sites import WONDE_SESSION, SisSite, told
+from tests.contract.sis_sites import WONDE_SESSION, SisSite, told
 from tests.servers.openssh import SECRET, openssh
 from tests.unit.cli.workplace import Workplace
 from worker.bootstrap import Program
