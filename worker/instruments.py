@@ -11,6 +11,8 @@ from worker import defects
 
 RUN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _TOLD_OUTCOMES = ("delivered", "waiting", "failed")
+COUNTED_ROWS = ("delivered", "accepted", "refused", "later", "held")
+"""What a run that has ended made of its rows; all but the first of an SIS that takes records alone."""
 
 
 class Instruments:
@@ -38,7 +40,8 @@ class Instruments:
         for trigger in ("run_now", "continuous" if frequency == "continuous" else "schedule"):
             for outcome in _TOLD_OUTCOMES:
                 self.runs.labels(export_id, trigger, outcome)
-        self.rows.labels(export_id, "delivered")
+        for outcome in COUNTED_ROWS:
+            self.rows.labels(export_id, outcome)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"writeback_{name}", text, labels, registry=self.registry)

@@ -18,7 +18,9 @@ from tests.integration.delivering import ask
 from tests.integration.record_sis import LedgerSis, ledger
 from tests.program import SteppedProgram
 from tests.unit.cli.workplace import Ended, Workplace
+from worker.instruments import COUNTED_ROWS
 from worker.store.retention.purging import purge
+from worker.views.exports.awaited_run import run_ended
 
 WORDS = "no such student: Ada"
 Command = Callable[..., Ended]
@@ -220,3 +222,47 @@ def test_the_words_go_with_the_students_data_and_the_sis_id_stays(
     assert {one["words"] for one in lines} == {"(its data has been purged)"}
     first = min((one for one in program.runs()), key=lambda one: one["started_at"])["run_id"]
     assert rows(writeback, first)["a"]["sis_id"] == "a 2026-10-06"
+
+
+def test_the_days_report_counts_apart_what_was_proven_taken_and_lost(
+    program: SteppedProgram, sis: LedgerSis, writeback: Command
+) -> None:
+    sis.plan["b"], sis.plan["c"], sis.plan["d"] = ["refuse"], ["later"], ["lost"]
+    run(program, *(tardy(name) for name in "abcd"))
+    day = ("report", "--date", "2026-10-06")
+    [account] = writeback(*day, "--json").json
+    assert account["answers"] == {"delivered": 1, "refused": 1, "later": 1, "unknown": 1}
+    assert account["adds_up"] and "unknown" in writeback(*day).out
+    lines = {one["tardy_id"]: one for one in csv.DictReader(io.StringIO(writeback(*day, "--csv", "-").out))}
+    assert [lines[name]["outcome"] for name in "abcd"] == ["delivered", "refused", "later", "unknown"]
+    assert lines["a"]["sis_id"] == "a 2026-10-06"
+
+
+@pytest.mark.parametrize("sis", ["asynchronous"], indirect=True)
+def test_what_the_sis_has_only_accepted_is_counted_so_everywhere(
+    program: SteppedProgram, sis: LedgerSis, writeback: Command
+) -> None:
+    sis.plan["b"], sis.plan["c"] = ["refuse"], ["later"]
+    run_id = run(program, *(tardy(name) for name in "abcd"))
+    registry = program.instruments.registry
+    counted = {
+        name: registry.get_sample_value("writeback_rows_total", {"export": "daily", "outcome": name})
+        for name in COUNTED_ROWS
+    }
+    assert counted == {"delivered": 0, "accepted": 2, "refused": 1, "later": 1, "held": 0}
+    assert writeback("runs", "show", run_id, "--json").json["outcomes"] == {
+        "accepted": 2,
+        "refused": 1,
+        "later": 1,
+    }
+    shown = writeback("runs", "show", run_id).out + writeback("runs", "list").out
+    assert "2 accepted, 1 refused, 1 later" in shown and "records" in shown and "None" not in shown
+    assert "2 of these: the SIS has taken them" in writeback("report", "--date", "2026-10-06").out
+
+
+def test_a_run_that_is_waited_for_tells_of_records(
+    program: SteppedProgram, sis: LedgerSis, writeback: Command
+) -> None:
+    sis.plan["b"] = ["refuse"]
+    run(program, tardy("a"), tardy("b"))
+    assert run_ended(program.runs()[0]).startswith("daily: delivered 1 row as records, 1 refused, 0 held")

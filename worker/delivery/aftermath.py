@@ -24,7 +24,9 @@ from worker.errors import (
     UnreadableError,
 )
 from worker.failpoints import Arrow, Step, reached
+from worker.instruments import COUNTED_ROWS
 from worker.store.definitions.giving_in import pause_by_itself
+from worker.store.queries.run_lines import outcomes_of
 from worker.store.runs import claims, receipts, run_rows
 from worker.store.runs.claims import Claim
 from worker.store.runs.marked_places import give_back
@@ -139,6 +141,7 @@ class Aftermath:
         with self._means.database.read() as connection:
             run = run_rows.get(connection, claim.run_id)
             kind = claims.definition_of(connection, claim).destination["type"]
+            outcomes = outcomes_of(connection, claim.run_id)
         assert run is not None
         outcome, instruments = run["state"], self._means.instruments
         if outcome == "delivered":
@@ -148,8 +151,9 @@ class Aftermath:
         instruments.attempts.labels(kind, outcome).inc()
         instruments.runs.labels(claim.export_id, run["trigger"], outcome).inc()
         if outcome == "delivered":
-            instruments.rows.labels(claim.export_id, "delivered").inc(run["rows"])
-            instruments.rows.labels(claim.export_id, "refused").inc(run["refused_rows"])
+            rows = outcomes or {"delivered": run["rows"]}
+            for became in COUNTED_ROWS:
+                instruments.rows.labels(claim.export_id, became).inc(rows.get(became, 0))
             instruments.run_seconds.observe((run["finished_at"] - run["started_at"]).total_seconds())
 
 

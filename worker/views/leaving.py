@@ -22,6 +22,13 @@ def what_to_do(state: str, export_id: str, *, paused: bool = False) -> str:
     return ""
 
 
+def sent_as(run: RowMapping | Mapping[str, Any]) -> str | None:
+    """The file that a run's rows are in, or that they go as records; None: it has none."""
+    if run["file_name"] is not None:
+        return str(run["file_name"])
+    return "records" if run["rows"] or run["refused_rows"] else None
+
+
 def run_stands(run: RowMapping | Mapping[str, Any], zone: str = "UTC") -> str:
     """How an open run stands: its state, its error, the next attempt or what to do."""
     if run["error"] is None:

@@ -52,7 +52,7 @@ def test_of_runs(place: Workplace) -> None:
     resent = place.ok("runs", "resend", run_id, *WHY).json
     assert outline(resent) == "run_id resend_of export_id file_name"
     assert outline(place.ok("runs", "show", run_id, "--json").json) == (
-        f"{RUN} revision approved_revision may_have_left entries(delivered) resent_by"
+        f"{RUN} revision approved_revision may_have_left entries(delivered) outcomes resent_by"
         " attempt_log[number worker revision phase started_at finished_at outcome error]"
         " actions[at who action reason]"
     )

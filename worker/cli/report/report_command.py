@@ -41,7 +41,8 @@ def report(
     person. The spreadsheet holds student data; the report itself does not.
 
     JSON, an object an export: export_id, name, date, time_zone, state, matching, former, others, accounted, adds_up,
-    states, delivered (add, change, void), held (reason_code, reason, count, do), runs (run_id, state, resend_of,
+    states, delivered (add, change, void), answers (of an SIS that takes records: delivered, accepted, refused, later,
+    unknown), held (reason_code, reason, count, do), runs (run_id, state, resend_of,
     started_at, finished_at, rows, rows_of_day, file, sha256), to_come (buffered, in_run, when), for_a_person, quiet,
     missed_collections (at, how `late` or `uncollected`, run_id, reason).
     """

@@ -81,6 +81,7 @@ def show(program: Program, run: str, rows: bool, csv_file: str | None, as_json: 
     student data.
 
     JSON: what `list` has, and revision, approved_revision, may_have_left, entries (how many in which state),
+    outcomes (of records: what became of how many rows),
     resent_by (run ids), attempt_log (number, worker, revision, phase, started_at, finished_at, outcome, error),
     actions (at, who, action, reason). With --rows an array, an object a row: line, tardy_id, version, action,
     outcome, deed (create, update, delete; null of a file's row), at, sis_id, words, purged, entry_state, file, sha256.

@@ -24,6 +24,7 @@ from worker.views.exports.known_runs import (
     known_run,
     listed_runs,
 )
+from worker.views.leaving import sent_as
 from worker.views.words import counted, when
 
 _COLUMNS = [
@@ -33,6 +34,7 @@ _COLUMNS = [
     Column("TRIGGER"),
     Column("STARTED"),
     Column("ROWS", number=True),
+    Column("REFUSED", number=True),
     Column("HELD", number=True),
     Column("FILE"),
 ]
@@ -65,7 +67,7 @@ def list_runs(
 def _line(one: ListedRun) -> tuple[object, ...]:
     run, started = one.run, when(one.run["started_at"], one.zone, seconds=False)
     about = (run["run_id"], run["export_id"], run["state"], one.trigger, started)
-    return (*about, run["rows"], run["held_rows"], run["file_name"])
+    return (*about, run["rows"], run["refused_rows"], run["held_rows"], sent_as(run))
 
 
 def show_run(program: Program, beginning: str, *, as_json: bool) -> None:

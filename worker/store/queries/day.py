@@ -17,11 +17,13 @@ from sqlalchemy import Connection, Row, RowMapping, and_, or_, select
 
 from schemas.fields.zones import Zone
 from worker.core.routing import belongs
+from worker.core.row_outcomes import outcome_of
 from worker.store.audit.findings import PAGE, Balance, Scope
 from worker.store.catalogue.exports_in_force import Export, view_export
 from worker.store.database.tables import (
     definitions,
     entries,
+    receipts,
     runs,
     tardies,
     tardy_versions,
@@ -30,6 +32,8 @@ from worker.store.entries.matching import may_match, same_tardy, same_version
 from worker.store.entries.quiet import quiet_since
 from worker.store.runs.missed_collections import missed_since
 from worker.store.runs.run_rows import open_run
+
+_WAITS = {"sis-later": "later", "sis-unknown": "unknown"}
 
 Zones = Mapping[tuple[str, str], Zone]
 
@@ -52,6 +56,8 @@ class Line:
     file_name: str | None
     line: int | None
     delivered_at: datetime | None
+    outcome: str | None = None  # what an SIS that takes records said of the row
+    sis_id: str | None = None
 
 
 Take = Callable[[Line], None]
@@ -59,13 +65,14 @@ Take = Callable[[Line], None]
 
 @dataclass(slots=True)
 class Account(Balance):
-    """An export's day. `delivered` is by action, `held` by (code, reason); `runs` are those that carried any of it,
-    with how much."""
+    """An export's day. `delivered` is by action, `held` by (code, reason); `answers` by what an SIS that takes records
+    said, of ROW_OUTCOMES; `runs` are those that carried any of it, with how much."""
 
     export: Export
     day: date
     delivered: Counter[str] = field(default_factory=Counter)
     held: Counter[tuple[str, str]] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
     carried: Counter[str] = field(default_factory=Counter)
     runs: list[RowMapping] = field(default_factory=list)
     open_run: RowMapping | None = None
@@ -134,11 +141,13 @@ def _rows(connection: Connection, export: Export, day: date, *, documents: bool)
 
 
 def _statement(export: Export, *, documents: bool) -> Any:
-    t, e, v, r = tardies.c, entries.c, tardy_versions.c, runs.c
+    t, e, v, r, p = tardies.c, entries.c, tardy_versions.c, runs.c, receipts.c
     of_tardy = (t.tardy_id, t.version.label("head"), t.voided, t.school_id, t.behavior_code, t.occurred_at)
     of_entry = (e.version, e.ordinal, e.state, e.reason_code, e.reason, e.sort_at, e.action, e.run_id)
+    of_row = (p.outcome, p.asked_at, p.sis_id)
     here = and_(same_tardy(e, t), e.export_id == export.route.export_id)
-    statement = select(*of_tardy, *of_entry).outerjoin(entries, here)
+    asked = and_(p.run_id == e.run_id, p.line == e.line)
+    statement = select(*of_tardy, *of_entry, *of_row).outerjoin(entries, here).outerjoin(receipts, asked)
     if documents:
         statement = statement.add_columns(v.document, e.line, e.settled_at, r.file_name)
         statement = statement.outerjoin(tardy_versions, same_version(v, e)).outerjoin(
@@ -163,8 +172,17 @@ def _count(account: Account, row: Row[Any], *, matches: bool) -> None:
         account.delivered[row.action or "add"] += 1
     if row.state == "held":
         account.held[(row.reason_code or "", row.reason or "")] += 1
+    if (answer := _answer(row)) is not None:
+        account.answers[answer] += 1
     if row.run_id is not None:
         account.carried[row.run_id] += 1
+
+
+def _answer(row: Row[Any]) -> str | None:
+    """What an SIS that takes records said of the entry's row; of one that has left its run, what it waits for."""
+    if row.outcome is None and row.asked_at is None:
+        return _WAITS.get(row.reason_code) if row.state == "held" else None
+    return outcome_of(row.outcome, row.asked_at)
 
 
 def _line(export: Export, row: Row[Any], zone: Zone, before: str | None) -> Line:
@@ -187,6 +205,8 @@ def _line(export: Export, row: Row[Any], zone: Zone, before: str | None) -> Line
         row.file_name,
         row.line,
         delivered_at and delivered_at.astimezone(zone),
+        _answer(row),
+        row.sis_id,
     )
 
 

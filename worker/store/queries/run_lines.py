@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, Select, and_, exists, select
+from sqlalchemy import Connection, RowMapping, Select, and_, exists, func, select
 
+from worker.core.row_outcomes import outcome_of
 from worker.store.audit.findings import PAGE
 from worker.store.database.tables import entries, receipts, tardy_versions
 from worker.store.entries.matching import same_version
-
-NOT_TAKEN = ("refused", "later", "unknown", "held")
-"""Outcomes of rows that are not in the SIS, or of which nobody knows."""
 
 _KEY = ("district_id", "tardy_id", "version", "ordinal")
 _ENTRY = ("state", "reason_code", "reason", "action", "settled_at", "released")
@@ -53,6 +52,17 @@ def local_id_before(connection: Connection, row: RowMapping) -> str | None:
     )
     students = (orjson.loads(found).get("student") for found in connection.execute(statement).scalars())
     return next((student.get("local_id") for student in students if student), None)
+
+
+def outcomes_of(connection: Connection, run_id: str) -> Counter[str]:
+    """How many rows of a run of records came to what, of ROW_OUTCOMES: of those that were asked for."""
+    r = receipts.c
+    asked = r.asked_at.is_not(None).label("asked")
+    statement = select(r.outcome, asked, func.count(), func.max(r.asked_at)).where(r.run_id == run_id)
+    counts: Counter[str] = Counter()
+    for outcome, _, count, asked_at in connection.execute(statement.group_by(r.outcome, asked)):
+        counts[outcome_of(outcome, asked_at)] += count
+    return counts
 
 
 def _beyond(statement: Select[Any], after: int) -> Select[Any]:

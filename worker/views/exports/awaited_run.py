@@ -11,6 +11,7 @@ from worker.errors import RefusedError, WritebackError
 from worker.store.database.engine import Database
 from worker.store.queries import listing
 from worker.store.runs import run_rows
+from worker.views.leaving import sent_as
 from worker.views.words import counted, instant
 
 _FOR_A_PERSON = ("failed", "guarded")
@@ -66,5 +67,6 @@ def run_ended(run: RowMapping) -> str:
         raise WritebackError(f"run {run['run_id']} was abandoned")
     if run["state"] == "empty":
         return f"{run['export_id']}: nothing to send ({run['held_rows']} held)"
-    sent = f"{counted(run['rows'], 'row')} in {run['file_name']}"
-    return f"{run['export_id']}: delivered {sent}, {run['held_rows']} held (run {run['run_id']})"
+    sent = f"{counted(run['rows'], 'row')} {'in' if run['file_name'] else 'as'} {sent_as(run) or 'records'}"
+    refused = f", {run['refused_rows']} refused" if run["refused_rows"] else ""
+    return f"{run['export_id']}: delivered {sent}{refused}, {run['held_rows']} held (run {run['run_id']})"

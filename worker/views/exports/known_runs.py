@@ -9,9 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from worker.core.row_outcomes import ROW_OUTCOMES
 from worker.errors import RefusedError
 from worker.store.database.engine import Database
 from worker.store.queries import listing
+from worker.store.queries.run_lines import outcomes_of
 from worker.store.queries.standing import OPEN_STATES
 from worker.views.exports.known_exports import require_export
 from worker.views.leaving import what_to_do
@@ -45,11 +47,13 @@ class ListedRun:
 
 @dataclass(frozen=True, slots=True)
 class KnownRun(ListedRun):
-    """All that is known of a run. `entries`: {state: how many}; `resent_by`: the runs that sent its file again."""
+    """All that is known of a run. `entries`: {state: how many}; `outcomes`: {what became of it: how many rows that were
+    asked for}, where they are records; `resent_by`: the runs that sent its file again."""
 
     attempts: Sequence[RowMapping]
     entries: Mapping[str, int]
     resent_by: Sequence[str]
+    outcomes: Mapping[str, int]
     actions: Sequence[RowMapping]
 
     @property
@@ -61,6 +65,7 @@ class KnownRun(ListedRun):
             | {
                 "may_have_left": self.run["departed_attempt"] is not None,
                 "entries": dict(self.entries),
+                "outcomes": {name: self.outcomes[name] for name in ROW_OUTCOMES if self.outcomes.get(name)},
                 "resent_by": list(self.resent_by),
                 "attempt_log": [picked(one, logged) for one in self.attempts],
                 "actions": [picked(one, "at who action reason") for one in self.actions],
@@ -71,14 +76,13 @@ class KnownRun(ListedRun):
     def facts(self) -> list[tuple[str, object]]:
         """Name and value, for a person; the value None where there is none."""
         run, approved, zone = self.run, self.run["approved_revision"], self.zone
-        open_and_left = run["finished_at"] is None and run["departed_attempt"] is not None
         return [
             ("run", run["run_id"]),
             ("export", f"{run['export_id']}, revision {run['revision']}"),
             ("state", run["state"]),
             ("error", self.error),
             ("next attempt", when(run["next_attempt_at"], zone)),
-            ("may have left", "yes: its bytes are fixed" if open_and_left else None),
+            ("may have left", self._left),
             ("approved", f"under revision {approved}" if approved is not None else None),
             ("trigger", run["trigger"]),
             ("resends", run["resend_of"]),
@@ -87,11 +91,29 @@ class KnownRun(ListedRun):
             ("started", when(run["started_at"], zone)),
             ("finished", when(run["finished_at"], zone)),
             ("rows", f"{run['rows']} (held {run['held_rows']}, refused {run['refused_rows']})"),
+            ("records", self._records),
             ("entries", ", ".join(f"{count} {state}" for state, count in self.entries.items()) or None),
             ("file", run["file_name"]),
             ("bytes", run["bytes"]),
             ("sha256", run["sha256"]),
         ]
+
+    @property
+    def _left(self) -> str | None:
+        run = self.run
+        if run["finished_at"] is not None or run["departed_attempt"] is None:
+            return None
+        return "yes: its bytes are fixed" if run["file_name"] else "some of its rows: these are fixed"
+
+    @property
+    def _records(self) -> str | None:
+        """What became of the rows that were asked for; more of each tells `--rows`."""
+        told = [f"{count} {name}" for name in ROW_OUTCOMES if (count := self.outcomes.get(name))]
+        return (
+            f"{', '.join(told)} (each: `writeback runs show {self.run['run_id'][:8]} --rows`)"
+            if told
+            else None
+        )
 
 
 def listed_runs(
@@ -120,6 +142,7 @@ def known_run(database: Database, beginning: str) -> KnownRun:
             listing.attempts_of(connection, run_id),
             listing.entry_states(connection, run_id=run_id),
             listing.resends_of(connection, run_id),
+            outcomes_of(connection, run_id),
             listing.audit(connection, run_id=run_id),
         )
 

@@ -13,13 +13,13 @@ from sqlalchemy import RowMapping
 from schemas.fields.times import stored_instant
 from schemas.fields.zones import Zone, zone_of
 from worker.core.definition import as_far_as_known
+from worker.core.row_outcomes import NOT_TAKEN, outcome_of
 from worker.store.catalogue.schools import every_zone
 from worker.store.database.engine import Database
-from worker.store.queries.run_lines import NOT_TAKEN, lines_beyond, local_id_before
+from worker.store.queries.run_lines import lines_beyond, local_id_before
 from worker.views.exports.known_exports import export_row
 from worker.views.exports.known_runs import find_run
 from worker.views.operating.spreadsheet import local_time, safe
-from worker.views.tardies.row_receipts_told import outcome_of
 from worker.views.tardies.what_frees import what_frees
 from worker.views.words import instant, when
 

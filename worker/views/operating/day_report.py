@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from worker.core.due import local_date
-from worker.core.judgement.remedies import Remedy, remedy
+from worker.core.judgement.remedies import Remedy, in_sis, remedy
+from worker.core.row_outcomes import ROW_OUTCOMES
 from worker.store.audit.auditing import snapshot
 from worker.store.catalogue.schools import every_zone
 from worker.store.database.engine import Database
@@ -17,6 +18,7 @@ from worker.store.database.tables import ENTRY_STATES
 from worker.store.queries.day import Account as Account
 from worker.store.queries.day import Take, exports_to_report, report_day
 from worker.views.exports.known_exports import require_export
+from worker.views.leaving import sent_as
 from worker.views.leaving import what_to_do as freed_by
 from worker.views.missed_collections_told import missed_shape, missed_told
 from worker.views.words import counted, instant, when
@@ -26,7 +28,8 @@ _NAMES = {"sealed": "in a run", "not_required": "not required"}
 _DECIDE = "`writeback held release` sends, `writeback held dismiss` ends it (`writeback held list --entries`)"
 _PUT_RIGHT = "put it right in the behavior system, and it goes by itself"
 _MAP = "put it right in the behavior system or by `writeback codes map`, and it goes by itself"
-_TO_DO: Mapping[Remedy, str] = {"map": _MAP, "put-right": _PUT_RIGHT}
+_DISMISS = "`writeback held dismiss` ends it (`writeback held list --entries`)"
+_TO_DO: Mapping[Remedy, str] = {"map": _MAP, "put-right": _PUT_RIGHT, "by-hand": _DISMISS}
 
 
 def day_report(
@@ -75,20 +78,30 @@ def account_facts(account: Account) -> Iterator[tuple[str, object]]:
     yield "earlier versions", account.others or None
     kinds = f" ({delivered['add']} added, {delivered['change']} changed, {delivered['void']} voided)"
     yield "delivered", f"{account.states['delivered']}{kinds if delivered.total() else ''}"
+    yield "accepted", _accepted(account.answers["accepted"])
     for state in ENTRY_STATES:
         if state not in _TOLD_APART:
             yield _NAMES.get(state, state), account.states[state] or None
     yield "held", account.states["held"] or None
+    yield "unknown", _unknown(account.answers["unknown"])
     yield "sum", f"{account.expected} = {account.accounted}: {verdict}"
     yield "still to come", still_to_come(account)
     yield "quiet", "a school day without a single tardy: is it true?" if account.quiet else None
+
+
+def _accepted(count: int) -> str | None:
+    return f"{count} of these: the SIS has taken them, and nothing proves more" if count else None
+
+
+def _unknown(count: int) -> str | None:
+    return f"{count} of all: the answer of the SIS was lost" if count else None
 
 
 def run_told(account: Account, run: RowMapping) -> tuple[object, ...]:
     """A run that carried any of it: its id, state, when, rows, rows of the day, file and SHA-256."""
     state = f"{run['state']}, once more" if run["resend_of"] else run["state"]
     at = when((run["finished_at"] or run["started_at"]).replace(microsecond=0), _zone(account))
-    return (run["run_id"], state, at, run["rows"], _carried(account, run), run["file_name"], run["sha256"])
+    return (run["run_id"], state, at, run["rows"], _carried(account, run), sent_as(run), run["sha256"])
 
 
 def _carried(account: Account, run: RowMapping) -> int:
@@ -98,7 +111,11 @@ def _carried(account: Account, run: RowMapping) -> int:
 
 def what_to_do(code: str) -> str:
     """What a person does about entries held for this reason."""
-    return _TO_DO.get(remedy(code, None, tells_action=True), _DECIDE)
+    if code == "sis-later":
+        return "it is asked for again by itself"
+    decided = _TO_DO.get(remedy(code, None, tells_action=True), _DECIDE)
+    first = in_sis(code, None, tells_action=True)
+    return decided if first is None else f"{first}, then {decided}"
 
 
 def still_to_come(account: Account) -> str | None:
@@ -176,6 +193,7 @@ def account_shape(account: Account) -> dict[str, Any]:
         "adds_up": account.adds_up,
         "states": {state: account.states[state] for state in ENTRY_STATES},
         "delivered": {action: account.delivered[action] for action in ("add", "change", "void")},
+        "answers": {name: account.answers[name] for name in ROW_OUTCOMES if account.answers[name]},
         "held": [
             {"reason_code": code, "reason": reason, "count": count, "do": what_to_do(code)}
             for (code, reason), count in account.held.most_common()

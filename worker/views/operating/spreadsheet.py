@@ -24,6 +24,8 @@ COLUMNS = (
     "file",
     "line",
     "delivered_at",
+    "outcome",
+    "sis_id",
 )
 # A sheet may take any of these for the end of a cell, whatever the file is separated by; in a cell, blanks and quotes
 # do not keep what follows from being a formula. Wide forms count as the plain ones.
@@ -49,6 +51,8 @@ def cells(line: Line) -> list[str]:
             line.file_name,
             None if line.line is None else str(line.line),
             local_time(line.delivered_at),
+            line.outcome,
+            line.sis_id,
         )
     ]
 

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
+from worker.core.row_outcomes import outcome_of
 from worker.views.words import picked, when
-
-_OUTCOMES = {"done": "delivered", None: "waiting"}
-
-
-def outcome_of(outcome: str | None, asked_at: datetime | None) -> str:
-    """`delivered`, `accepted` (taken, not proven), `refused`, `later`, `unknown` (asked for, and no answer), `held`,
-    `waiting` (not asked for)."""
-    if outcome is None and asked_at is not None:
-        return "unknown"
-    return _OUTCOMES.get(outcome, outcome or "")
 
 
 def delivered_as(receipt: Mapping[Any, Any]) -> str:
