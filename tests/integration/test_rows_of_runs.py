@@ -266,3 +266,26 @@ def test_a_run_that_is_waited_for_tells_of_records(
     sis.plan["b"] = ["refuse"]
     run(program, tardy("a"), tardy("b"))
     assert run_ended(program.runs()[0]).startswith("daily: delivered 1 row as records, 1 refused, 0 held")
+
+
+@pytest.mark.parametrize("sis", ["blind"], indirect=True)
+def test_what_happens_in_the_sis_is_told_before_the_export_is_saved_and_with_it(
+    program: SteppedProgram, sis: LedgerSis, writeback: Command
+) -> None:
+    held = "A void is held for your office: your SIS lets no program delete a record"
+    checked = writeback("exports", "apply", "-", "--check", stdin=json.dumps(records()))
+    assert checked.status == 0 and f"warning: destination: {held}" in checked.err
+    assert held in writeback("exports", "apply", "-", "--dry-run", stdin=json.dumps(records(codes="all"))).err
+    shown = " ".join(writeback("exports", "show", "daily").out.split())
+    assert "What happens in your SIS:" in shown and held in shown
+    sentences = {
+        one["demand"]: one["sentence"]
+        for one in writeback("exports", "show", "daily", "--json").json["what_happens"]
+    }
+    assert held in sentences["void"] and "held for your office" in sentences["lost-create"]
+    explained = writeback("exports", "explain", "daily", "-", stdin=json.dumps(tardy("z")))
+    assert "A tardy becomes a record in your SIS." in explained.out
+    ignoring = writeback(
+        "exports", "apply", "-", "--check", stdin=json.dumps(records() | {"corrections": "ignore"})
+    )
+    assert held not in ignoring.err

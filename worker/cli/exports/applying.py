@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.definition.advice import advice
 from worker.actions.saving import SavedOne, Valid, disallowed, foreign, save_each
 from worker.bootstrap import Program
 from worker.cli.asking import source
@@ -13,6 +12,7 @@ from worker.cli.exports.definition_files import judge_files
 from worker.cli.printing.output import asks, confirm, emit, emit_line, emit_list, note
 from worker.cli.session import prepare_database
 from worker.errors import RefusedError, WritebackError
+from worker.views.exports.at_the_sis import held_there
 from worker.views.exports.changes import (
     NEW,
     WouldChange,
@@ -21,6 +21,7 @@ from worker.views.exports.changes import (
     saved_shape,
     would_change,
 )
+from worker.views.exports.doubts import advice_by_itself
 from worker.views.operating.installation import missing_file
 from worker.views.words import counted
 
@@ -57,11 +58,11 @@ def apply_files(program: Program, files: Sequence[str], how: How, *, as_json: bo
 
 def _tell_valid(valid: Sequence[Valid], *, as_json: bool) -> None:
     if as_json:
-        emit_list(saved_shape(one.export_id, "valid", None, list(advice(one.document))) for one in valid)
+        emit_list(saved_shape(one.export_id, "valid", None, advice_by_itself(one.document)) for one in valid)
         return
     for one in valid:
         emit(f"{one.export_id}: valid ({one.where})")
-        _tell_advice(one, list(advice(one.document)))
+        _tell_advice(one, advice_by_itself(one.document))
 
 
 def tell_changes(program: Program, valid: Sequence[Valid], *, as_json: bool) -> None:
@@ -73,6 +74,13 @@ def tell_changes(program: Program, valid: Sequence[Valid], *, as_json: bool) -> 
     for pair in pairs:
         for line in change_lines(*pair):
             emit_line(line)
+    _tell_held(valid)
+
+
+def _tell_held(valid: Sequence[Valid]) -> None:
+    """What the SIS lets no program do is said before anything is saved."""
+    for one in valid:
+        _tell_advice(one, list(held_there(one.document)))
 
 
 def _changes(program: Program, valid: Sequence[Valid]) -> list[tuple[str, WouldChange]]:
@@ -116,6 +124,7 @@ def _ask(program: Program, valid: Sequence[Valid]) -> None:
     for pair in changes:
         for line in change_lines(*pair):
             note(line)
+    _tell_held(valid)
     changing = [change for _, change in changes if change.saved.result != "unchanged"]
     if changing:
         confirm("Save this?" if len(changing) == 1 else f"Save these {len(changing)} definitions?", yes=False)

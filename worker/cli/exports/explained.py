@@ -55,6 +55,8 @@ def _print(found: Explanation) -> None:
     emit_wrapped(found.answer)
     if found.leaves is not None:
         emit_wrapped(found.leaves)
+    if found.in_sis is not None:
+        emit_wrapped(found.in_sis)
     emit("")
     width = max(len(clause.name) for clause in found.clauses)
     for clause in found.clauses:

@@ -91,7 +91,8 @@ def show(program: Program, export_id: str, as_yaml: bool, as_json: bool) -> None
     """One export: its definition, state, pause, next run and history.
 
     JSON: what `list` has, and definition, backfill_from, pause (at, by, reason) or null, entries (how many in
-    which state), revisions (revision, saved_at, saved_by), actions (at, who, action, run_id, reason).
+    which state), revisions (revision, saved_at, saved_by), actions (at, who, action, run_id, reason),
+    what_happens (demand, sentence: in an SIS that takes records).
     """
     from worker.cli.exports.exports_shown import show_definition
 
@@ -133,8 +134,9 @@ def explain(program: Program, export_id: str, file: str, as_json: bool) -> None:
 
     JSON: export_id, revision, district_id, tardy_id, version, goes, state (goes, held, collapsed, ignored,
     cancelled, superseded, not_required, unmatched, parked; or what its entry is already: sealed, delivered,
-    dismissed, refused), action, reason_code, reason, leaves, next_run_at, clauses (clause, passes (null: not asked),
-    detail), columns (header, field, value, problem).
+    dismissed, refused), action, reason_code, reason, leaves, in_sis (what that does in an SIS that
+    takes records), next_run_at, clauses (clause, passes (null: not asked), detail), columns (header, field, value,
+    problem).
     """
     from worker.cli.exports.explained import explain_event
 

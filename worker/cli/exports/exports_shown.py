@@ -13,7 +13,9 @@ from worker.cli.printing.output import (
     emit_list,
     emit_object,
     emit_table,
+    emit_wrapped,
 )
+from worker.views.exports.at_the_sis import at_the_sis
 from worker.views.exports.known_exports import (
     KnownExport,
     WholeExport,
@@ -70,8 +72,17 @@ def show_definition(program: Program, export_id: str, *, as_yaml: bool, as_json:
         emit_facts(export_facts(found))
         emit("")
         emit(dump(found.export.row["document"], ascii_only=False))
+        _emit_at_the_sis(found)
         emit("")
         emit_table(_ACTS, acts_told(found), empty="")
+
+
+def _emit_at_the_sis(found: WholeExport) -> None:
+    for number, (_, said) in enumerate(at_the_sis(found.export.row["document"])):
+        if number == 0:
+            emit("")
+            emit("What happens in your SIS:")
+        emit_wrapped(f"- {said}")
 
 
 def _emit_yaml(found: WholeExport) -> None:

@@ -15,6 +15,7 @@ from worker.core.definition import parse_definition
 from worker.store.database.engine import Database
 from worker.store.database.tables import reference_versions, tardies
 from worker.store.definitions import definitions
+from worker.views.exports.at_the_sis import held_there
 from worker.views.words import counted
 
 
@@ -26,11 +27,16 @@ def advice_on(connection: Connection, document: Mapping[str, Any]) -> list[str]:
     district = document.get("district_id", DEFAULT_DISTRICT)
     schools, codes = (_named(document[name]) for name in ("schools", "codes"))
     return [
-        *advice(document),
+        *advice_by_itself(document),
         *_hurried(document),
         *_unknown_schools(connection, district, schools),
         *_unknown_codes(connection, district, codes),
     ]
+
+
+def advice_by_itself(document: Mapping[str, Any]) -> list[str]:
+    """The same of what the definition says without anything else: told before it is saved, too."""
+    return [*advice(document), *held_there(document)]
 
 
 def _hurried(document: Mapping[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from worker.core.judgement.cases import ColumnValue
 from worker.core.judgement.clauses import Clause
 from worker.store.database.engine import Database
 from worker.store.queries.explaining import Explained, explain
+from worker.views.exports.at_the_sis import done_there
 from worker.views.leaving import leaves
 from worker.views.words import instant
 
@@ -45,6 +46,12 @@ class Explanation:
         return leaves(self.found.export, self.found.open_run, run_asked_for=self.found.run_asked_for)
 
     @property
+    def in_sis(self) -> str | None:
+        """What its row would do in an SIS that takes records; None: it goes in a file, or would not go."""
+        action = self.found.answer.action if self.found.answer.state == "goes" else None
+        return done_there(self.found.export.definition.records, action)
+
+    @property
     def answer(self) -> str:
         """As a sentence."""
         answer = self.found.answer
@@ -73,6 +80,7 @@ class Explanation:
             "reason_code": answer.code,
             "reason": answer.reason,
             "leaves": self.leaves,
+            "in_sis": self.in_sis,
             "next_run_at": instant(row["next_due_at"]),
             "clauses": [{"clause": it.name, "passes": it.passes, "detail": it.detail} for it in self.clauses],
             "columns": [

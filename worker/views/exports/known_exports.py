@@ -14,6 +14,7 @@ from worker.store.database.engine import Database
 from worker.store.definitions import definitions
 from worker.store.queries import listing
 from worker.store.runs.missed_collections import missed_since
+from worker.views.exports.at_the_sis import at_the_sis
 from worker.views.leaving import what_to_do
 from worker.views.missed_collections_told import MISSED_SHOWN, missed_shape, missed_told
 from worker.views.words import instant, picked, when
@@ -189,5 +190,8 @@ def whole_export_shape(one: WholeExport) -> dict[str, Any]:
         "entries": dict(one.states),
         "revisions": [picked(it, "revision saved_at saved_by") for it in one.revisions],
         "actions": [picked(it, "at who action run_id reason") for it in one.acts],
+        "what_happens": [
+            {"demand": demand, "sentence": said} for demand, said in at_the_sis(row["document"])
+        ],
         "definition": row["document"],
     }
