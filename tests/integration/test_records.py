@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.integration.delivering import ask, crash_at
 from tests.integration.record_sis import LedgerSis, ledger
 from tests.integration.setting_aside import broken
 from tests.program import SteppedProgram
+from worker.actions.resyncing import Days, resync_export
 from worker.delivery.housekeeping import Housekeeping
 from worker.failpoints import Arrow, Place
 from worker.store.audit.auditing import audit
@@ -263,6 +264,32 @@ def test_what_an_sis_has_accepted_is_looked_for_later_where_that_can_be(
     sis.records = {name: record for name, record in sis.records.items() if record["tardy"] == "a"}
     keeping.once()
     assert outcomes(program) == [later, "accepted"]
+
+
+def test_what_was_delivered_of_a_day_or_a_student_goes_once_more_when_a_person_says_so(
+    program: SteppedProgram, sis: LedgerSis
+) -> None:
+    yesterday = "2026-10-05T08:07:00-05:00"
+    run(program, tardy("a"), tardy("b"), tardy("c", occurred_at=yesterday), tardy("d"))
+    run(program, void("d"))
+    sis.records.clear()  # somebody has removed them there
+
+    def resync(day: str, student: str | None = None) -> int:
+        on = Days(date.fromisoformat(day), date.fromisoformat(day))
+        done = resync_export(
+            program.database, "daily", on, student, who="tests", reason="it was restored", now=program.now
+        )
+        program.work()
+        return done.rows
+
+    assert (resync("2026-10-06", "s-b"), sis.tardies) == (1, ["b"])
+    assert (resync("2026-10-06"), sis.tardies) == (2, ["a", "b"])
+    assert (resync("2026-10-05"), sis.tardies) == (1, ["a", "b", "c"])
+    assert resync("2026-10-04") == 0
+    report = audit(program.database, Scope(), program.now, lambda _what, _done: None)
+    assert report.failed(strict=True) == []
+    run(program, void("a", 2))
+    assert sis.tardies == ["b", "c"]
 
 
 def test_the_audit_finds_nothing_wrong_after_all_of_it(program: SteppedProgram, sis: LedgerSis) -> None:

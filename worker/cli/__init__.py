@@ -11,6 +11,7 @@ from schemas.fields.zones import source
 from worker import __version__
 from worker.cli.app import Cli
 from worker.cli.exports.exports_group import exports
+from worker.cli.exports.resync_command import resync
 from worker.cli.exports.revisions_commands import (
     copy,
     diff,
@@ -85,7 +86,7 @@ cli.add_command(status)
 cli.add_command(report)
 cli.add_command(student)
 cli.add_command(db)
-for more in (new, diff, history, restore, copy):
+for more in (new, diff, history, restore, copy, resync):
     exports.add_command(more)
 
 

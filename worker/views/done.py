@@ -43,6 +43,26 @@ class Resent:
 
 
 @dataclass(frozen=True, slots=True)
+class Resynced:
+    """Rows of an export that go once more: now or (`paused`) once it is resumed."""
+
+    export_id: str
+    rows: int
+    paused: bool
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        return {"export_id": self.export_id, "rows": self.rows, "paused": self.paused}
+
+    @property
+    def said(self) -> list[str]:
+        if not self.rows:
+            return [f"{self.export_id} has delivered nothing of these that could go once more"]
+        when = f"go once {self.export_id} is resumed" if self.paused else "go now"
+        return [f"{counted(self.rows, 'row')} of {self.export_id} {when}"]
+
+
+@dataclass(frozen=True, slots=True)
 class Approved:
     """A guarded run, as it was, that goes: now or (`paused`) once its export is resumed."""
 

@@ -66,7 +66,8 @@ def _over(candidate: Candidate, in_sis: Delivered | None) -> Ends | None:
     """What ends a version whatever it says."""
     if candidate.version < candidate.head_version:
         return Ends("superseded", f"version {candidate.head_version} replaced it")
-    if in_sis is not None and in_sis.version >= candidate.version:
+    oldest = candidate.version + (candidate.sis_waits == "half")  # then the very same goes once more
+    if in_sis is not None and in_sis.version >= oldest:
         return Ends("superseded", "this version or a later one has been delivered")
     if candidate.document is None and not candidate.voided:
         return Ends("cancelled", "its data has been purged")

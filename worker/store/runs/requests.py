@@ -50,10 +50,14 @@ def request_by_command(connection: Connection, export_id: str, command: CommandK
 def request_continuous(connection: Connection, export_id: str, now: datetime) -> bool:
     """Writes that a continuous export's buffer is due. The caller holds the export's row and has seen that no run
     is asked for or open: the slot follows the last request, whatever became of it and whatever clocks say."""
+    return _put(connection, export_id, "continuous", _next_slot(connection, export_id), "pending", now)
+
+
+def _next_slot(connection: Connection, export_id: str) -> str:
     last = connection.execute(
         select(func.max(run_requests.c.request_id)).where(run_requests.c.export_id == export_id)
     ).scalar_one()
-    return _put(connection, export_id, "continuous", f"after {last or 'none'}", "pending", now)
+    return f"after {last or 'none'}"
 
 
 LATER = "later "
@@ -63,6 +67,11 @@ LATER = "later "
 def request_later(connection: Connection, export_id: str, now: datetime) -> bool:
     """Writes that what an SIS has put off is to be asked for again. False: it had been written before."""
     return _put(connection, export_id, "schedule", f"{LATER}{instant_text(now)}", "pending", now, due_at=now)
+
+
+def request_resync(connection: Connection, export_id: str, now: datetime) -> None:
+    """Writes that what is to go once more is to go now. The caller holds the export's row."""
+    _put(connection, export_id, "run_now", f"resync {_next_slot(connection, export_id)}", "pending", now)
 
 
 def _put(
