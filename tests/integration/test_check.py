@@ -117,7 +117,7 @@ def test_silent_servers_take_no_time_from_the_others_and_all_end_in_time(
     dead = openssh().options("/inbox", port=silent)
     place.apply(
         *(definition(f"dead-{number}", destination=dead) for number in range(9)),
-        definition("well", destination=openssh().options(place.folder / "inbox")),
+        definition("well", destination=openssh().options(place.folder / "inbox", host="localhost")),
     )
     settings = {
         "WRITEBACK_HOME": str(place.home),

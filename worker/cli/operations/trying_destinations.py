@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
 
 from worker.bootstrap import Program
 from worker.cli.operations.tried import Tried, tried
+from worker.destinations.placing import server_of
 from worker.destinations.trial import Trial
 from worker.secrets import secret_names
 
@@ -59,15 +59,8 @@ def trials(program: Program, exports: Iterable[Export], longest: float) -> Itera
 def _by_server(attempts: Sequence[_Attempt]) -> Iterable[deque[_Attempt]]:
     queues: dict[str, deque[_Attempt]] = defaultdict(deque)
     for attempt in attempts:
-        queues[_server(attempt.options)].append(attempt)
+        queues[server_of(attempt.options)].append(attempt)
     return list(queues.values())
-
-
-def _server(options: Mapping[str, Any]) -> str:
-    """Whom the destination asks, as far as its options tell."""
-    address = str(options.get("base_url") or options.get("url") or "")
-    host = options.get("host") or options.get("domain") or options["type"]
-    return urlsplit(address).netloc or f"{host}:{options.get('port')}"
 
 
 def _work_off(program: Program, queue: deque[_Attempt]) -> None:
