@@ -6,17 +6,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 
+from tests.mounts import mount, own_mounts
+from tests.servers.openssh import openssh
 from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.demo.checks import problems
+from worker.demo.demo_exports import all_exports
 from worker.demo.demo_run import everything
 from worker.demo.demo_tardies import DemoTardy, Version, generate
 from worker.demo.expected import expect
@@ -27,6 +31,9 @@ from worker.destinations.files.numbers import PREFIX
 ROOT = Path(__file__).parents[2]
 CSV = Path("var/demo/outbox/central/central_20261006_0001.csv")
 TAB_SEPARATED = Path("var/demo/outbox/district/genesis_20261006_1035.txt")
+BY_SFTP = Path("var/demo/sftp/roosevelt_20261006_001.csv")
+RECORDS = Path("var/demo/api/records.jsonl")
+EXPORTS = all_exports({}, {})
 REFERENCES = {"TARDY": "T", "TARDY-EX": "TE", "BUS": "TB"}
 
 
@@ -48,7 +55,8 @@ def started(*arguments: str, folder: Path, **variables: str) -> subprocess.Compl
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the demo has run once."""
+    """Where the demo has run once, on a machine on which sshd can be started."""
+    openssh()
     return tmp_path_factory.mktemp("demo")
 
 
@@ -63,6 +71,7 @@ def report(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The object that `--json` prints."""
+    openssh()
     done = started("--json", folder=tmp_path_factory.mktemp("json"))
     assert (done.returncode, done.stderr) == (0, "")
     summary: dict[str, Any] = json.loads(done.stdout)
@@ -111,6 +120,74 @@ def test_the_tab_separated_file_holds_every_school_in_its_own_time(folder: Path,
     assert any(row.startswith("56\t") and "\t07:" in row for row in rows)
 
 
+def test_the_file_that_went_by_sftp_and_the_records_are_those_that_were_to_go(
+    folder: Path, report: str
+) -> None:
+    due = [
+        (tardy, code)
+        for tardy, code in to_send("10:30")
+        if tardy.school.name in ("Roosevelt Middle", "Panhandle High")
+    ]
+    by_sftp = [
+        f"{tardy.student.local_id},{tardy.occurred_at.isoformat()},{REFERENCES[code]}"
+        for tardy, code in due
+        if tardy.school.name == "Roosevelt Middle"
+    ]
+    assert (folder / BY_SFTP).read_text().splitlines() == ["student_id,late_at,code", *by_sftp]
+    records = [json.loads(line) for line in (folder / RECORDS).read_text().splitlines()]
+    assert {(one["tardy_id"], one["student"]["local_id"], one["time"]) for one in records} == {
+        (tardy.tardy_id, tardy.student.local_id, f"{tardy.occurred_at:%H:%M}")
+        for tardy, _ in due
+        if tardy.school.name == "Panhandle High"
+    }
+    assert len(records) == 60
+
+
+def serving_in(folder: Path) -> list[str]:
+    """The processes whose command names that folder, as those of the demo's sshd do."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(folder).encode() in (process / "cmdline").read_bytes():
+                found.append(process.name)
+    return found
+
+
+def test_no_server_of_the_demo_is_left_running(folder: Path, report: str) -> None:
+    assert serving_in(folder) == []
+
+
+def test_the_servers_of_a_demo_that_is_killed_end_with_it(tmp_path: Path) -> None:
+    openssh()
+    with subprocess.Popen(
+        [sys.executable, "-m", "worker", "demo"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    ) as demo:
+        until(lambda: bool(serving_in(tmp_path)))
+        demo.kill()
+    until(lambda: not serving_in(tmp_path))
+
+
+def until(so: Callable[[], bool]) -> None:
+    """Waits for it, a minute at the most."""
+    end = monotonic() + 60
+    while not so():
+        assert monotonic() < end
+        sleep(0.02)
+
+
+def test_where_sshd_cannot_be_started_the_rest_goes_on_without_it_and_says_so(tmp_path: Path) -> None:
+    with own_mounts():
+        mount("--bind", "/dev/null", openssh().engine.command[0])
+        done = started(folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "No file went by SFTP: sshd cannot be started here. The rest went on without." in done.stdout
+    assert (tmp_path / CSV).exists() and (tmp_path / RECORDS).exists()
+    assert not (tmp_path / BY_SFTP).exists()
+
+
 def test_the_report_names_the_files_and_why_entries_are_held(report: str) -> None:
     lines = [line.strip() for line in report.splitlines()]
     assert str(CSV) in lines
@@ -126,6 +203,9 @@ def test_piped_output_is_plain_text(report: str) -> None:
 def test_neither_report_nor_log_names_a_student_beyond_the_first_rows(folder: Path, report: str) -> None:
     log = (folder / "var/demo/demo.log").read_text()
     shown = {line.split(",")[1] for line in (folder / CSV).read_text().splitlines()[1:5]}
+    shown |= {line.split(",")[0] for line in (folder / BY_SFTP).read_text().splitlines()[1:5]}
+    records = map(json.loads, (folder / RECORDS).read_text().splitlines()[:4])
+    shown |= {record["student"]["local_id"] for record in records}
     shown |= {line.split("\t")[1] for line in (folder / TAB_SEPARATED).read_text().splitlines()[1:5]}
     for tardy in generate():
         assert tardy.student.local_id not in log
@@ -198,17 +278,19 @@ def test_every_command_it_proposes_works(folder: Path, report: str) -> None:
 def test_the_json_accounts_for_every_message_and_entry(told: dict[str, Any]) -> None:
     messages = told["messages"]
     parts = ("reference_data", "commands", "tardy_versions", "repeats", "parked")
-    assert messages["published"] == sum(messages[part] for part in parts) == len(everything(generate()))
+    assert (
+        messages["published"] == sum(messages[part] for part in parts) == len(everything(generate(), EXPORTS))
+    )
     for export in told["exports"]:
         assert export["matched"] == sum(export["states"].values())
-    assert [run["trigger"] for run in told["runs"]] == ["schedule", "run_now"]
+    assert [run["trigger"] for run in told["runs"]] == [*["schedule"] * 3, "run_now"]
     assert told["replies"] == ["command.accepted", "run.delivered"]
     assert told["problems"] == []
 
 
 def summary_of(told: Mapping[str, Any]) -> Summary:
     """The summary as the demo itself judges it."""
-    plain = {name: told[name] for name in ("day", "time_zone", "home", "replies")}
+    plain = {name: told[name] for name in ("day", "time_zone", "home", "replies", "without_sftp")}
     return Summary(
         messages=Messages(**told["messages"]),
         exports=[ExportCounts(**one) for one in told["exports"]],
@@ -222,7 +304,7 @@ def summary_of(told: Mapping[str, Any]) -> Summary:
 def test_a_lost_row_a_changed_file_and_a_lost_message_do_not_add_up(told: dict[str, Any]) -> None:
     summary = summary_of(told)
     first, *others = summary.runs
-    expected = expect(generate(), everything(generate()))
+    expected = expect(generate(), everything(generate(), EXPORTS), EXPORTS)
     assert problems(summary, expected) == []
     for wrong in (
         replace(summary, runs=[replace(first, lines=first.lines - 1), *others]),

@@ -18,7 +18,9 @@ from worker.demo.home import LOG
 from worker.demo.summary import ExportCounts, Run, Summary
 
 _STATES = ("delivered", "held", "buffered", "cancelled", "superseded")
-_ADDS_UP = "Buffered entries go with the next run. The numbers add up, and the files are as they were sent."
+_ADDS_UP = (
+    "Buffered entries go with the next run. The numbers add up, and what came is what the receipts say."
+)
 
 
 def show(console: Console, result: DemoResult, try_next: list[str]) -> None:
@@ -50,7 +52,7 @@ def _show_messages(console: Console, summary: Summary) -> None:
     for number, line in (
         (messages.published, "messages published into the embedded inbox; of these"),
         (messages.reference_data, "reference data: schools, bell schedules, behavior codes, school days"),
-        (messages.commands, "commands: two exports saved, one asked to run now"),
+        (messages.commands, f"commands: {len(summary.exports)} exports saved, one asked to run now"),
         (messages.tardy_versions, f"tardies recorded, amended or voided, {overtaken}"),
         (messages.repeats, "had arrived before: no effect"),
         *((1, f"parked, {parked.code}: {parked.reason}") for parked in summary.parked),
@@ -60,19 +62,29 @@ def _show_messages(console: Console, summary: Summary) -> None:
 
 
 def _show_runs(console: Console, summary: Summary) -> None:
-    table = _table("Export", "Trigger", "At", "Rows", "File", "SHA-256", right=("Rows",))
+    table = _table("Export", "Trigger", "At", "Rows", "By", "To", "Receipt", right=("Rows",))
     for run in summary.runs:
         table.add_row(
             run.export_id,
             run.trigger,
             run.at,
             str(run.rows),
+            run.by,
             Path(run.path).name,
-            (run.sha256 or run.state)[:12],
+            _receipt(run),
         )
     _section(console, "What went out", table)
     answers = ", then ".join(summary.replies) or "nothing"
     _remark(console, f"The run-now command was answered in its reply queue: {answers}.")
+    if summary.without_sftp is not None:
+        _remark(console, f"No file went by SFTP: {summary.without_sftp}. The rest went on without.")
+
+
+def _receipt(run: Run) -> str:
+    """What the program keeps of it, in short: with this is compared what lies there."""
+    if run.state != "delivered":
+        return run.state
+    return f"{run.lines} ids of the SIS" if run.bytes is None else f"SHA-256 {(run.sha256 or '')[:12]}"
 
 
 def _show_held(console: Console, summary: Summary) -> None:
@@ -99,7 +111,7 @@ def _account(export: ExportCounts) -> str:
 
 
 def _show_files(console: Console, summary: Summary) -> None:
-    _section(console, "The files, and their first rows (of made-up students)")
+    _section(console, "What came there, and its first rows (of made-up students)")
     for run in summary.runs:
         _show_file(console, run)
     _plain(console, f"  The log of the morning: {Path(summary.home) / LOG}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.demo.checks import problems
-from worker.demo.demo_exports import commands
+from worker.demo.demo_exports import DemoExport, all_exports, commands
 from worker.demo.demo_tardies import DemoTardy, corrected, generate
 from worker.demo.demo_tardies import posts as tardy_posts
 from worker.demo.district import reference_data
@@ -18,6 +18,7 @@ from worker.demo.expected import MOMENTS, expect
 from worker.demo.home import LOG, demo_home, logging_into, make_anew
 from worker.demo.messages import Post
 from worker.demo.morning import Morning
+from worker.demo.servers import serving
 from worker.demo.summary import Summary, summarise
 
 
@@ -43,16 +44,23 @@ def run_demo(environment: Mapping[str, str], on_moment: Callable[[datetime], Non
     home = demo_home(environment)
     make_anew(home)
     tardies = generate()
-    posts = everything(tardies)
-    with closing(Morning(home)) as morning, logging_into(home / LOG):
+    with (
+        serving(home) as servers,
+        closing(Morning(home, servers.environment)) as morning,
+        logging_into(home / LOG),
+    ):
+        exports = all_exports(servers.api.destination, servers.sftp_destination)
+        posts = everything(tardies, exports)
         morning.run(posts, on_moment)
-        summary = summarise(morning, posts, as_seen_here(home))
-    return DemoResult(summary, problems(summary, expect(tardies, posts)), corrected(tardies).tardy_id)
+        servers.api.keep(home)
+        summary = summarise(morning, posts, exports, as_seen_here(home), servers.without_sftp)
+    found = problems(summary, expect(tardies, posts, exports))
+    return DemoResult(summary, found, corrected(tardies).tardy_id)
 
 
-def everything(tardies: tuple[DemoTardy, ...]) -> list[Post]:
+def everything(tardies: tuple[DemoTardy, ...], exports: Sequence[DemoExport]) -> list[Post]:
     """Every message of the morning."""
-    return [*reference_data(MOMENTS[0]), *commands(MOMENTS[0]), *tardy_posts(tardies)]
+    return [*reference_data(MOMENTS[0]), *commands(exports, MOMENTS[0]), *tardy_posts(tardies)]
 
 
 def as_seen_here(path: Path) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from worker.demo.demo_exports import EXPORTS, DemoExport
+from worker.demo.demo_exports import DemoExport
 from worker.demo.demo_tardies import DemoTardy, Version
 from worker.demo.district import UNMAPPED, clock_time
 from worker.demo.messages import Post
@@ -21,21 +21,23 @@ MOMENTS = tuple(map(clock_time, ("07:30", "07:45", *_QUARTERS[:-1], "10:35")))
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Counts: `states` by export and entry state; the others are messages.
+    """Counts: `states` by export and entry state; the others are messages. `runs`: each export and why it runs.
 
     `repeats` had arrived before; `overtaken` came when a newer version of their tardy was there.
     """
 
     states: Mapping[str, Mapping[str, int]]
+    runs: Sequence[tuple[str, str]]
     messages: int
     repeats: int
     overtaken: int
 
 
-def expect(tardies: Sequence[DemoTardy], posts: Sequence[Post]) -> Expected:
-    """What must come of these tardies and messages."""
+def expect(tardies: Sequence[DemoTardy], posts: Sequence[Post], exports: Sequence[DemoExport]) -> Expected:
+    """What must come of these tardies and messages in these exports, in the order in which they run."""
     return Expected(
-        states={export.export_id: _states(export, tardies) for export in EXPORTS},
+        states={export.export_id: _states(export, tardies) for export in exports},
+        runs=[(export.export_id, export.trigger) for export in exports],
         messages=len(posts),
         repeats=sum(tardy.again_at is not None for tardy in tardies),
         overtaken=sum(len(tardy.versions) - len(_in_turn(tardy)) for tardy in tardies),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -34,11 +34,15 @@ class DemoClock:
 
 
 class Morning:
-    """The program on the embedded default under `home`, whatever the environment says of other servers."""
+    """The program on the embedded default under `home`, whatever the environment says of other servers.
 
-    def __init__(self, home: Path) -> None:
+    `more`: variables that lead it to those which the demo has started.
+    """
+
+    def __init__(self, home: Path, more: Mapping[str, str]) -> None:
         self.clock = DemoClock()
-        self.program = Program(read_settings({"WRITEBACK_HOME": str(home)}), self.clock, self.clock)
+        settings = read_settings({"WRITEBACK_HOME": str(home), **more})
+        self.program = Program(settings, self.clock, self.clock)
         self.broker = EmbeddedBroker(home)
         self._intake = self.program.intake()
 

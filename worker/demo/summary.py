@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, exists, func, select
 
 from schemas.rejections import REJECTION_CODES
-from worker.demo.demo_exports import EXPORTS, DemoExport
+from worker.demo.demo_exports import DISTRICT, DemoExport
 from worker.demo.district import DAY, ZONE
 from worker.demo.messages import Post
 from worker.demo.morning import Morning
-from worker.store.database.tables import entries, runs, tardy_versions
+from worker.store.database.tables import entries, receipts, runs, tardy_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,12 @@ class ExportCounts:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run and the file it left; `found_sha256` is of the bytes that lie there now (None: no such file)."""
+    """A run and what came of it: `by` says how, `path` where it lies.
+
+    `sha256` is of the file's bytes as the run's receipt has them; of records, of what the receipts say that the SIS
+    has: a line `tardy id` and a line break for each, sorted. `found_sha256` is of what lies there now (None: nothing).
+    `titles`: how many of the `lines` there are titles.
+    """
 
     run_id: str
     export_id: str
@@ -53,12 +59,14 @@ class Run:
     state: str
     error: str | None
     rows: int
+    by: str
     path: str
     bytes: int | None
     sha256: str | None
     found_sha256: str | None
     first_lines: list[str]
     lines: int
+    titles: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,8 @@ class DemoParked:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything the report tells. `replies`: types of the outcomes that answered the run-now, in order."""
+    """Everything the report tells. `replies`: types of the outcomes that answered the run-now, in order.
+    `without_sftp`: why there is no SFTP server here, None: there was one."""
 
     day: str
     time_zone: str
@@ -93,23 +102,31 @@ class Summary:
     held: list[DemoHeld]
     parked: list[DemoParked]
     replies: list[str]
+    without_sftp: str | None
 
 
-def summarise(morning: Morning, posts: Sequence[Post], home: Path) -> Summary:
+def summarise(
+    morning: Morning,
+    posts: Sequence[Post],
+    exports: Sequence[DemoExport],
+    home: Path,
+    without_sftp: str | None,
+) -> Summary:
     """Reads everything back. `home` is the folder as a person would name it."""
     parked = morning.program.broker.operator().rejected(100)
-    asked = f"run-{EXPORTS[-1].export_id}"
+    asked = f"run-{DISTRICT.export_id}"
     with morning.program.database.read() as connection:
         return Summary(
             day=DAY.isoformat(),
             time_zone=ZONE.key,
             home=str(home),
             messages=_messages(morning, connection, posts),
-            exports=[_counts(connection, export) for export in EXPORTS],
-            runs=[_run(row, home) for row in _run_rows(connection)],
+            exports=[_counts(connection, export) for export in exports],
+            runs=list(_runs(connection, exports, home)),
             held=list(_held(connection)),
             parked=[DemoParked(one.parked_id, one.code, one.reason) for one in parked],
             replies=[one["type"] for one in morning.replies() if _answers(one, asked)],
+            without_sftp=without_sftp,
         )
 
 
@@ -168,15 +185,19 @@ def _counts(connection: Connection, export: DemoExport) -> ExportCounts:
     return ExportCounts(export.export_id, export.definition["name"], matched, states)
 
 
-def _run_rows(connection: Connection) -> Sequence[RowMapping]:
-    return connection.execute(select(runs).order_by(runs.c.started_at, runs.c.export_id)).mappings().all()
+def _runs(connection: Connection, exports: Sequence[DemoExport], home: Path) -> Iterator[Run]:
+    by_id = {export.export_id: export for export in exports}
+    for row in connection.execute(select(runs).order_by(runs.c.started_at, runs.c.export_id)).mappings():
+        yield _run(connection, row, by_id[row["export_id"]], home)
 
 
-def _run(row: RowMapping, home: Path) -> Run:
-    folder = next(e.definition["destination"]["path"] for e in EXPORTS if e.export_id == row["export_id"])
-    path = home / folder / (row["file_name"] or "")
+def _run(connection: Connection, row: RowMapping, export: DemoExport, home: Path) -> Run:
+    path = home / export.kept / (row["file_name"] or "")
     content = path.read_bytes() if path.is_file() else None
     lines = (content or b"").decode().splitlines()
+    sha256, found = row["sha256"], None if content is None else hashlib.sha256(content).hexdigest()
+    if export.takes_records:
+        sha256, found = _digest(_receipts(connection, row["run_id"])), _digest(map(_record, lines))
     return Run(
         run_id=row["run_id"],
         export_id=row["export_id"],
@@ -185,13 +206,34 @@ def _run(row: RowMapping, home: Path) -> Run:
         state=row["state"],
         error=row["error"],
         rows=row["rows"],
+        by=export.by,
         path=str(path),
         bytes=row["bytes"],
-        sha256=row["sha256"],
-        found_sha256=None if content is None else hashlib.sha256(content).hexdigest(),
-        first_lines=lines[:5],
+        sha256=sha256,
+        found_sha256=found,
+        first_lines=lines[: export.titles + 4],
         lines=len(lines),
+        titles=export.titles,
     )
+
+
+def _receipts(connection: Connection, run_id: str) -> Iterator[tuple[str, str]]:
+    """What the SIS has by its own receipts: each tardy and the id that it was given there."""
+    given = select(receipts.c.tardy_id, receipts.c.sis_id).where(
+        receipts.c.run_id == run_id, receipts.c.outcome == "done"
+    )
+    return ((row.tardy_id, row.sis_id) for row in connection.execute(given))
+
+
+def _record(line: str) -> tuple[str, str]:
+    """The same of a record as the SIS has it."""
+    record = json.loads(line)
+    return record["tardy_id"], record["id"]
+
+
+def _digest(pairs: Iterable[tuple[str, str]]) -> str:
+    listed = "".join(f"{tardy_id} {its_id}\n" for tardy_id, its_id in sorted(pairs))
+    return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def _held(connection: Connection) -> Iterator[DemoHeld]:

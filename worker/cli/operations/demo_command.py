@@ -35,8 +35,10 @@ _OTHER_SERVERS = ("BROKER_URL", "DATABASE_URL")
 def demo(ctx: click.Context, as_json: bool) -> None:
     """One school morning, end to end, on the embedded default.
 
-    Some 300 made-up tardies of three schools go from message to file: one file by its schedule, one when it
-    is asked for. Some messages come twice, late or broken; what cannot go out is held with its reason.
+    Some 300 made-up tardies of three schools go from message to SIS: as files into folders, by schedule and
+    when one is asked for; by SFTP, where sshd is installed; as records to an API. Both servers are the demo's own,
+    on 127.0.0.1, and end with it. Some messages come twice, late or broken; what cannot go out is held with its
+    reason.
 
     Everything happens in WRITEBACK_HOME/demo, which is emptied first; BROKER_URL and DATABASE_URL have no
     say. Exit status 1: the numbers did not add up.
