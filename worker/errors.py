@@ -65,5 +65,9 @@ class DestinationError(DeliveryError):
     """A person must act (login, folder, permission, full disk): the export stops sending until then."""
 
 
+class PlugInError(WritebackError):
+    """A destination of another package did what its port rules out: nobody knows what became of it."""
+
+
 class StaleLeaseError(WritebackError):
     """Another worker has taken the run over: stop, and change nothing."""

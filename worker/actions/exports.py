@@ -13,7 +13,7 @@ from worker.destinations.kinds import option_schemas, record_fields
 from worker.destinations.places import Places
 from worker.destinations.placing import place_name, place_problem
 from worker.district_locks import Locks
-from worker.errors import RefusedError
+from worker.errors import PlugInError, RefusedError
 from worker.store import asides, trail
 from worker.store.definitions import definitions, pausing, retiring, revising
 from worker.store.entries.put_off import look_again
@@ -23,11 +23,14 @@ from worker.store.runs.run_outcomes import tell_of_run
 
 
 def valid_document(raw: object) -> dict[str, Any]:
-    """The definition as it may be saved. Raises RefusedError with every problem in one line."""
+    """The definition as it may be saved. Raises RefusedError with every problem in one line, or where its
+    destination's plug-in does not work."""
     try:
         return load_document(raw, option_schemas(), record_fields)
     except DefinitionError as error:
         raise RefusedError(f"the definition is not valid: {error}") from None
+    except PlugInError as error:
+        raise RefusedError(f"the definition cannot be judged: {error}") from None
 
 
 def save_export(

@@ -13,7 +13,7 @@ from schemas.known import unknown_part
 from schemas.messages.payload import DEFAULT_DISTRICT
 from worker.core.record_rules import FORMS, RecordForm
 from worker.core.texts import composed
-from worker.errors import UnreadableError
+from worker.errors import PlugInError, UnreadableError
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Collapse = Literal["none", "per_day", "per_session", "per_period"]
@@ -178,7 +178,9 @@ def _record_form(document: Mapping[str, Any], named: str) -> RecordForm | None:
     known = FORMS.get(destination.get("type", ""))
     try:
         form = None if known is None else known(destination)
-    except Exception as error:  # a plug-in's
+    except PlugInError as error:
+        raise UnreadableError(f"{named}: {error}") from error
+    except Exception as error:  # options of another version
         raise UnreadableError(f"{named}: its destination cannot be read ({type(error).__name__})") from error
     if (form is None) == ("file" in document):
         return form

@@ -17,6 +17,7 @@ from worker.delivery.means import Means
 from worker.errors import (
     DestinationError,
     ElsewhereError,
+    PlugInError,
     StaleLeaseError,
     StoppedError,
     TransientError,
@@ -95,7 +96,7 @@ class Aftermath:
     def _fail_by_defect(self, claim: Claim, error: Exception) -> None:
         """The run fails; another version of the program tries it again by itself."""
         reference = defects.noted("attempt", error, run=claim.run_id, export=claim.export_id)
-        text = f"an error of the program, not of the destination; look for reference {reference} in the log"
+        text = _defect_text(error, reference)
         now, version = self._means.clock(), self._means.version[:32]
 
         def settle(connection: Connection, *, tells: bool = True) -> None:
@@ -161,6 +162,12 @@ def _delay(claim: Claim, error: TransientError) -> timedelta:
     if isinstance(error, StoppedError):
         return timedelta()
     return next_attempt_delay(claim.attempt, jitter=random.random(), retry_after=error.retry_after)
+
+
+def _defect_text(error: Exception, reference: str) -> str:
+    if isinstance(error, PlugInError):
+        return f"{error}; reference {reference} in the log"
+    return f"an error of the program, not of the destination; look for reference {reference} in the log"
 
 
 def _unsettled(error: StaleLeaseError | UnavailableError, bound: Any) -> None:

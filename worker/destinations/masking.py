@@ -3,6 +3,7 @@ answer, and its own words are shown, logged and stored."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +19,16 @@ MASK = "***"
 _credentials = re.compile(r"\b(Basic|Bearer) (?=(?:\S*[A-Z0-9]){2})[\w.~+/=-]{8,}")
 _SHORTEST = 4
 """Characters of the shortest text that is masked: without shorter ones a sentence could not be read any more."""
+_SHORTEST_LOGGED = 8  # of what is masked in the log, where a short one could be any word
+_logged: set[str] = set()
+
+
+def masked_in_log(line: str) -> str:
+    """The line of the log with `***` for each secret that this process has given to a destination: a plug-in may log
+    by itself. Safe to use from several threads."""
+    for secret in sorted(_logged.copy(), key=len, reverse=True):
+        line = line.replace(secret, MASK)
+    return line
 
 
 class Overheard:
@@ -31,6 +42,7 @@ class Overheard:
         """The secret of that name. Raises as what it is read from."""
         value = self._secret(name)
         self._texts |= frozenset(_forms(value))
+        _logged.update(_forms_in_log(value))
         return value
 
     def masked(self, text: str) -> str:
@@ -48,6 +60,18 @@ def _forms(value: str) -> Iterator[str]:
     for text in {value, *value.splitlines()}:
         if len(text) >= _SHORTEST:
             yield from (text, quote(text, safe=""), quote_plus(text))
+
+
+def _forms_in_log(value: str) -> Iterator[str]:
+    """As a line shows it by itself, in JSON and within a Python string."""
+    for text in _forms(value):
+        if len(text) >= _SHORTEST_LOGGED and "\n" not in text:
+            yield from (
+                text,
+                json.dumps(text)[1:-1],
+                json.dumps(text, ensure_ascii=False)[1:-1],
+                repr(text)[1:-1],
+            )
 
 
 def _without_beginning(secret: str, text: str) -> str:

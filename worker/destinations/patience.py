@@ -14,6 +14,10 @@ SECONDS = 10.0
 _SAYS = "folder {name}: its file system does not answer within {seconds:g} seconds; is its server there?"
 
 
+class SilentError(TransientError):
+    """There is no answer, and may never be."""
+
+
 class Patience:
     """Asks in a thread of its own, and waits for it so long; then it `says` so. Safe to use from several threads."""
 
@@ -22,7 +26,7 @@ class Patience:
         self._unanswered: dict[str, threading.Thread] = {}
 
     def ask(self, name: str, question: Callable[[], T]) -> T:
-        """The answer. Raises what the question raises, and TransientError where there is none in time.
+        """The answer. Raises what the question raises, and SilentError where there is none in time.
 
         Under one name nothing more is asked while a question is unanswered.
         """
@@ -43,8 +47,8 @@ class Patience:
             raise answers[0]
         return answers[0]
 
-    def _silent(self, name: str) -> TransientError:
-        return TransientError(self._says.format(name=name, seconds=self._seconds))
+    def _silent(self, name: str) -> SilentError:
+        return SilentError(self._says.format(name=name, seconds=self._seconds))
 
 
 def _answer(question: Callable[[], T], answers: list[T | Exception]) -> None:

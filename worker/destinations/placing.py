@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from worker.destinations.file_port import as_written
 from worker.destinations.kinds import DESTINATIONS, chosen
 from worker.destinations.places import Places
-from worker.errors import DeliveryError
+from worker.errors import DeliveryError, PlugInError
 
 Options = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ def place_problem(destination: Options, places: Places) -> str | None:
         return None
     try:
         chosen(kind, destination).place(destination, places)
-    except DeliveryError as error:
+    except (DeliveryError, PlugInError) as error:
         return str(error)
     return None
 
@@ -43,6 +43,7 @@ def place_name(destination: Options, places: Places) -> str:
         name = place(destination, places)
     except (
         DeliveryError,
+        PlugInError,
         KeyError,
         TypeError,
         ValueError,

@@ -19,7 +19,9 @@ import structlog
 from marshmallow import Schema
 
 from worker.destinations.chosen_kind import ChosenKind
+from worker.destinations.facts import Facts
 from worker.destinations.file_port import FileKind
+from worker.destinations.guests.guest_kinds import guest
 from worker.destinations.kinds import DESTINATIONS, Kind, add
 from worker.destinations.record_port import RecordKind
 
@@ -60,7 +62,7 @@ def merge(kinds: MutableMapping[str, Kind], found: Iterable[EntryPoint]) -> Plug
     used, lines = [], []
     for point in sorted(found, key=lambda point: (point.name, point.value)):
         try:
-            add(_free(point.name, kinds), _kind(point.load()), kinds)
+            add(_free(point.name, kinds), guest(_kind(point.load()), _named(point)), kinds)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - somebody else's code: the program goes on without it
@@ -85,14 +87,17 @@ def _kind(loaded: object) -> Kind:
         raise TypeError("its schema is no marshmallow Schema")
     if "type" not in loaded.schema().fields:
         raise TypeError("its schema lacks the field type")
+    if not isinstance(loaded.facts, Facts | None):
+        raise TypeError("its facts are no Facts")
     return loaded
 
 
 def _line(point: EntryPoint, error: BaseException) -> str:
-    return (
-        f"destination plug-in {point.name!r} of {_package(point)} cannot be used: {type(error).__name__}:"
-        f" {_said(error)}; update or remove that package"
-    )
+    return f"{_named(point)} cannot be used: {type(error).__name__}: {_said(error)}; update or remove that package"
+
+
+def _named(point: EntryPoint) -> str:
+    return f"destination plug-in {point.name!r} of {_package(point)}"
 
 
 def _package(point: EntryPoint) -> str:

@@ -16,6 +16,7 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.types import EventDict, Processor, WrappedLogger
 
 from schemas.shown import mask_passwords, plain
+from worker.destinations.masking import masked_in_log
 from worker.errors import WritebackError
 
 LogFormat = Literal["console", "json"]
@@ -151,7 +152,7 @@ def _fit(name: str, value: Any) -> Any:
 def _masked(_logger: WrappedLogger, _method: str, line: Any) -> Any:
     """Over the finished line, so that no nested value and no object's repr slips past. A DEL is none of what JSON
     escapes."""
-    return mask_passwords(line).replace("\x7f", "\\u007f")
+    return masked_in_log(mask_passwords(line)).replace("\x7f", "\\u007f")
 
 
 _DESCRIBED: tuple[Processor, ...] = (

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from marshmallow import Schema
 from marshmallow.fields import String
 
 from schemas.definition.records import RecordFields
 from worker.core.record_rules import Capabilities, Deed, RecordForm
 from worker.destinations.file_port import Installation, Secret
-from worker.destinations.masking import Overheard
+from worker.destinations.masking import MASK, Overheard
 from worker.destinations.opening import Opener
 from worker.destinations.record_port import (
     RecordKind,
@@ -27,6 +30,7 @@ from worker.destinations.record_port import (
 )
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
+from worker.ops.logs import LogFormat, configure_logs
 from worker.testing.installations import installation
 
 SECRET = "p@ss word/1"
@@ -78,6 +82,22 @@ class Echo:
         trial.lack(f"a right for {self._secret}")
         with trial.step("log in"):
             raise DestinationError(f"no {self._secret}")
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+@pytest.mark.parametrize("secret", ['s3cret "quoted" ü', "-----BEGIN-----\nMIIEvQIBADANBg\n-----END-----"])
+def test_a_secret_that_a_plug_in_logs_by_itself_is_masked_in_the_log(format: LogFormat, secret: str) -> None:
+    Overheard(lambda _name: secret)("any")
+    stream = StringIO()
+    configure_logs(format, "info", stream)
+    try:
+        logging.getLogger("acme").warning("logged in with %s and %r", secret, {"key": secret})
+        structlog.get_logger("acme").warning("logged in", given=[secret])
+    finally:
+        logging.getLogger().handlers.pop()
+        structlog.reset_defaults()
+    assert MASK in stream.getvalue()
+    assert not any(part in stream.getvalue() for part in ("s3cret", "MIIEvQIBADANBg"))
 
 
 class EchoOptions(Schema):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from worker.destinations.chosen_kind import ChosenKind
 from worker.destinations.file_port import FileKind
 from worker.destinations.kinds import DESTINATIONS, Kind, chosen
 from worker.destinations.record_port import RecordKind
-from worker.errors import RefusedError
+from worker.errors import PlugInError, RefusedError
 from worker.secrets import secret_names
 
 RecordTaker = RecordKind | ChosenKind
@@ -76,7 +77,8 @@ def started(known: KnownLayout, given: Given) -> dict[str, Any]:
 def _of_kinds(kinds: Mapping[str, Kind]) -> Iterator[KnownLayout]:
     for name, kind in kinds.items():
         if not isinstance(kind, FileKind):
-            yield from _of_kind(name, kind)
+            with suppress(PlugInError):  # a plug-in that does not work has none
+                yield from list(_of_kind(name, kind))
 
 
 def _of_kind(name: str, kind: RecordTaker) -> Iterator[KnownLayout]:

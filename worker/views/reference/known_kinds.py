@@ -14,7 +14,7 @@ from worker.destinations.facts import Facts
 from worker.destinations.file_port import FileKind
 from worker.destinations.kinds import DESTINATIONS, Kind, chosen, unknown_type
 from worker.destinations.records.record_options import RecordSchema
-from worker.errors import RefusedError
+from worker.errors import PlugInError, RefusedError
 
 _COMMON = frozenset(RecordSchema().fields)
 """What each kind over HTTP has as well: told last."""
@@ -49,7 +49,8 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class KnownKind:
-    """A kind of destination, by the name that `destination.type` has for it."""
+    """A kind of destination, by the name that `destination.type` has for it. `ways`: none where a plug-in's kind does
+    not say without the options of a definition."""
 
     name: str
     facts: Facts
@@ -78,7 +79,14 @@ def _known(name: str, kind: Kind) -> KnownKind:
     options = [_option(key, field) for key, field in fields if key != "type"]
     options.sort(key=lambda one: (not one.required, one.name in _COMMON))
     facts = kind.facts or Facts(name)
-    return KnownKind(name, facts, tuple(options), tuple(_ways(name, kind)))
+    return KnownKind(name, facts, tuple(options), _known_ways(name, kind))
+
+
+def _known_ways(name: str, kind: Kind) -> tuple[Way, ...]:
+    try:
+        return tuple(_ways(name, kind))
+    except PlugInError:
+        return ()
 
 
 def _option(name: str, field: Field[Any]) -> KnownOption:
