@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -183,6 +184,18 @@ def test_only_a_certificate_that_is_trusted_of_that_host_and_in_force_is_accepte
             destination.check(Trial())
         else:
             assert failed_step(destination, DestinationError, told) == "certificate"
+
+
+def test_a_certificate_that_is_pinned_leaves_all_others_to_be_verified(
+    server: Vsftpd, opened: Open, tmp_path: Path
+) -> None:
+    opened().check(Trial())
+    _, certificate = shared()
+    seen = installation(tmp_path)
+    with closing(open_ftps(_unpinned(server, certificate), seen, secret, HASTE)) as destination:
+        assert failed_step(destination, DestinationError, "certificate is not accepted") == "certificate"
+    for context in (seen.web.context, seen.web.trust()):
+        assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 def _unpinned(server: Vsftpd, certificate: LeafCert) -> dict[str, Any]:

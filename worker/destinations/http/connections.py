@@ -28,16 +28,19 @@ _POOLS, _A_POOL = 64, 64
 _IDLE_SECONDS = 4.0
 
 
-def timed(context: ssl.SSLContext) -> ssl.SSLContext:
-    """The same, for connections that end with the round trip."""
+@cache
+def timed(ca_file: Path | None) -> ssl.SSLContext:
+    """One that trusts the same, for connections that end with the round trip. Made once a process, for it takes a
+    while, and so not to be changed. Raises as `trusted`."""
+    context = trusted(ca_file)
     context.sslsocket_class = TimedTlsSocket
     return context
 
 
-@cache
 def trusted(ca_file: Path | None) -> ssl.SSLContext:
-    """Trusts this machine's store, certifi's, and the certificates in `ca_file`. Raises DestinationError where that
-    file, which the settings have read at start, cannot be read any more. Read once a process: it takes a while."""
+    """A new context, which is its caller's to change. It trusts this machine's store, certifi's, and the certificates
+    in `ca_file`. Raises DestinationError where that file, which the settings have read at start, cannot be read any
+    more."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     if ca_file is not None:

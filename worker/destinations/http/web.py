@@ -55,10 +55,10 @@ class Web:
     @cached_property
     def context(self) -> ssl.SSLContext:
         """Whom this installation trusts. Raises DestinationError where its own authorities cannot be read."""
-        return timed(self.trust())
+        return timed(self._ca_file)
 
     def trust(self) -> ssl.SSLContext:
-        """A new context with the same trust, for what speaks TLS and no HTTP. Raises as `context`."""
+        """A new context with the same trust, for what speaks TLS and no HTTP, to be changed. Raises as `context`."""
         return trusted(self._ca_file)
 
     @cached_property
