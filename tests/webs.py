@@ -17,5 +17,5 @@ def loopback(_host: str, _port: int) -> Sequence[str]:
 
 
 def web(allowed: str = LOCAL) -> Web:
-    """One that reaches `tests.servers.web_server` and trusts `tests.servers.certificates`."""
+    """One that reaches `worker.testing.web_server` and trusts `tests.servers.certificates`."""
     return Web(read_allowed_hosts(allowed), authority_file(), resolve=loopback)

@@ -16,10 +16,10 @@ from tests.builders import code, definition, save, school, tardy
 from tests.integration.delivering import ask
 from tests.processes import START_SECONDS, Processes, wait_for
 from tests.program import SteppedProgram
-from tests.servers.web_server import Reply, Seen, WebServer
 from worker.failpoints import VARIABLE, Arrow
 from worker.store.audit.auditing import audit
 from worker.store.audit.findings import Scope
+from worker.testing.web_server import Reply, Seen, WebServer
 
 TARDIES = [f"t-{number:02d}" for number in range(20)]
 

@@ -23,7 +23,7 @@ from tests.bench.stage import ROOT, Stage, module, new_stage
 from tests.builders import command, definition, save
 from tests.program import SteppedProgram
 from tests.servers import ServerError, Servers
-from tests.servers.web_server import Reply, Seen, WebServer
+from worker.testing.web_server import Reply, Seen, WebServer
 
 ROWS = 10_000
 PARALLEL = 8

@@ -8,7 +8,6 @@ from typing import Any
 
 from tests.servers.ed_fi_ods import KEY, SECRET, TARDY, EdFiOds
 from tests.servers.ed_fi_shapes import SCHOOL, SECTION
-from tests.servers.web_server import Fault, Reply, WebServer
 from tests.webs import LOCAL
 from worker.allowed_hosts import read_allowed_hosts
 from worker.core.record_rules import RecordForm
@@ -17,6 +16,7 @@ from worker.destinations.record_port import RecordDestination
 from worker.destinations.records.ed_fi.ods import KIND
 from worker.testing.installations import installation
 from worker.testing.record_suite import Row
+from worker.testing.web_server import Fault, Reply, WebServer
 
 _SCHOOL_ID = 255901001
 _TOLD = {"ed-fi-key": KEY, "ed-fi-secret": SECRET}

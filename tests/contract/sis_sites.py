@@ -9,7 +9,6 @@ from typing import Any
 
 from tests.servers.fake_sis import CLIENT, CLIENT_SECRET, EXTRA_KEY, REFRESH, TOKEN, FakeSis, Record
 from tests.servers.sis_facts import FACTS
-from tests.servers.web_server import Fault, Reply
 from worker.allowed_hosts import read_allowed_hosts
 from worker.core.record_rules import RecordForm
 from worker.destinations.http.web import Web
@@ -17,6 +16,7 @@ from worker.destinations.kinds import DESTINATIONS, chosen
 from worker.destinations.record_port import RecordDestination, RecordKind
 from worker.testing.installations import installation
 from worker.testing.record_suite import Row
+from worker.testing.web_server import Fault, Reply
 
 _TOLD: Mapping[str, str] = {
     "token": TOKEN,

@@ -17,12 +17,12 @@ from tests.contract.sis_sites import (
     WONDE_SESSION,
     SisSite,
 )
-from tests.servers.web_server import Fault, Reply
 from worker.core.record_rules import Deed
 from worker.destinations.record_port import RowAccepted, RowDone, RowRefused, RowUnknown
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
 from worker.testing.record_suite import created, deed
+from worker.testing.web_server import Fault, Reply
 
 
 @pytest.fixture

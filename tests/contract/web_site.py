@@ -6,11 +6,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from tests.servers.certificates import served
-from tests.servers.web_server import Reply, Seen, WebServer
 from tests.webs import web
 from worker.destinations.file_port import FileDestination
 from worker.destinations.https.https_files import KIND
 from worker.testing.installations import installation
+from worker.testing.web_server import Reply, Seen, WebServer
 
 
 class WebSite:

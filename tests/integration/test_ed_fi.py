@@ -12,8 +12,8 @@ from tests.builders import code, definition, save, school, tardy, void
 from tests.integration.delivering import ask, crash_at
 from tests.program import SteppedProgram
 from tests.servers.ed_fi_ods import EXCUSED, KEY, SECRET, TARDY, EdFiOds
-from tests.servers.web_server import Fault, WebServer
 from worker.failpoints import Arrow
+from worker.testing.web_server import Fault, WebServer
 
 SCHOOL_ID = 255901001
 SECRETS = {"WRITEBACK_SECRET_ODS_KEY": KEY, "WRITEBACK_SECRET_ODS_SECRET": SECRET}

@@ -12,8 +12,8 @@ from tests.builders import definition, save, tardy
 from tests.integration.delivering import ask, crash_at
 from tests.program import SteppedProgram
 from tests.servers.certificates import authority_file, served
-from tests.servers.web_server import Fault, Reply, Seen, WebServer
 from worker.failpoints import Arrow
+from worker.testing.web_server import Fault, Reply, Seen, WebServer
 
 
 class Receiver:

@@ -13,8 +13,8 @@ from tests.builders import definition, save, school, tardy, void
 from tests.integration.delivering import ask, crash_at
 from tests.program import SteppedProgram
 from tests.servers.certificates import authority_file, served
-from tests.servers.web_server import Fault, Reply, Seen, WebServer
 from worker.failpoints import Arrow
+from worker.testing.web_server import Fault, Reply, Seen, WebServer
 
 FIELDS = [{"field": "tardy_id"}, {"field": "student.id"}, {"field": "comment", "header": "note.text"}]
 

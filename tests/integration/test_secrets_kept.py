@@ -18,7 +18,6 @@ import pytest
 from tests.builders import definition, envelope, tardy
 from tests.contract.ftps_site import options, shared
 from tests.servers.openssh import openssh
-from tests.servers.web_server import Reply, Seen, WebServer
 from tests.telltale import ERRORS, PLACES, known, telltale
 from tests.unit.cli.workplace import Workplace
 from worker.allowed_hosts import read_allowed_hosts
@@ -31,6 +30,7 @@ from worker.destinations.trial import Trial
 from worker.errors import DeliveryError
 from worker.ops.logs import configure_logs
 from worker.testing.installations import installation
+from worker.testing.web_server import Reply, Seen, WebServer
 from worker.views.exports.known_layouts import KnownLayout, known_layouts
 
 VALUE = "hunter2/not+to be shown"

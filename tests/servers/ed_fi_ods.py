@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.servers.ed_fi_shapes import SCHOOL, SECTION, key_of, shapes, texts
-from tests.servers.web_server import Fault, Reply, Seen
+from worker.testing.web_server import Fault, Reply, Seen
 
 KEY, SECRET = "RvcohKz9", "E1iEFusa"
 TARDY = "uri://ed-fi.org/AttendanceEventCategoryDescriptor#Tardy"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from tests.servers.web_server import Fault, Reply, Seen, WebServer
+from worker.testing.web_server import Fault, Reply, Seen, WebServer
 
 Record = dict[str, Any]
 Key = tuple[str, ...]

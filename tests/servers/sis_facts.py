@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from tests.servers.fake_sis import Address, FakeSis, Login, Record, SisFacts, array
-from tests.servers.web_server import Reply, Seen
+from worker.testing.web_server import Reply, Seen
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TEXT = re.compile(r".+")

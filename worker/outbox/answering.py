@@ -17,7 +17,7 @@ from worker.instruments import Instruments
 from worker.running.loops import Loop
 from worker.store import replies
 from worker.store.database.engine import Database
-from worker.store.replies import Reply
+from worker.store.replies import ReplyRow
 
 log = structlog.get_logger("answering")
 
@@ -54,7 +54,7 @@ class Answering:
         with self._database.write() as connection:
             waiting = replies.claim_due(connection, _BATCH)
         settled: list[int] = []
-        refused: dict[str, Reply] = {}
+        refused: dict[str, ReplyRow] = {}
         try:
             for reply in waiting:
                 if reply.queue not in refused:
@@ -64,7 +64,7 @@ class Answering:
         return len(settled)
 
     def _send(
-        self, publisher: Publisher, reply: Reply, settled: list[int], refused: dict[str, Reply]
+        self, publisher: Publisher, reply: ReplyRow, settled: list[int], refused: dict[str, ReplyRow]
     ) -> None:
         """One try. Raises UnavailableError and ConfigurationError: they say nothing of this reply."""
         try:
@@ -86,7 +86,7 @@ class Answering:
         log.warning("a reply is given up", outcome=reply.outcome_id, reason=why, tries=MOST_TRIES)
         settled.append(reply.outbox_id)
 
-    def _note(self, waiting: Sequence[Reply], settled: list[int], refused: dict[str, Reply]) -> None:
+    def _note(self, waiting: Sequence[ReplyRow], settled: list[int], refused: dict[str, ReplyRow]) -> None:
         done = {*settled, *(reply.outbox_id for reply in refused.values())}
         with self._database.write() as connection:
             replies.settle(connection, settled)
@@ -95,7 +95,7 @@ class Answering:
             replies.release(connection, [one.outbox_id for one in waiting if one.outbox_id not in done])
 
 
-def _outgoing(reply: Reply) -> Outgoing:
+def _outgoing(reply: ReplyRow) -> Outgoing:
     return Outgoing(
         exchange="",
         routing_key=reply.queue,

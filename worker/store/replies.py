@@ -16,7 +16,7 @@ _CLAIM = timedelta(seconds=60)  # longer than a batch may take; then another wor
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ReplyRow:
     """An outcome that is still to go to a reply queue. `tries`: how often the broker has refused it."""
 
     outbox_id: int
@@ -40,7 +40,7 @@ def any_due(connection: Connection) -> bool:
     return bool(connection.execute(select(exists().where(due))).scalar_one())
 
 
-def claim_due(connection: Connection, limit: int) -> list[Reply]:
+def claim_due(connection: Connection, limit: int) -> list[ReplyRow]:
     """The oldest replies that are due, claimed for a while so that one worker sends them. Those to one queue go in
     their order: none is handed out while an earlier one is in hand or is to be tried again later."""
     now, earlier = database_time(connection), replies.alias()
@@ -66,14 +66,14 @@ def claim_due(connection: Connection, limit: int) -> list[Reply]:
     return _read(connection, tries)
 
 
-def _read(connection: Connection, tries: dict[int, int]) -> list[Reply]:
+def _read(connection: Connection, tries: dict[int, int]) -> list[ReplyRow]:
     c = outbox.c
     rows = connection.execute(
         select(c.outbox_id, c.outcome_id, c.body, c.reply_to, c.correlation_id)
         .where(c.outbox_id.in_(tries), c.reply_to.is_not(None))
         .order_by(c.outbox_id)
     )
-    return [Reply(row[0], row[1], row[2].encode(), row[3], row[4], tries[row[0]]) for row in rows]
+    return [ReplyRow(row[0], row[1], row[2].encode(), row[3], row[4], tries[row[0]]) for row in rows]
 
 
 def settle(connection: Connection, outbox_ids: Sequence[int]) -> None:
@@ -81,7 +81,7 @@ def settle(connection: Connection, outbox_ids: Sequence[int]) -> None:
     connection.execute(delete(replies).where(replies.c.outbox_id.in_(outbox_ids)))
 
 
-def put_off(connection: Connection, reply: Reply, pause: timedelta) -> None:
+def put_off(connection: Connection, reply: ReplyRow, pause: timedelta) -> None:
     """The broker has refused it once more; it is tried again after a while."""
     values = {"tries": reply.tries + 1, "due_at": database_time(connection, pause)}
     connection.execute(update(replies).where(replies.c.outbox_id == reply.outbox_id).values(**values))

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.certificates import served
-from tests.servers.web_server import Reply, WebServer
 from tests.webs import web
 from worker.destinations.http.client import Client
 from worker.destinations.http.web import Web
+from worker.testing.web_server import Reply, WebServer
 
 
 @pytest.fixture

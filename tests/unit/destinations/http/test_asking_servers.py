@@ -11,13 +11,13 @@ from time import monotonic
 import pytest
 
 from tests.servers.certificates import served
-from tests.servers.web_server import Fault, Reply, WebServer
 from worker.destinations.http.aging_cache import AgingCache
 from worker.destinations.http.answers import ANSWER_BYTES, Request, one_line, retry_after
 from worker.destinations.http.client import Client
 from worker.destinations.http.http_failures import LostAnswerError
 from worker.destinations.http.web import Web
 from worker.errors import DestinationError, TransientError
+from worker.testing.web_server import Fault, Reply, WebServer
 
 PROBLEM = {"Content-Type": "application/problem+json"}
 NOW = datetime(2026, 11, 30, 8, tzinfo=UTC)

@@ -9,7 +9,6 @@ from threading import Barrier, Thread
 import pytest
 
 from tests.servers.certificates import served
-from tests.servers.web_server import Fault, Reply, Seen, WebServer
 from tests.webs import web
 from worker.destinations.http import logins, tokens
 from worker.destinations.http.answers import Request
@@ -17,6 +16,7 @@ from worker.destinations.http.client import Client
 from worker.destinations.http.logins import Credential, Login
 from worker.destinations.http.web import Web
 from worker.errors import DestinationError, TransientError
+from worker.testing.web_server import Fault, Reply, Seen, WebServer
 
 SECRETS = {"key": "k-1", "word": "w:ö", "broken": "a\nb", "foreign": "пароль", "refresh": "r-0"}
 KEY, WORD, REFRESH = {"secret": "key"}, {"secret": "word"}, {"secret": "refresh"}

@@ -11,7 +11,6 @@ import pytest
 import trustme
 
 from tests.servers.certificates import authority_file, served
-from tests.servers.web_server import Fault, Reply, WebServer
 from tests.webs import LOCAL, loopback, web
 from worker.allowed_hosts import AllowedHosts, read_allowed_hosts
 from worker.destinations.http.answers import Request
@@ -23,6 +22,7 @@ from worker.destinations.http.round_trip import under_way
 from worker.destinations.http.web import Web
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError
+from worker.testing.web_server import Fault, Reply, WebServer
 
 
 def test_a_server_is_known_by_its_name_and_reached_at_the_judged_address(

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.servers.certificates import served
-from tests.servers.web_server import Fault, Reply, WebServer
 from tests.webs import web
 from worker.destinations.file_port import FileDestination
 from worker.destinations.http.http_failures import NothingSentError
@@ -20,6 +19,7 @@ from worker.destinations.trial import Trial
 from worker.errors import DeliveryError, DestinationError, TransientError
 from worker.testing.file_suite import CONTENT, DEPARTED, FIRST, KEY
 from worker.testing.installations import installation
+from worker.testing.web_server import Fault, Reply, WebServer
 
 PROBLEM = {"Content-Type": "application/problem+json"}
 WORD = "sw0rd-fish"

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.servers.certificates import served
-from tests.servers.web_server import Fault, Reply, WebServer
 from tests.webs import web
 from worker.core.record_rules import Deed
 from worker.destinations.https.https_records import KIND
@@ -26,6 +25,7 @@ from worker.destinations.record_port import (
 from worker.destinations.trial import Trial
 from worker.errors import DeliveryError, DestinationError, TransientError
 from worker.testing.installations import installation
+from worker.testing.web_server import Fault, Reply, WebServer
 
 
 @pytest.fixture

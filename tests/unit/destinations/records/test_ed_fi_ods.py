@@ -11,7 +11,6 @@ import pytest
 
 from tests.servers.ed_fi_ods import EXCUSED, KEY, SECRET, TARDY, EdFiOds
 from tests.servers.ed_fi_shapes import SECTION, STANDARDS
-from tests.servers.web_server import Fault, Reply, WebServer
 from tests.webs import LOCAL
 from worker.allowed_hosts import read_allowed_hosts
 from worker.core.record_rules import Deed
@@ -31,6 +30,7 @@ from worker.destinations.records.ed_fi.ods import KIND
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
 from worker.testing.installations import RememberedMarks
+from worker.testing.web_server import Fault, Reply, WebServer
 
 SECRETS = {"edfi-key": KEY, "edfi-secret": SECRET}
 STUDENT, SCHOOL_ID = "604822", 255901001

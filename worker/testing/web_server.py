@@ -92,7 +92,7 @@ class WebServer:
         self._faults: deque[Fault | Reply] = deque()
         self._tls = tls
         self._released, self._closed = threading.Event(), threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _FaultyServer(("127.0.0.1", 0), _FaultyHandler)
         self._server.owner = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -144,23 +144,23 @@ class WebServer:
         return not self._closed.wait(seconds)
 
 
-class _Server(ThreadingHTTPServer):
+class _FaultyServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     owner: WebServer
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         with suppress(OSError):
-            _Handler(self.owner.secured(request), client_address, self)
+            _FaultyHandler(self.owner.secured(request), client_address, self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Nothing: clients that leave are what is tried here."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _FaultyHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # a head and a body are two writes, the second of which would wait 40 ms
-    server: _Server
+    server: _FaultyServer
 
     def handle_one_request(self) -> None:
         self.raw_requestline = self.rfile.readline(65_537)
