@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from worker.core.record_rules import Capabilities, Deed, Demand, RecordForm, course
 
+T = TypeVar("T")
 _ALONE = 2
 MOST_TRIES = 5
 """So often a row's answer may be lost before the row leaves its run: one that breaks the SIS keeps no run open."""
@@ -85,6 +87,23 @@ def next_ask(form: RecordForm, row: RecordRow) -> Ask | Leave:
     if asked is not None and asked.lost:
         return _after_loss(form.can, row, asked)
     return _ask(form, row, 0 if asked is None else asked.step)
+
+
+def in_requests(
+    form: RecordForm, asked: Iterable[tuple[T, Ask]]
+) -> Iterator[tuple[tuple[T, ...], tuple[Ask, ...]]]:
+    """Rows (whatever stands for one) of one deed that may share a request, in as few requests as there can be."""
+    shared: dict[Any, list[tuple[T, Ask]]] = defaultdict(list)
+    for one, ask in asked:
+        if ask.alone or form.can.rows_a_request == 1:
+            yield (one,), (ask,)
+        else:
+            common = (str(ask.row.properties.get(name)) for name in form.together)
+            shared[(ask.deed, ask.repeats, ask.batch, *common)].append((one, ask))
+    for rows in shared.values():
+        for start in range(0, len(rows), form.can.rows_a_request):
+            part = rows[start : start + form.can.rows_a_request]
+            yield tuple(one for one, _ in part), tuple(ask for _, ask in part)
 
 
 def is_last(form: RecordForm, row: RecordRow, step: int) -> bool:

@@ -4,7 +4,7 @@ steps, and what a crash at each of them comes to."""
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
@@ -14,11 +14,11 @@ import structlog
 from sqlalchemy import Connection, RowMapping
 
 from worker.core.definition import Definition
-from worker.core.record_plans import Ask, Leave, next_ask
+from worker.core.record_plans import Ask, Leave, in_requests, next_ask
 from worker.core.record_rules import Deed, Demand, RecordForm, course
 from worker.delivery.record_answers import JudgedAnswers, after_trouble, judged, left_to_person
 from worker.delivery.record_requests import LeaseWatch, RecordRequest, Requesting
-from worker.destinations.opening import Opener
+from worker.destinations.opening import Opener, which_sis
 from worker.errors import DeliveryError, StoppedError, TransientError
 from worker.failpoints import Arrow, reached
 from worker.store.database.engine import Database
@@ -63,7 +63,7 @@ class ByRecord:
         requesting = Requesting(
             self._opener.records(options), sending.lease, claim.run_id, claim.export_id, sending.is_anothers
         )
-        sending.go(requesting, self._opener.which_sis(options))
+        sending.go(requesting, which_sis(options))
 
 
 def _where_to(current: Definition, pinned: Definition) -> Any:
@@ -167,30 +167,22 @@ class _Sending:
     # requests
 
     def _requests(self, rows: Iterable[EntryRow]) -> Iterator[RecordRequest]:
-        """Rows of one deed that may share a request, in as few requests as there can be."""
-        shared: dict[Any, list[tuple[EntryRow, Ask]]] = defaultdict(list)
+        for together, asks in in_requests(self._form, self._asks(rows)):
+            yield RecordRequest(together, asks)
+
+    def _asks(self, rows: Iterable[EntryRow]) -> Iterator[tuple[EntryRow, Ask]]:
         for one in rows:
             ask = next_ask(self._form, one.row)
             if isinstance(ask, Leave):
                 self._leave(one)
-            elif ask.alone or self._form.can.rows_a_request == 1:
-                yield RecordRequest((one,), (ask,))
             else:
-                shared[self._sharing(ask)].append((one, ask))
-        for together in shared.values():
-            for start in range(0, len(together), self._form.can.rows_a_request):
-                part = together[start : start + self._form.can.rows_a_request]
-                yield RecordRequest(tuple(one for one, _ in part), tuple(ask for _, ask in part))
+                yield one, ask
 
     def _leave(self, one: EntryRow) -> None:
         asked = one.row.asked
         step, deed = (0, _VERBS[one.row.action]) if asked is None else (asked.step, asked.deed)
         self._left_out.append(Asking(self._place, one, step, deed, one.row.line))
         self._kept.append(left_to_person(step, one.row.line, deed))
-
-    def _sharing(self, ask: Ask) -> tuple[Any, ...]:
-        common = (str(ask.row.properties.get(name)) for name in self._form.together)
-        return (ask.deed, ask.repeats, ask.batch, *common)
 
     def _work(self, pool: ThreadPoolExecutor, requesting: Requesting) -> None:
         """Until nothing waits, is under way, or is still to be kept."""

@@ -10,7 +10,7 @@ import structlog
 from worker.core.definition import Definition
 from worker.core.record_rules import Deed
 from worker.delivery.means import Means
-from worker.destinations.opening import Opener
+from worker.destinations.opening import Opener, which_sis
 from worker.destinations.record_port import RecordDestination, RowDeed, RowDone
 from worker.errors import DeliveryError
 from worker.store.catalogue.exports_in_force import view_export
@@ -45,7 +45,7 @@ class Proving:
             definition = None if export is None else export.definition
             if definition is None or definition.records is None or not definition.records.can.reads_back:
                 return 0
-            place = self._opener.which_sis(definition.destination)
+            place = which_sis(definition.destination)
             rows = unproven_rows.unproven(connection, export_id, place, now - _UNTIL, now - _SINCE, _PAGE)
         found = list(self._found(definition, rows))
         with self._database.write() as connection:

@@ -14,6 +14,7 @@ from worker.destinations.record_port import (
     RowDone,
     RowOutcome,
 )
+from worker.destinations.row_deeds import row_deed
 from worker.errors import TransientError
 from worker.failpoints import Arrow, reached
 from worker.store.runs.row_receipts import EntryRow
@@ -81,7 +82,7 @@ class Requesting:
         """What became of each row. Raises TransientError or DestinationError where nothing of it was carried out, and
         whatever else the destination's code raises: then nobody knows."""
         self.lease.require_fresh()
-        deeds = [self._deed(ask) for ask in request.asks]
+        deeds = [row_deed(ask, self.run_id) for ask in request.asks]
         reached(Arrow.REQUEST_BEFORE, self.export_id)
         results = self._looked(request, deeds[0]) if request.asks[0].look else self._sent(deeds)
         reached(Arrow.REQUEST_DONE, self.export_id)
@@ -107,17 +108,6 @@ class Requesting:
         if ask.missing == "done":
             return [RowDone()]
         return self._sent([_as_create(deed, ask)])
-
-    def _deed(self, ask: Ask) -> RowDeed:
-        row = ask.row
-        before = row.before
-        known = before if before is not None and not before.elsewhere else None
-        key = f"{self.run_id}-{row.line}-{ask.step}"
-        if ask.deed == "create" or known is None:
-            return RowDeed(row.line, Deed(ask.deed), row.properties, key)
-        # What is taken back is what was delivered, however a row of today would read.
-        properties = known.properties if ask.deed == "delete" and known.properties else row.properties
-        return RowDeed(row.line, Deed(ask.deed), properties, key, known.sis_id, known.sis_version)
 
 
 def _named(deed: RowDeed, found: RowDone) -> RowDeed:

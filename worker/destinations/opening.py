@@ -18,6 +18,13 @@ from worker.errors import DestinationError
 _WHERE = ("base_url", "url", "domain", "school", "resource", "mode", "host", "port", "path")
 
 
+def which_sis(options: Mapping[str, Any]) -> str:
+    """The same for two destinations that lead to one SIS, whatever their secrets and limits: what it has said of a
+    record counts there alone. 64 characters."""
+    where = [f"{name}={options[name]!r}" for name in ("type", *_WHERE) if name in options]
+    return hashlib.sha256("\n".join(where).encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Opener:
     """Opens destinations as this installation sees them, with the secrets that it has, which none of them repeats.
@@ -42,12 +49,6 @@ class Opener:
         if isinstance(kind, FileKind):
             raise DestinationError(f"destination type {options['type']!r} takes files, no records")
         return cast(RecordDestination, self._opened(kind, options))
-
-    def which_sis(self, options: Mapping[str, Any]) -> str:
-        """The same for two destinations that lead to one SIS, whatever their secrets and limits: what it has said of a
-        record counts there alone. 64 characters."""
-        where = [f"{name}={options[name]!r}" for name in ("type", *_WHERE) if name in options]
-        return hashlib.sha256("\n".join(where).encode()).hexdigest()
 
     def check(self, options: Mapping[str, Any], trial: Trial) -> str:
         """Tries it, and says what it takes. Raises DeliveryError where it takes nothing."""

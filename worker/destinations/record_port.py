@@ -94,7 +94,9 @@ class RecordKind:
     records, and which place it is (as of `FileKind`).
 
     `examples`: for each way in which it takes records (a mode, a resource) one right `destination`, of which layouts
-    are made; what only a district knows stands there as an example, secrets by name.
+    are made; what only a district knows stands there as an example, secrets by name. `on_paper`: the first thing that
+    `send` does over the installation's web, and over nothing else, is the request itself, or to read what it needs for
+    it: a preview has it write the request down, and nothing is sent.
     """
 
     schema: type[Schema]
@@ -103,3 +105,4 @@ class RecordKind:
     place: Callable[[Mapping[str, Any], Places], str] = as_written
     examples: tuple[Mapping[str, Any], ...] = ()
     facts: Facts | None = None
+    on_paper: bool = False

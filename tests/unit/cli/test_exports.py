@@ -62,7 +62,10 @@ def test_a_preview_is_byte_for_byte_the_file_that_a_run_then_sends_and_changes_n
     assert said[0].startswith("2 rows; would go as daily_")
     assert said[0].endswith("_0001.csv")
     assert name.endswith("_0001.csv")
-    assert said[1:] == ["1 held: behavior code OTHER is not known for school 0012"]
+    assert said[1:] == [
+        "against what was delivered: 2 new, 0 changed, 0 void",
+        "1 held: behavior code OTHER is not known for school 0012",
+    ]
 
 
 def test_a_preview_may_be_cut_after_some_rows_and_says_so(place: Workplace) -> None:

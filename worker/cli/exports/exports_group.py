@@ -111,8 +111,12 @@ def preview(program: Program, export_id: str, rows: int | None, as_json: bool) -
     it. How many rows would go and what is held back goes to standard error; where nothing is ready, so does a sample
     with a made-up student.
 
-    JSON: export_id, file (name), rows, rows_shown (1000 at the most where --rows says nothing), held and not_to_be_sent
-    (reason, count), paused, open_run (run_id, state), columns, content, sample (null where there are rows).
+    Of records the requests go there, a JSON object a line (method, url, headers, body, rows), without secrets; where
+    the SIS has to be asked something first, each row with its deed instead.
+
+    JSON: export_id, file (name), rows, actions (add, change, void: against what was delivered), rows_shown (1000 at
+    the most where --rows says nothing), held and not_to_be_sent (reason, count), paused, open_run (run_id, state),
+    columns, content, sample (null where there are rows).
     """
     from worker.cli.exports.previewing import preview_export
 

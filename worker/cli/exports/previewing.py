@@ -18,7 +18,9 @@ def preview_export(program: Program, export_id: str, most: int | None, *, as_jso
     if as_json and most is None:
         most = _ROWS_IN_JSON
     with tempfile.TemporaryFile() as spool:
-        found = preview(program.database, export_id, spool, most=most, now=program.clock())
+        found = preview(
+            program.database, program.installation, export_id, spool, most=most, now=program.clock()
+        )
         spool.seek(0)
         if as_json:
             emit_object(preview_shape(found, spool.read()))

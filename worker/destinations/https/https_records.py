@@ -175,4 +175,4 @@ def _form(options: Mapping[str, Any]) -> RecordForm:
     return RecordForm(can, _FIELDS, key=frozenset({IDENTITY}))
 
 
-KIND = RecordKind(HttpsSchema, _open, _form, place)
+KIND = RecordKind(HttpsSchema, _open, _form, place, on_paper=True)

@@ -201,6 +201,7 @@ KIND = RecordKind(
             "codes": {"T": "1"},
         },
     ),
+    on_paper=True,
     facts=Facts(
         "Blackbaud SKY School, attendance",
         sure=(

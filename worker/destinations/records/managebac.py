@@ -149,6 +149,7 @@ KIND = RecordKind(
     _open,
     _form,
     examples=(_example("homeroom"), _example("class")),
+    on_paper=True,
     facts=Facts(
         "ManageBac, attendance of homerooms and classes",
         sure=(

@@ -190,6 +190,7 @@ KIND = RecordKind(
     _open,
     _form,
     examples=(_example("daily"), _example("meeting")),
+    on_paper=True,
     facts=Facts(
         "PowerSchool SIS, attendance by its REST API",
         sure=(

@@ -115,6 +115,7 @@ KIND = RecordKind(
     _open,
     _form,
     examples=({"type": "sycamore", "token": {"secret": "sycamore"}},),
+    on_paper=True,
     facts=Facts(
         "Sycamore School, attendance of classes",
         sure=(

@@ -110,7 +110,9 @@ def open_rows(
         .limit(limit)
     )
     found = list(connection.execute(statement).mappings())
-    earlier = _before(connection, run, place, [row for row in found if row["action"] != "add"])
+    earlier = delivered_before(
+        connection, run["export_id"], place, [row for row in found if row["action"] != "add"]
+    )
     return [_entry_row(row, pinned, place, earlier) for row in found]
 
 
@@ -138,14 +140,14 @@ def _asked(row: RowMapping, place: str) -> SoFar | None:
     )
 
 
-def _before(
-    connection: Connection, run: RowMapping, place: str, rows: Sequence[RowMapping]
+def delivered_before(
+    connection: Connection, export_id: str, place: str, rows: Sequence[RowMapping]
 ) -> dict[tuple[Any, ...], Before]:
     """{entry: what the SIS has of its tardy from earlier}, for corrections and voids."""
-    columns = EarlierColumns(connection, run["export_id"])
+    columns = EarlierColumns(connection, export_id)
     found = {}
     for row in rows:
-        last = _last_delivered(connection, run["export_id"], row)
+        last = _last_delivered(connection, export_id, row)
         if last is not None:
             entry = (row["district_id"], row["tardy_id"], row["version"], row["ordinal"])
             elsewhere = last["place"] != place

@@ -16,20 +16,24 @@ from worker.core.formats import render
 from worker.core.judgement.verdicts import Ready, Waits
 from worker.core.rows import Unwritable
 from worker.core.sample import sample_row
+from worker.destinations.file_port import Installation
 from worker.errors import RefusedError
 from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.database.engine import Database, share_catalogue
 from worker.store.definitions import definitions
 from worker.store.entries.settling import release_entries
 from worker.store.runs import run_rows, sealing
+from worker.views.exports.previewed_records import ReadyRow, record_requests
 from worker.views.words import counted
 
 
 @dataclass(slots=True)
 class Tally:
-    """What judging everything came to: rows that would go, reasons for what would not."""
+    """What judging everything came to: rows that would go, by what they are against what was delivered last (`add`,
+    `change`, `void`); reasons for what would not."""
 
     rows: int = 0
+    actions: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
 
@@ -61,6 +65,8 @@ class Preview:
     @property
     def file_name(self) -> str | None:
         """None: no file would go. Raises RefusedError where the template comes to no name."""
+        if self.definition.records is not None:
+            return None
         if not self.tally.rows and self.definition.file.when_empty != "send":
             return None
         if self.sealed_anew and self.run is not None and self.run["file_name"] is not None:
@@ -82,19 +88,36 @@ class _PreviewedError(Exception):
 
 
 def preview(
-    database: Database, export_id: str, spool: IO[bytes], *, most: int | None, now: datetime
+    database: Database,
+    installation: Installation,
+    export_id: str,
+    spool: IO[bytes],
+    *,
+    most: int | None,
+    now: datetime,
 ) -> Preview:
-    """Renders into `spool` what a run would send now, `most` rows of it. Raises RefusedError, UnavailableError.
+    """Renders into `spool` what a run would send now, `most` rows of it: the file's bytes, or the requests of records.
+    Raises RefusedError, UnavailableError.
 
     Nothing is changed, and no lock waits for whoever reads the spool.
     """
+    put = _Spool(spool, installation, most)
     with database.read() as connection:
         export = _export(connection, export_id)
         run = run_rows.open_run(connection, export_id)
         if run is None or not _is_sealed_anew(run):
-            return Preview(export, run, _render(connection, export, spool, most), most, False, now)
-    tally = _render_with(database, export_id, run["run_id"], spool, most)
+            return Preview(export, run, _render(connection, export, put), most, False, now)
+    tally = _render_with(database, export_id, run["run_id"], put)
     return Preview(export, run, tally, most, True, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spool:
+    """Where it is rendered to, and how much of it."""
+
+    file: IO[bytes]
+    installation: Installation
+    most: int | None
 
 
 def _export(connection: Connection, export_id: str) -> Export:
@@ -110,38 +133,41 @@ def _is_sealed_anew(run: RowMapping) -> bool:
     return idle and run["departed_attempt"] is None and run["resend_of"] is None
 
 
-def _render_with(
-    database: Database, export_id: str, run_id: str, spool: IO[bytes], most: int | None
-) -> Tally:
+def _render_with(database: Database, export_id: str, run_id: str, spool: _Spool) -> Tally:
     """The same with the open run's entries buffered again, in a transaction that is taken back."""
     tally = Tally()
     try:
         with database.write() as connection:
             share_catalogue(connection)
             release_entries(connection, run_id)
-            tally = _render(connection, _export(connection, export_id), spool, most)
+            tally = _render(connection, _export(connection, export_id), spool)
             raise _PreviewedError
     except _PreviewedError:
         return tally
 
 
-def _render(connection: Connection, export: Export, spool: IO[bytes], most: int | None) -> Tally:
+def _render(connection: Connection, export: Export, spool: _Spool) -> Tally:
     tally = Tally()
     definition = export.definition
-    judged = sealing.preview_rows(connection, definition, export.route)
-    for chunk in render(_values(judged, tally, most), definition.fields, definition.file):
-        spool.write(chunk)
+    ready = _ready(sealing.preview_rows(connection, definition, export.route), tally, spool.most)
+    if definition.records is not None:
+        spool.file.writelines(record_requests(connection, definition, spool.installation, ready))
+        return tally
+    for chunk in render((verdict.values for _, verdict in ready), definition.fields, definition.file):
+        spool.file.write(chunk)
     if tally.rows == 0 and definition.file.when_empty == "skip":
-        spool.truncate(0)  # a run with nothing to send sends no file, not even a header
+        spool.file.truncate(0)  # a run with nothing to send sends no file, not even a header
     return tally
 
 
-def _values(judged: Iterable[sealing.Judged], tally: Tally, most: int | None) -> Iterator[list[Any]]:
+def _ready(judged: Iterable[sealing.Judged], tally: Tally, most: int | None) -> Iterator[ReadyRow]:
+    """Each entry that would go, with its row; all are counted."""
     for one in judged:
         if isinstance(one.verdict, Ready):
             tally.rows += 1
+            tally.actions[one.verdict.action] += 1
             if most is None or tally.rows <= most:
-                yield one.verdict.values
+                yield one.entry, one.verdict
         elif isinstance(one.verdict, Waits):
             tally.held[one.verdict.reason] += 1
         else:
@@ -153,7 +179,10 @@ def preview_lines(found: Preview) -> Iterator[str]:
     tally, run, most = found.tally, found.run, found.most
     name = found.file_name
     shown = f", the first {most} shown" if most is not None and most < tally.rows else ""
-    yield f"{counted(tally.rows, 'row')}{shown}; {f'would go as {name}' if name else 'no file would go'}"
+    yield f"{counted(tally.rows, 'row')}{shown}; {_goes_as(found, name)}"
+    if tally.rows:
+        new, changed, void = (tally.actions[action] for action in ("add", "change", "void"))
+        yield f"against what was delivered: {new} new, {changed} changed, {void} void"
     if tally.rows == found.definition.row_limit:
         yield f"{tally.rows} rows is the most one run takes; what is left goes in the next"
     for reason, count in tally.held.most_common():
@@ -166,6 +195,13 @@ def preview_lines(found: Preview) -> Iterator[str]:
         yield _about(run, sealed_anew=found.sealed_anew)
     if not tally.rows:
         yield from _sample_lines(found)
+
+
+def _goes_as(found: Preview, name: str | None) -> str:
+    if found.definition.records is None:
+        return f"would go as {name}" if name else "no file would go"
+    kind = found.definition.destination["type"]
+    return f"would go as records to {kind}" if found.tally.rows else "nothing would go"
 
 
 def _about(run: RowMapping, *, sealed_anew: bool) -> str:
@@ -182,8 +218,10 @@ def _sample_lines(found: Preview) -> Iterator[str]:
     if problem is not None:
         yield f"no sample can be made up: {problem}"
         return
-    yield "a SAMPLE of what a file looks like; its student is made up, and it is not sent:"
-    if not found.definition.file.header:
+    is_file = found.definition.records is None
+    what = "file" if is_file else "record"
+    yield f"a SAMPLE of what a {what} looks like; its student is made up, and it is not sent:"
+    if is_file and not found.definition.file.header:
         yield f"  (columns: {', '.join(found.columns)})"
     for line in lines:
         yield "  " + line.rstrip("\r\n")
@@ -208,6 +246,7 @@ def preview_shape(found: Preview, content: bytes) -> dict[str, Any]:
         "export_id": found.definition.export_id,
         "file": found.file_name,
         "rows": tally.rows,
+        "actions": {action: tally.actions[action] for action in ("add", "change", "void")},
         "rows_shown": tally.rows if found.most is None else min(tally.rows, found.most),
         "held": [{"reason": reason, "count": count} for reason, count in tally.held.most_common()],
         "not_to_be_sent": [{"reason": reason, "count": count} for reason, count in tally.ended.most_common()],
