@@ -25,7 +25,6 @@ from tests.servers.janitor import Janitor
 from tests.servers.odd_sftp import PASSWORD, odd_sftp
 from tests.servers.openssh import make_key, openssh, start_openssh
 from tests.servers.vsftpd import SMALL
-from tests.servers.web_server import Fault, Reply, WebServer
 from tests.webs import LOCAL, loopback, web
 from worker.allowed_hosts import read_allowed_hosts
 from worker.core.record_rules import Deed, Demand, course
@@ -41,6 +40,7 @@ from worker.testing.file_suite import CONTENT, FILE, FIRST, KEY, upload
 from worker.testing.folder_site import FolderSite
 from worker.testing.installations import installation
 from worker.testing.record_suite import RecordSite, deed
+from worker.testing.web_server import Fault, Reply, WebServer
 from worker.views.reference.known_kinds import known_kinds
 
 PAGE = Path(__file__).parents[2] / "docs" / "destinations.md"
