@@ -53,7 +53,13 @@ def _anchors(page: Path) -> set[str]:
 @cache
 def _test_files() -> dict[str, str]:
     """Every file of tests, and every suite that such files run, by its path from the root, with what it says."""
-    files = sorted([*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "worker" / "testing").rglob("*_suite.py")])
+    files = sorted(
+        [
+            *(ROOT / "tests").rglob("test_*.py"),
+            *(ROOT / "docs" / "examples").rglob("test_*.py"),
+            *(ROOT / "worker" / "testing").rglob("*_suite.py"),
+        ]
+    )
     return {path.relative_to(ROOT).as_posix(): _text(path) for path in files}
 
 

@@ -101,6 +101,12 @@ class WebServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing listens there any more. May be called again."""
+        if self._closed.is_set():
+            return
         self._closed.set()
         self._released.set()
         self._server.shutdown()

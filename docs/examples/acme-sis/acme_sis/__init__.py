@@ -1,0 +1,1 @@
+"""ACME's SIS as a destination of Tardy Write-Back."""
