@@ -19,6 +19,8 @@ from tests.integration.record_sis import LedgerSis, ledger
 from tests.program import SteppedProgram
 from tests.unit.cli.workplace import Ended, Workplace
 from worker.instruments import COUNTED_ROWS
+from worker.store.audit.auditing import audit
+from worker.store.audit.findings import Scope
 from worker.store.retention.purging import purge
 from worker.views.exports.awaited_run import run_ended
 
@@ -43,7 +45,13 @@ def program(database_url: str, tmp_path: Path, sis: LedgerSis) -> SteppedProgram
 @pytest.fixture
 def writeback(program: SteppedProgram, database_url: str, tmp_path: Path) -> Command:
     place = Workplace(tmp_path)
-    return lambda *arguments, **more: place.ok(*arguments, DATABASE_URL=database_url, **more)
+
+    def run_command(*arguments: str, status: int = 0, stdin: str = "") -> Ended:
+        ended = place.run(*arguments, stdin=stdin, DATABASE_URL=database_url)
+        assert ended.status == status, ended
+        return ended
+
+    return run_command
 
 
 def records(**changes: Any) -> dict[str, Any]:
@@ -289,3 +297,31 @@ def test_what_happens_in_the_sis_is_told_before_the_export_is_saved_and_with_it(
         "exports", "apply", "-", "--check", stdin=json.dumps(records() | {"corrections": "ignore"})
     )
     assert held not in ignoring.err
+
+
+def test_a_version_taken_back_leaves_its_answer_with_the_run(
+    program: SteppedProgram, sis: LedgerSis, writeback: Command
+) -> None:
+    run(program, tardy("a"))
+    sis.plan["a"] = ["later"]
+    run_id = run(program, tardy("a", 2, comment="bus"))
+    writeback("tardies", "take-back", "a", "--version", "2", "--reason", "a slip")
+    run(program)
+    told = rows(writeback, run_id)["a"]
+    assert (told["outcome"], told["entry_state"]) == ("later", None)
+    [row] = csv.DictReader(io.StringIO(writeback("runs", "show", run_id, "--csv", "-").out))
+    assert row["to_do"].startswith("nothing")
+    assert sis.tardies == ["a"] and program.states() == {"delivered": 1}
+    report = audit(program.database, Scope(), program.now, lambda _what, _done: None)
+    assert report.failed(strict=True) == []
+
+
+def test_a_run_of_records_that_is_given_up_or_asked_for_again_is_not_called_a_file(
+    program: SteppedProgram, sis: LedgerSis, writeback: Command
+) -> None:
+    sis.plan["b"] = ["cut"]
+    run_id = run(program, tardy("a"), tardy("b"))
+    given_up = writeback("runs", "abandon", run_id, "--reason", "enough").out
+    assert "what the SIS has answered stays, 0 entries buffered again" in given_up
+    refused = writeback("runs", "resend", run_id, "--reason", "lost there", status=1)
+    assert "`writeback exports resync daily` sends its records once more" in refused.err

@@ -48,7 +48,12 @@ def _refuse_resend(connection: Connection, run: RowMapping) -> None:
     if run["state"] != "delivered":
         raise RefusedError(f"{_about(run)} is {run['state']}: only a delivered run can be sent once more")
     if run["file_name"] is None or run["sha256"] is None:
-        raise RefusedError(f"{_about(run)} had no file")
+        again = (
+            f"; `writeback exports resync {run['export_id']}` sends its records once more"
+            if run["rows"]
+            else ""
+        )
+        raise RefusedError(f"{_about(run)} had no file{again}")
     if listing.is_purged(connection, run):
         raise RefusedError(f"{_about(run)}: its rows have been purged, so its bytes cannot be made again")
 

@@ -95,8 +95,13 @@ class Abandoned:
     @property
     def said(self) -> list[str]:
         about = f"run {self.run['run_id'][:8]}"
+        answered = self.run["file_name"] is None and self.run["departed_attempt"] is not None
         if self.buffered is None:
-            return [f"{about} is given up unless its file has left"]
+            left = "what the SIS has answered stays" if answered else "unless its file has left"
+            return [f"{about} is given up{',' if answered else ''} {left}"]
+        if answered:
+            again = counted(self.buffered, "entry", "entries")
+            return [f"{about} is given up: what the SIS has answered stays, {again} buffered again"]
         return [f"{about} is abandoned: {counted(self.buffered, 'entry', 'entries')} buffered again"]
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from worker.core.definition import Definition
 from worker.core.judgement.cases import Case, asked, columns_of
 from worker.core.judgement.judging import never_sent
 from worker.core.judgement.policies import FARTHEST_AHEAD
 from worker.core.judgement.verdicts import Delivered, Ends, Waits
+from worker.core.record_rules import Deed, Demand, course
 from worker.core.routing import mismatch
 
 
@@ -185,9 +187,17 @@ def _corrections(case: Case) -> Iterator[Clause]:
     yield correction
     takes_back = "void" if case.candidate.voided else "change"
     if takes_back == "void" or (correction.passes and not in_sis.seen_to):
-        told = case.definition.tells_action
-        said = f"the file has {'a' if told else 'no'} column to say that it is a {takes_back}"
-        yield Clause("action", told, said)
+        yield _action(case.definition, takes_back)
+
+
+def _action(definition: Definition, takes_back: str) -> Clause:
+    """Whether it can be said to the SIS that a row is a change or a void."""
+    if definition.records is not None:
+        way = course(definition.records.can, Demand.VOID if takes_back == "void" else Demand.CHANGE)
+        return Clause("action", way.deeds != (Deed.HOLD,), way.sentence)
+    told = definition.tells_action
+    said = f"the file has {'a' if told else 'no'} column to say that it is a {takes_back}"
+    return Clause("action", told, said)
 
 
 def _correction(case: Case, in_sis: Delivered) -> Clause:
