@@ -69,6 +69,8 @@ def test_every_row_becomes_a_record_and_the_outcome_has_no_file(
     [
         Arrow.ASK_BEFORE_COMMIT,
         Arrow.ASK_COMMITTED,
+        Arrow.REQUEST_BEFORE,
+        Arrow.REQUEST_DONE,
         Arrow.SETTLE_BEFORE_COMMIT,
         Arrow.SETTLE_COMMITTED,
     ],
