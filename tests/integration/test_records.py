@@ -97,6 +97,21 @@ def test_a_lost_answer_makes_no_second_record(program: SteppedProgram, sis: Ledg
     assert sis.tardies == ["a", "b", "c"] and program.states() == {"delivered": 3}
 
 
+@pytest.mark.parametrize(
+    ("shape", "state"),
+    [("natural", "delivered"), ("batch", "delivered"), ("own", "waiting")],
+    indirect=["shape"],
+)
+def test_an_answer_lost_on_its_way_keeps_no_run_waiting_where_asking_again_is_harmless(
+    program: SteppedProgram, sis: LedgerSis, state: str
+) -> None:
+    sis.plan["b"] = ["cut"]
+    sis.before_each = lambda: program.pass_time(seconds=1)
+    run(program, tardy("a"), tardy("b"))
+    [found] = program.runs()
+    assert (found["state"], found["attempts"], sis.tardies) == (state, 1, ["a", "b"])
+
+
 @pytest.mark.parametrize("shape", ["blind"], indirect=True)
 def test_what_nobody_can_look_for_waits_for_a_person_whatever_comes_next(
     program: SteppedProgram, sis: LedgerSis

@@ -31,6 +31,7 @@ log = structlog.get_logger("flush")
 
 _LOOK = 5.0  # seconds after which the lease is renewed though no answer has come
 _SETTLES = timedelta(seconds=150)  # beyond the time of a request: what the SIS may still be working on
+_PAUSES = (0.5, 2.0)  # seconds before lost answers are asked for again within one attempt
 _HUNG = 120.0  # seconds beyond a request's time after which the destination's code is taken to hang
 _PASSES: tuple[Pass, ...] = ("corrections", "adds", "lost")
 _TIMEOUT = 30.0
@@ -93,6 +94,7 @@ class _Sending:
         self._parallel: int = options.get("parallel", form.can.side_by_side)
         self._timeout: float = float(options.get("timeout_seconds", _TIMEOUT))
         self._stopping = stopping
+        self._looks = course(form.can, Demand.LOST_CREATE).deeds[0] is Deed.LOOK
         self._departed = run["departed_attempt"] is not None
         self._under_way: dict[Future[Any], RecordRequest] = {}
         self._waiting: deque[RecordRequest] = deque()
@@ -114,6 +116,7 @@ class _Sending:
             try:
                 for which in _PASSES:
                     self._pass(which, begun, pool, requesting)
+                self._ask_again_soon(pool, requesting)
             finally:
                 self._count_tries()
             left = self._left()
@@ -123,6 +126,15 @@ class _Sending:
             raise TransientError(
                 f"rows of which the SIS has not said what became of them: {left}; it is asked again"
             )
+
+    def _ask_again_soon(self, pool: ThreadPoolExecutor, requesting: Requesting) -> None:
+        """One answer that was lost on its way need not keep a run for half a minute, where asking again is harmless."""
+        for pause in _PAUSES:
+            if self._looks or not self._lost or not (left := self._left()):
+                return
+            log.info("answers were lost", run=self._claim.run_id, export=self._claim.export_id, rows=left)
+            self._stopping.wait(pause)
+            self._pass("lost", self._begin(), pool, requesting)
 
     def _begin(self) -> datetime:
         """Lets go of rows that are out of date by now; the moment before which a lost row was lost."""
@@ -154,9 +166,7 @@ class _Sending:
 
     def _patience(self) -> timedelta:
         """How long nothing is concluded of a lost answer where the record is looked for: it may come yet."""
-        if course(self._form.can, Demand.LOST_CREATE).deeds[0] is not Deed.LOOK:
-            return timedelta()
-        return _SETTLES + timedelta(seconds=self._timeout)
+        return _SETTLES + timedelta(seconds=self._timeout) if self._looks else timedelta()
 
     def _page(self, which: Pass, after: int, before: datetime) -> list[EntryRow]:
         with self._database.read() as connection:
