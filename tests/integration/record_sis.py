@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,7 +67,6 @@ class LedgerSis:
     requests: list[list[RowDeed]] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    before_each: Callable[[], None] = lambda: None
 
     @property
     def tardies(self) -> list[str]:
@@ -76,7 +75,6 @@ class LedgerSis:
 
     def send(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
         with self.lock:
-            self.before_each()
             self.requests.append(list(deeds))
             for deed in deeds:
                 self._trouble(deed)

@@ -134,7 +134,7 @@ class _Sending:
                 return
             log.info("answers were lost", run=self._claim.run_id, export=self._claim.export_id, rows=left)
             self._stopping.wait(pause)
-            self._pass("lost", self._begin(), pool, requesting)
+            self._pass("lost", self._begin() + timedelta(microseconds=1), pool, requesting)
 
     def _begin(self) -> datetime:
         """Lets go of rows that are out of date by now; the moment before which a lost row was lost."""
