@@ -60,6 +60,7 @@ def test_a_tardy_that_would_go_is_shown_as_its_row(place: Workplace) -> None:
         "reason_code",
         "reason",
         "leaves",
+        "in_sis",
         "next_run_at",
         "clauses",
         "columns",

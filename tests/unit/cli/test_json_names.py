@@ -21,18 +21,18 @@ PARKED = "parked_id code queue reason bytes content_type sender"
 VERSION = "version received_at"
 NAMES = {
     "exports list": EXPORT,
-    "exports show daily": f"{EXPORT} backfill_from pause entries revisions actions definition",
-    "exports preview daily": "export_id file rows rows_shown held not_to_be_sent paused open_run columns"
-    " content sample",
+    "exports show daily": f"{EXPORT} backfill_from pause entries revisions actions what_happens definition",
+    "exports preview daily": "export_id file rows actions rows_shown held not_to_be_sent paused open_run"
+    " columns content sample",
     "exports explain daily -": "export_id revision district_id tardy_id version goes state action reason_code reason"
-    " leaves next_run_at clauses columns",
+    " leaves in_sis next_run_at clauses columns",
     "exports history daily": "revision saved_at saved_by reason changes",
     "exports diff daily --revision 1": "path change before after",
     "exports restore daily 1": "export_id result revision warnings",
     "exports restore daily 1 --dry-run": "export_id result revision changes cancels adds goes held",
     "exports run-now daily": "export_id command_id",
     "report --date 2026-10-06": "export_id name date time_zone state matching former others accounted adds_up states"
-    " delivered held runs to_come for_a_person quiet missed_collections",
+    " delivered answers held runs to_come for_a_person quiet missed_collections",
     "audit": "ok exports files checks days",
     "status": "installation workers queues broker_error database_error parked run_nows buffered held sealed refused"
     " not_required oldest_buffered_at events_in_hand unpublished_outcomes aside quiet_days missed_collections exports"

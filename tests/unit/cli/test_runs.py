@@ -102,6 +102,7 @@ def test_a_run_is_shown_with_its_file_attempts_and_entries_by_the_first_digits_o
         "approved_revision",
         "may_have_left",
         "entries",
+        "outcomes",
         "resent_by",
         "attempt_log",
         "actions",

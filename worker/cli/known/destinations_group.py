@@ -26,7 +26,7 @@ def list_kinds(as_json: bool) -> None:
     show_kinds(as_json=as_json)
 
 
-@destinations.command("show")
+@destinations.command("show", short_help="One kind: its options, fields, and what its SIS can do.")
 @click.argument("kind", metavar="KIND", type=WORD)
 @json_option
 @with_environment
