@@ -16,7 +16,7 @@ from worker.destinations.files import directory
 from worker.destinations.guests.guest_kinds import guest
 from worker.destinations.kinds import DESTINATIONS, Kind, add
 from worker.destinations.places import Places
-from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome, RowRefused
+from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome, RowRefused, RowUnknown
 from worker.destinations.trial import Trial
 from worker.errors import ConfigurationError, StoppedError, TransientError
 
@@ -70,6 +70,7 @@ _WAYS: Mapping[str, Callable[[], Any]] = {
     "foreign": lambda: ["done"],
     "number": lambda: [RowDone(7)],  # type: ignore[arg-type]
     "unstorable": lambda: [RowDone("a\x00b")],
+    "lost": lambda: [RowUnknown("the line was cut")],
     "speechless": lambda: [RowRefused(None)],  # type: ignore[arg-type]
     "sizeless": lambda: Uploaded("ab", "many"),  # type: ignore[arg-type]
     "hang": lambda: released.wait(60),
@@ -162,7 +163,7 @@ def _form(options: dict[str, Any]) -> Any:
 
 KINDS: Mapping[str, Kind] = {
     "stray_files": FileKind(Options, _open_files, _place),  # type: ignore[arg-type]  # it changes its options
-    "stray_records": RecordKind(Options, _open_records, _form),  # type: ignore[arg-type]  # it changes its options
+    "stray_records": RecordKind(Options, _open_records, _form, examples=({"type": "stray_records"},)),  # type: ignore[arg-type]  # it changes its options
 }
 
 

@@ -17,6 +17,8 @@ from tests.processes import wait_for
 from worker.cli.operations.checking import findings
 from worker.delivery.flusher import Flusher
 from worker.store.definitions import definitions
+from worker.views.exports.known_layouts import known_layouts
+from worker.views.reference.known_kinds import known_kinds
 
 SOUND = "sound"
 
@@ -247,3 +249,29 @@ def test_what_a_stray_does_to_its_options_changes_no_definition(program: Bench) 
     assert all(stored[one["export_id"]] == one["destination"] for one in strays)
     assert all(program.states(one["export_id"]) == {"delivered": 1} for one in strays)
     assert astray.sent == ["a"]
+
+
+def test_a_lost_row_that_a_stray_cannot_look_for_is_never_sent_twice(program: Bench) -> None:
+    """It says that records can be looked for, and looking fails."""
+    stray = records("look", "raise")
+    assert saved(program, stray) is None
+    astray.turned["send"] = "lost"
+    run_all(program, [stray["export_id"]])
+    del astray.turned["send"]
+    program.pass_time(minutes=10)
+    program.flush_all()
+    [run] = program.runs(stray["export_id"])
+    assert run["state"] == "failed" and "raised KeyError in `look`" in run["error"]
+    assert astray.sent == [] and program.states(stray["export_id"]) == {"sealed": 1}
+
+
+@pytest.mark.parametrize("how", ["raise", "exit", "text", "hang"])
+def test_the_kinds_and_layouts_are_listed_without_what_a_stray_does_not_say(how: str) -> None:
+    with astray.stray_kinds():
+        assert "stray_records" in {one.kind for one in known_layouts()}
+        astray.turned["form"] = how
+        astray.load_strays()
+        listed = {one.name: one.takes for one in known_kinds()}
+        assert (listed["directory"], listed["stray_records"]) == (["files"], [])
+        kinds = {one.kind for one in known_layouts()}
+        assert "stray_records" not in kinds and "powerschool" in kinds

@@ -55,7 +55,11 @@ class RowRefused:
 
 @dataclass(frozen=True, slots=True)
 class RowLater:
-    """It may be taken later, as when the roster lags: `words` are the SIS's own, `retry_after` seconds it asked for."""
+    """It may be taken later, as when the roster lags: `words` are the SIS's own, `retry_after` seconds it asked for.
+
+    The row is looked at again after 10 minutes or more, whatever was asked for: that an SIS is not to be asked at all
+    for a while, TransientError says.
+    """
 
     words: str
     retry_after: float | None = None
