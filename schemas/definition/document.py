@@ -13,7 +13,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError
 
 from schemas.definition.columns import FILE_FORMATS, ColumnSchema
-from schemas.definition.records import RecordFields, record_problems
+from schemas.definition.records import MOST_FIELDS, RecordFields, record_problems
 from schemas.definition.rules import Sound, rule_problems
 from schemas.definition.schedule import FREQUENCIES
 from schemas.fields.objects import (
@@ -104,7 +104,7 @@ class DefinitionSchema(StrictSchema):
     schedule = Variant("frequency", FREQUENCIES, noun="frequency", required=True)
     destination = Destination(required=True)
     file = Variant("format", FILE_FORMATS, noun="file format")
-    columns = Items(Part(ColumnSchema), minimum=1, maximum=500, data_key="fields", attribute="fields")
+    columns = Items(Part(ColumnSchema), minimum=1, maximum=MOST_FIELDS, data_key="fields", attribute="fields")
     corrections = Choice("hold", "send", "ignore")
     backfill_from = LocalDate()
     collapse = Choice("none", "per_day", "per_session", "per_period")
@@ -150,9 +150,8 @@ def load(
     loaded, faults = _structure(raw)
     faults |= _destination_faults(raw, faults, destinations)
     asked = None if "destination" in faults else records(without_nulls(raw["destination"]))
-    if asked is not None and raw.get("fields") is None:
-        filled = {"fields": [dict(column) for column in asked.default]}
-        raw, loaded = raw | filled, loaded | filled
+    if asked is not None and "fields" not in faults:
+        raw, loaded = (each | {"fields": asked.completed(each.get("fields"))} for each in (raw, loaded))
     faults |= _missing(raw, faults, takes_records=asked is not None)
     problems = list(flatten(faults, name=shown)) + list(_between(raw, faults, asked))
     if problems:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from schemas.messages.payload import without_nulls
 from schemas.rejections import shown
 
 OneA = Literal["tardy", "day", "session", "period"]
@@ -15,6 +16,8 @@ _COLLAPSES: dict[OneA, tuple[str, ...]] = {
     "session": ("per_day", "per_session"),
     "period": ("per_day", "per_period"),
 }
+MOST_FIELDS = 500
+"""Of one definition."""
 _FILE_ONLY = ("width", "align", "pad")
 
 
@@ -23,7 +26,7 @@ class RecordFields:
     """What a kind of destination makes of a definition's `fields`.
 
     `default`: the `fields` of a definition that names none. `required`: properties, by their dotted names, that each
-    record has. `one_a`: what of a student's the SIS keeps one record for: another one of the same would overwrite it.
+    record has. `added`: those `fields` that a definition gets where none of its own fills their property. `one_a`: what of a student's the SIS keeps one record for: another one of the same would overwrite it.
     `known`: every property that there is; empty: the SIS has properties of its own, so any may be named.
     """
 
@@ -31,6 +34,14 @@ class RecordFields:
     required: tuple[str, ...] = ()
     one_a: OneA = "tardy"
     known: tuple[str, ...] = ()
+    added: tuple[Mapping[str, Any], ...] = ()
+
+    def completed(self, columns: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+        """The `fields` of a definition, with those that are added; no more than a definition may have."""
+        given = [dict(column) for column in (self.default if columns is None else columns)]
+        named = {property_of(without_nulls(column)) for column in given}
+        missing = [dict(column) for column in self.added if property_of(column) not in named]
+        return given if len(given) + len(missing) > MOST_FIELDS else [*given, *missing]
 
 
 def fitting_collapses(one_a: OneA) -> tuple[str, ...]:

@@ -195,3 +195,20 @@ def test_what_takes_records_leaves_nothing_to_collect() -> None:
     assert caught.value.problems == [
         f"collected_at: does not belong to the destination {kind}, which takes records"
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (None, [{"field": "date"}, {"field": "tardy_id"}]),
+        ([{"field": "date"}], [{"field": "date"}, {"field": "tardy_id"}]),
+        ([{"field": "tardy_id", "header": None}], [{"field": "tardy_id"}]),
+        ([{"constant": "x", "header": "tardy_id"}], [{"constant": "x", "header": "tardy_id"}]),
+    ],
+)
+def test_what_a_record_is_known_by_is_added_where_no_field_fills_it(
+    fields: object, expected: list[dict[str, object]]
+) -> None:
+    asked = RecordFields(({"field": "date"},), added=({"field": "tardy_id"},))
+    raw = definition("fields", fields) | {"file": None}
+    assert load(raw, DESTINATIONS, lambda _options: asked)["fields"] == expected

@@ -38,9 +38,10 @@ from worker.errors import DestinationError, TransientError
 
 IDENTITY = "tardy_id"
 
+_KNOWN_BY: Mapping[str, Any] = {"field": IDENTITY}
 _FIELDS = RecordFields(
     default=(
-        {"field": IDENTITY},
+        _KNOWN_BY,
         {"field": "school.id"},
         {"field": "student.local_id", "required": True},
         {"field": "date"},
@@ -49,9 +50,11 @@ _FIELDS = RecordFields(
         {"field": "minutes_late"},
     ),
     required=(IDENTITY,),
+    added=(_KNOWN_BY,),
 )
 _NOT_CARRIED_OUT = frozenset({408, 425})
-_NOT_ITS_ADDRESS = frozenset({403, 404, 405, 410, 415})
+_NOT_YET = frozenset({403, 409})
+_NOT_ITS_ADDRESS = frozenset({404, 405, 410, 415})
 
 
 class HttpsRecords:
@@ -113,7 +116,7 @@ def _of_all(answer: Response) -> RowOutcome:
         )
     if answer.status >= 500:
         return RowUnknown(sis_words(answer))
-    if answer.status == 409:
+    if answer.status in _NOT_YET:
         return RowLater(sis_words(answer), answer.retry_after)
     return RowRefused(sis_words(answer))
 

@@ -37,7 +37,9 @@ class SkywardSchema(RecordSchema):
     """Options of a `skyward` destination."""
 
     parallel = Whole(
-        1, 1, about="Requests go one after the other: what is there is looked for before it is made."
+        1,
+        64,
+        about="Here requests go one after the other, whatever it says: what is there is looked for before it is made.",
     )
 
     base_url = WebAddress(required=True, about="The district's Qmlativ API, as Skyward names it.")

@@ -160,7 +160,7 @@ def test_a_silent_server_leaves_it_open_in_the_time_the_definition_gives(
     ("reply", "error"),
     [
         *((Reply(status), TransientError) for status in (408, 425, 429, 503)),
-        *((Reply(status), DestinationError) for status in (401, 403, 404, 405, 410, 415)),
+        *((Reply(status), DestinationError) for status in (401, 404, 405, 410, 415)),
         (Reply(308, headers={"Location": "https://sis.example.org/"}), DestinationError),
         (Fault.AT_ACCEPT, TransientError),
     ],
@@ -179,6 +179,15 @@ def test_a_row_that_is_refused_alone_is_refused_with_the_servers_own_words(
     server.fail(Reply.of({"title": "No such student"}, 422), Reply(409))
     assert destination.send([deed(1)]) == [RowRefused("HTTP 422: No such student")]
     assert destination.send([deed(1)]) == [RowLater("HTTP 409")]
+
+
+def test_a_row_that_the_server_does_not_let_in_yet_waits_and_stops_no_other(
+    server: WebServer, destination: RecordDestination
+) -> None:
+    """Rosters lag, and some SISs say so by 403."""
+    server.fail(Reply(403), Reply(200))
+    assert destination.send([deed(1)]) == [RowLater("HTTP 403")]
+    assert destination.send([deed(2)]) == [RowDone()]
 
 
 def test_a_request_that_is_refused_as_a_whole_is_parted_down_to_the_rows_that_are_wrong(

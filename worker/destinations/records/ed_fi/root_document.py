@@ -44,7 +44,8 @@ def _ask(client: Client, base_url: str) -> Addresses:
             f"{answer.server} does not show its root document just now (HTTP {answer.status})"
         )
     urls = _urls(answer)
-    return Addresses(*(_address(answer, urls, name, base_url) for name in ("dataManagementApi", "oauth")))
+    data, token = (_address(answer, urls, name, base_url) for name in ("dataManagementApi", "oauth"))
+    return Addresses(data.rstrip("/"), token)
 
 
 def _urls(answer: Response) -> dict[str, Any]:
@@ -74,4 +75,4 @@ def _address(answer: Response, urls: dict[str, Any], name: str, base_url: str) -
         raise DestinationError(
             f"{answer.server}: the root document's {name} {error}; tell the host of the API, then retry"
         ) from None
-    return url.rstrip("/")
+    return url
