@@ -26,8 +26,9 @@ class RecordFields:
     """What a kind of destination makes of a definition's `fields`.
 
     `default`: the `fields` of a definition that names none. `required`: properties, by their dotted names, that each
-    record has. `added`: those `fields` that a definition gets where none of its own fills their property. `one_a`: what of a student's the SIS keeps one record for: another one of the same would overwrite it.
-    `known`: every property that there is; empty: the SIS has properties of its own, so any may be named.
+    record has. `one_a`: what of a student's the SIS keeps one record for: another one of the same would overwrite it.
+    `known`: every property that there is; empty: the SIS has properties of its own, so any may be named. `added`: those
+    `fields` that a definition gets where none of its own fills their property.
     """
 
     default: tuple[Mapping[str, Any], ...]

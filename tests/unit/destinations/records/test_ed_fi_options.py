@@ -96,6 +96,19 @@ def test_a_definition_without_fields_has_the_kinds_and_needs_no_file() -> None:
     assert headers == ["studentReference.studentUniqueId", "schoolReference.schoolId", "eventDate"]
 
 
+def test_the_school_and_the_category_by_code_are_there_whatever_fields_are_named() -> None:
+    fields = [
+        {"field": "student.state_id", "header": "studentReference.studentUniqueId"},
+        {"field": "date", "header": "eventDate"},
+    ]
+    destination = OPTIONS | {"codes": {"TN": TARDY}}
+    loaded = load_definition(DEFINITION | {"destination": destination, "fields": fields})
+    assert [column["field"] for column in loaded["fields"][2:]] == [
+        "school.sis_id",
+        "behavior.external_reference_code",
+    ]
+
+
 def test_codes_that_differ_want_the_external_reference_code_of_each_row() -> None:
     asked = record_fields(OPTIONS | {"codes": {"TN": TARDY}})
     assert asked is not None
@@ -139,7 +152,7 @@ def test_a_field_that_ed_fi_has_no_property_for_is_refused_with_those_there_are(
 
 
 def test_a_definition_that_leaves_out_a_part_of_the_key_is_refused() -> None:
-    with pytest.raises(DefinitionError, match=r"schoolReference\.schoolId"):
+    with pytest.raises(DefinitionError, match=r"studentReference\.studentUniqueId"):
         load_definition(DEFINITION | {"fields": [{"field": "date", "header": "eventDate"}]})
 
 

@@ -132,13 +132,15 @@ def form(options: Options) -> RecordForm:
         reads_back=True,
         side_by_side=parallel(options),
     )
+    default = tuple(_default(resource, by_code=by_code))
     asked = RecordFields(
-        default=tuple(_default(resource, by_code=by_code)),
+        default=default,
         required=(*resource.required, *((CATEGORY,) if by_code else ())),
         # A section may meet twice a day: its record tells no periods apart. One a period is as near as a definition
         # comes: whoever is late to both has one record, which shows the later one.
         one_a="day" if resource is SCHOOL_ATTENDANCE else "period",
         known=resource.known,
+        added=tuple(field for field in default if field["header"] in (resource.school, CATEGORY)),
     )
     return RecordForm(can, asked, frozenset({*resource.required, CATEGORY}), problem=made.problem)
 
