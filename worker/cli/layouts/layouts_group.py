@@ -13,7 +13,7 @@ def layouts() -> None:
     """Layouts: the columns and the file that an SIS is known to want, to begin an export with."""
 
 
-@layouts.command("list")
+@layouts.command("list", short_help="The layouts there are, of files and of records.")
 @json_option
 @with_environment
 def list_layouts(as_json: bool) -> None:
@@ -26,7 +26,7 @@ def list_layouts(as_json: bool) -> None:
     show_layouts(as_json=as_json)
 
 
-@layouts.command()
+@layouts.command(short_help="A layout: how sure it is, what to see to, and its columns.")
 @click.argument("name", type=WORD)
 @json_option
 @with_environment

@@ -20,7 +20,7 @@ def secrets() -> None:
     """Secrets: passwords and keys, which a definition names and never holds."""
 
 
-@secrets.command("check")
+@secrets.command("check", short_help="Which exports name which secrets, and where each is found.")
 @json_option
 @with_database
 def check_secrets(program: Program, as_json: bool) -> None:
