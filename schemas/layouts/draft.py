@@ -34,16 +34,27 @@ def draft(layout: Layout, given: Given) -> dict[str, Any]:
         "name": layout.title,
         "schools": _some_or_all(given.schools),
         "codes": _some_or_all(given.codes),
-        "schedule": {
-            "frequency": "daily",
-            "at": list(given.at or _AT),
-            "days": list(_DAYS),
-            "time_zone": given.time_zone,
-            "school_days_only": True,
-        },
+        "schedule": _schedule(layout, given),
         "destination": dict(given.destination or layout.destination),
         **layout.parts,
     }
+
+
+def _schedule(layout: Layout, given: Given) -> dict[str, Any]:
+    """A file goes once a school day, records as tardies come, unless times were given."""
+    if _takes_records(layout) and not given.at:
+        return {"frequency": "continuous", "time_zone": given.time_zone}
+    return {
+        "frequency": "daily",
+        "at": list(given.at or _AT),
+        "days": list(_DAYS),
+        "time_zone": given.time_zone,
+        "school_days_only": True,
+    }
+
+
+def _takes_records(layout: Layout) -> bool:
+    return "file" not in layout.parts
 
 
 def blanks(value: Any, path: str = "") -> Iterator[str]:
@@ -61,13 +72,17 @@ def remarks(layout: Layout) -> dict[str, str]:
         "export_id": "A name of your own: a-z, 0-9 and -.",
         "schools": 'The schools, by the ids the behavior system gives them, in quotes: ["0012"]; or: all.',
         "codes": 'The behavior codes that go, as the behavior system calls them: ["TARDY"]; or: all.',
-        "schedule": "When it runs, by the clock of time_zone, such as America/Chicago; before the receiver collects.",
+        "schedule": f"{_WHEN[_takes_records(layout)]}, by the clock of time_zone, such as America/Chicago.",
         "destination": "Where it goes. Passwords and keys are named here and kept elsewhere.",
-        "fields": "The columns, in their order.",
+        "fields": "The record's properties." if _takes_records(layout) else "The columns, in their order.",
         **({"collapse": _COLLAPSED[layout.parts["collapse"]]} if "collapse" in layout.parts else {}),
     }
 
 
+_WHEN = {
+    True: "When it runs (continuous: within seconds)",
+    False: "When it runs (before the receiver collects)",
+}
 _COLLAPSED = {
     "none": "Every tardy goes.",
     "per_day": "Of a student's tardies in one day only the earliest goes.",

@@ -11,7 +11,7 @@ Sure = Literal["high", "fairly", "agree", "kind"]
 SURE_WORDS: Mapping[Sure, str] = {
     "high": "as the receiver's own pages have it",
     "fairly": "published, but not by the receiver",
-    "kind": "what this kind of destination fills by itself",
+    "kind": "as sure as its kind of destination, which fills these by itself",
     "agree": "no fixed layout is published: agree it with the receiver before you rely on it",
 }
 

@@ -22,7 +22,13 @@ from worker.cli.session import WORD, with_environment
 @click.option(
     "--time-zone", type=WORD, metavar="ZONE", help="The zone of its times, such as America/Chicago."
 )
-@click.option("--at", multiple=True, type=WORD, metavar="HH:MM", help="When it runs each school day (15:30).")
+@click.option(
+    "--at",
+    multiple=True,
+    type=WORD,
+    metavar="HH:MM",
+    help="When it runs each school day (file: 15:30).",
+)
 @click.option(
     "--destination", type=WORD, metavar="JSON", help='Where it goes, such as {"type": "directory", …}.'
 )

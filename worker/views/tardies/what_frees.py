@@ -23,7 +23,7 @@ def what_frees(entry: Mapping[Any, Any], *, tells_action: bool) -> str:
     if frees == "by-hand":
         return f"{first}, then {dismiss}"
     if code == "sis-later":
-        return f"it is asked for again by itself, after {release} with the next run"
+        return f"it is asked for again by itself; {release} sends it with the next run"
     if frees == "release":
         return f"{f'{first}; ' if first else ''}{release} sends it, {dismiss} does not"
     mapped = " (`writeback codes map` can)" if frees == "map" else ""
