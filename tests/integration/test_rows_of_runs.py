@@ -73,6 +73,7 @@ def rows(writeback: Command, run_id: str) -> dict[str, dict[str, Any]]:
     return {one["tardy_id"]: one for one in writeback("runs", "show", run_id, "--rows", "--json").json}
 
 
+@pytest.mark.parametrize("sis", ["own"], indirect=True)
 def test_each_row_tells_what_became_of_it_also_of_those_that_have_left_the_run(
     program: SteppedProgram, sis: LedgerSis, writeback: Command
 ) -> None:
@@ -87,11 +88,11 @@ def test_each_row_tells_what_became_of_it_also_of_those_that_have_left_the_run(
     told = rows(writeback, run_id)
     outcomes = {name: row["outcome"] for name, row in told.items()}
     assert outcomes == {"a": "delivered", "b": "refused", "c": "later", "d": "delivered"}
-    assert told["a"]["sis_id"] == "a 2026-10-06" and told["a"]["at"] is not None
+    assert told["a"]["sis_id"].startswith("id-") and told["a"]["at"] is not None
     assert (told["b"]["words"], told["c"]["words"]) == (WORDS, "the student is not enrolled yet")
     assert (told["c"]["line"], told["c"]["entry_state"], told["a"]["file"]) == (3, "held", None)
     text = writeback("runs", "show", run_id, "--rows").out
-    assert WORDS in text and "a 2026-10-06" in text
+    assert WORDS in text and told["a"]["sis_id"] in text
 
 
 @pytest.mark.parametrize(
@@ -232,6 +233,7 @@ def test_the_words_go_with_the_students_data_and_the_sis_id_stays(
     assert rows(writeback, first)["a"]["sis_id"] == "a 2026-10-06"
 
 
+@pytest.mark.parametrize("sis", ["own"], indirect=True)
 def test_the_days_report_counts_apart_what_was_proven_taken_and_lost(
     program: SteppedProgram, sis: LedgerSis, writeback: Command
 ) -> None:
@@ -243,7 +245,7 @@ def test_the_days_report_counts_apart_what_was_proven_taken_and_lost(
     assert account["adds_up"] and "unknown" in writeback(*day).out
     lines = {one["tardy_id"]: one for one in csv.DictReader(io.StringIO(writeback(*day, "--csv", "-").out))}
     assert [lines[name]["outcome"] for name in "abcd"] == ["delivered", "refused", "later", "unknown"]
-    assert lines["a"]["sis_id"] == "a 2026-10-06"
+    assert lines["a"]["sis_id"].startswith("id-")
 
 
 @pytest.mark.parametrize("sis", ["asynchronous"], indirect=True)
@@ -316,6 +318,7 @@ def test_a_version_taken_back_leaves_its_answer_with_the_run(
     assert report.failed(strict=True) == []
 
 
+@pytest.mark.parametrize("sis", ["own"], indirect=True)
 def test_a_run_of_records_that_is_given_up_or_asked_for_again_is_not_called_a_file(
     program: SteppedProgram, sis: LedgerSis, writeback: Command
 ) -> None:
