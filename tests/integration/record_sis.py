@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from marshmallow import Schema, fields
@@ -27,6 +28,7 @@ from worker.destinations.record_port import (
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
 
+_IDS = count(1)  # no two of these SISs give one id: they may be one place to the program
 FIELDS = RecordFields(
     (
         {"field": "tardy_id", "header": "tardy"},
@@ -44,6 +46,8 @@ SHAPES: dict[str, Capabilities] = {
     "batch": Capabilities("natural", EVERY, rows_a_request=10),
     "asynchronous": Capabilities("natural", frozenset({"create", "update"}), synchronous=False),
     "proven": Capabilities("own", EVERY, synchronous=False, reads_back=True),
+    "replacing": Capabilities("own", frozenset({"create", "delete"}), reads_back=True),
+    "blind-replacing": Capabilities("own", frozenset({"create", "delete"})),
 }
 
 
@@ -59,13 +63,15 @@ class Options(Schema):
 @dataclass
 class LedgerSis:
     """The far side. `records`: {id: properties}; `plan`: {tardy: what happens to its next deeds}: `refuse`, `later`,
-    `cut` (done, the answer is lost), `lost` (not done, the answer is lost), `busy`, `login`, `break`."""
+    `cut` (done, the answer is lost), `lost` (not done, the answer is lost), `busy`, `login`, `break`. `before`: called
+    before each request is looked at."""
 
     shape: str = "natural"
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     plan: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     requests: list[list[RowDeed]] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
+    before: Callable[[Sequence[RowDeed]], None] = lambda _deeds: None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -74,6 +80,7 @@ class LedgerSis:
         return sorted(record["tardy"] for record in self.records.values())
 
     def send(self, deeds: Sequence[RowDeed]) -> Sequence[RowOutcome]:
+        self.before(deeds)
         with self.lock:
             self.requests.append(list(deeds))
             for deed in deeds:
@@ -109,10 +116,16 @@ class LedgerSis:
             return RowLater("the student is not enrolled yet")
         if what == "lost":
             return RowUnknown("time-out")
+        if deed.deed is Deed.UPDATE and self._is_missing(deed):
+            return RowRefused("there is no such record")
         sis_id = self._carried_out(deed)
         if what == "cut":
             return RowUnknown("the line was cut")
-        return RowDone(sis_id) if SHAPES[self.shape].synchronous else RowAccepted(sis_id)
+        return RowDone(sis_id) if SHAPES[self.shape].synchronous else RowAccepted(f"job-{len(self.requests)}")
+
+    def _is_missing(self, deed: RowDeed) -> bool:
+        """Who gives ids changes what has one; who goes by natural keys makes what is not there."""
+        return SHAPES[self.shape].key == "own" and self._id(deed) not in self.records
 
     def _carried_out(self, deed: RowDeed) -> str:
         if deed.deed is Deed.DELETE:
@@ -129,8 +142,8 @@ class LedgerSis:
         if SHAPES[self.shape].key == "natural":
             return _natural(deed.properties)
         if SHAPES[self.shape].idempotency_key:
-            return self.keys.setdefault(deed.key, f"id-{len(self.keys)}")
-        return f"id-{len(self.requests)}-{deed.line}"
+            return self.keys.setdefault(deed.key, f"id-{next(_IDS)}")
+        return f"id-{next(_IDS)}"
 
 
 def _natural(properties: Mapping[str, Any]) -> str:

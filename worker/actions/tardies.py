@@ -98,6 +98,10 @@ def _refuse_gone_out(connection: Connection, taken: RowMapping) -> None:
 
 def _stands(entry: RowMapping) -> str:
     export_id = entry["export_id"]
+    if entry["sis_waits"] == "unknown":
+        return f"the SIS may have it from {export_id}: its answer was lost"
+    if entry["sis_waits"] == "half":
+        return f"for it {export_id} has taken back in the SIS what was there before"
     return {
         "sealed": f"it is in the open run {(entry['run_id'] or '')[:8]} of {export_id}",
         "delivered": f"{export_id} has delivered it",

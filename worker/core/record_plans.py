@@ -15,6 +15,7 @@ MOST_TRIES = 5
 """So often a row's answer may be lost before the row leaves its run: one that breaks the SIS keeps no run open."""
 
 Verb = Literal["create", "update", "delete"]
+Missing = Literal["create", "done", "hold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Ask:
     step: int
     deed: Verb
     look: bool = False
-    missing: Literal["create", "done", "hold"] | None = None
+    missing: Missing | None = None
     batch: int | None = None
     alone: bool = False
 
@@ -85,8 +86,8 @@ def next_ask(form: RecordForm, row: RecordRow) -> Ask | Leave:
     """What a row needs next. The same row and receipt always need the same."""
     asked = row.asked
     if asked is not None and asked.lost:
-        return _after_loss(form.can, row, asked)
-    return _ask(form, row, 0 if asked is None else asked.step)
+        return _after_loss(form, row, asked)
+    return _ask(form, row, 0 if asked is None or asked.elsewhere else asked.step)
 
 
 def in_requests(
@@ -128,26 +129,40 @@ def _ask(form: RecordForm, row: RecordRow, step: int) -> Ask | Leave:
     if way.deeds == (Deed.HOLD,) or is_strangers:
         return Leave(row)
     verb = _verbs(form, row)[step]
-    knows = row.before is not None and row.before.sis_id is not None
-    looks = way.deeds[0] is Deed.LOOK and step == 0 and not knows
-    missing: Literal["create", "done"] | None = None
+    looks = _looks(form, row, step)
+    missing: Missing | None = None
     if looks:
         missing = "done" if verb == "delete" else "create"
     return Ask(row, step, verb, looks, missing, alone=looks)
 
 
-def _after_loss(can: Capabilities, row: RecordRow, asked: SoFar) -> Ask | Leave:
+def _after_loss(form: RecordForm, row: RecordRow, asked: SoFar) -> Ask | Leave:
     deed: Verb = asked.deed  # type: ignore[assignment]  # as it was written
-    way = course(can, Demand.LOST_CREATE if deed == "create" else Demand.LOST_OVERWRITE).deeds
+    way = course(form.can, Demand.LOST_CREATE if deed == "create" else Demand.LOST_OVERWRITE).deeds
     if way[0] is Deed.HOLD:
         return Leave(row)
     if asked.tries >= MOST_TRIES or asked.elsewhere:
         return Leave(row)
     if way[0] is Deed.AGAIN:
         alone = asked.tries >= _ALONE
+        if deed != "create" and _looks(form, row, asked.step):
+            return Ask(row, asked.step, deed, True, _where_missing(form.can, deed), alone=True)
         return Ask(row, asked.step, deed, batch=None if alone else asked.batch, alone=alone)
-    missing: Literal["create", "hold"] = "hold" if way[1] is Deed.HOLD else "create"
+    missing: Missing = "hold" if way[1] is Deed.HOLD else "create"
     return Ask(row, asked.step, deed, look=True, missing=missing, alone=True)
+
+
+def _looks(form: RecordForm, row: RecordRow, step: int) -> bool:
+    """Whether the record has to be looked for: the SIS gives it an id that has not been answered."""
+    knows = row.before is not None and row.before.sis_id is not None
+    return course(form.can, demand_of(form, row)).deeds[0] is Deed.LOOK and step == 0 and not knows
+
+
+def _where_missing(can: Capabilities, deed: Verb) -> Missing:
+    """After a lost answer: what an SIS works on later may yet come."""
+    if deed == "delete":
+        return "done"
+    return "create" if can.synchronous else "hold"
 
 
 def _verbs(form: RecordForm, row: RecordRow) -> list[Verb]:

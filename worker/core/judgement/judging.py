@@ -66,7 +66,11 @@ def _over(candidate: Candidate, in_sis: Delivered | None) -> Ends | None:
     """What ends a version whatever it says."""
     if candidate.version < candidate.head_version:
         return Ends("superseded", f"version {candidate.head_version} replaced it")
-    oldest = candidate.version + (candidate.sis_waits == "half")  # then the very same goes once more
+    once_more = candidate.sis_waits in (
+        "half",
+        "unknown",
+    )  # then the very same is not there any more, or may not be
+    oldest = candidate.version + once_more
     if in_sis is not None and in_sis.version >= oldest:
         return Ends("superseded", "this version or a later one has been delivered")
     if candidate.document is None and not candidate.voided:

@@ -85,7 +85,7 @@ def change_demand(
 
 def sis_unknown(candidate: Candidate) -> Waits | None:
     """What may be in the SIS or not is for a person, whatever has become of the tardy since: never a second record."""
-    if candidate.sis_waits != "unknown" or candidate.released:
+    if candidate.sis_waits != "unknown":  # a release has forgotten it; one before that had another reason
         return None
     reason = (
         "the answer of the SIS was lost, and it may have the record: look there; release it if it is missing,"
@@ -96,7 +96,7 @@ def sis_unknown(candidate: Candidate) -> Waits | None:
 
 def put_off(candidate: Candidate, verdict: Verdict) -> Verdict:
     """What the SIS does not take yet waits until it is looked at again."""
-    if not isinstance(verdict, Ready) or not candidate.put_off or candidate.released:
+    if not isinstance(verdict, Ready) or not candidate.put_off:
         return verdict
     return Waits("sis-later", "the SIS does not take it yet; it is looked at again by itself", verdict.action)
 

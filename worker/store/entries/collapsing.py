@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, exists, literal, or_, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, and_, exists, func, literal, or_, select, tuple_, update
 
 from worker.core.judgement.collapse import NO_KEY, Rival
 from worker.store.database.tables import (
@@ -18,7 +18,11 @@ from worker.store.database.tables import (
 from worker.store.entries.matching import EntryKey, active_in, carries_newest, has_data, same_version
 from worker.store.entries.rejudging import JUDGED_AGAIN
 
-_IN_DOUBT = and_(entries.c.state == "held", entries.c.sis_waits == "unknown")  # the SIS may have it
+_IN_DOUBT = or_(  # the SIS may have it, whatever has become of the entry since
+    entries.c.sis_waits == "unknown",
+    and_(entries.c.state == "held", entries.c.reason_code == "sis-unknown"),
+)
+_DOUBT = func.coalesce(_IN_DOUBT, literal(False)).label("in_doubt")
 _COMPETES = or_(entries.c.state.in_(("delivered", "sealed", "buffered", "collapsed")), _IN_DOUBT)
 
 
@@ -36,18 +40,21 @@ def rivals_of(
     c = entries.c
     wanted = sorted(set(keys) - {NO_KEY})
     rows = connection.execute(
-        select(c.collapse_key, c.tardy_id, c.version, c.ordinal, c.state, c.sort_at).where(
+        select(c.collapse_key, c.tardy_id, c.version, c.ordinal, c.state, c.sort_at, _DOUBT).where(
             c.export_id == export_id, c.collapse_key.in_(wanted), _COMPETES
         )
     ).all()
     in_sis = _in_sis(connection, export_id, {row.tardy_id for row in rows if row.state == "delivered"})
+    seen_to = _seen_to(connection, export_id, {row.tardy_id for row in rows if row.in_doubt})
     found: dict[str, list[Rival]] = defaultdict(list)
     for row in rows:
         place = (row.tardy_id, row.version, row.ordinal)
         if row.state == "delivered" and in_sis.get(row.tardy_id) != place:
             continue
+        if row.in_doubt and row.version <= seen_to.get(row.tardy_id, 0):
+            continue
         if place not in besides:
-            taken = row.state in ("delivered", "sealed", "held")
+            taken = row.in_doubt or row.state in ("delivered", "sealed")
             found[row.collapse_key].append(Rival(row.tardy_id, row.sort_at, "taken" if taken else "waiting"))
     return found
 
@@ -71,6 +78,14 @@ def _in_sis(connection: Connection, export_id: str, tardy_ids: set[str]) -> dict
         elif row.state == "delivered":
             found[row.tardy_id] = (row.tardy_id, row.version, row.ordinal)
     return found
+
+
+def _seen_to(connection: Connection, export_id: str, tardy_ids: set[str]) -> dict[str, int]:
+    """{tardy: the newest version whose void a person has seen to}: of what was in doubt up to it nothing is there."""
+    c = entries.c
+    dismissed = (c.state == "dismissed", c.action == "void", c.tardy_id.in_(sorted(tardy_ids)))
+    statement = select(c.tardy_id, func.max(c.version)).where(of_export(export_id), *dismissed)
+    return {row[0]: row[1] for row in connection.execute(statement.group_by(c.tardy_id))} if tardy_ids else {}
 
 
 def known_keys(connection: Connection, export_id: str, tardy_ids: Sequence[str]) -> Mapping[str, set[str]]:

@@ -125,12 +125,13 @@ class Contest:
         ended = isinstance(verdict, Ends) and verdict.state != "collapsed"
         if standing.key is None or ended:
             return None if standing.key is None else NO_KEY
+        in_doubt = isinstance(verdict, Waits) and verdict.code == "sis-unknown"  # the SIS may have it
         if (
             standing.key != NO_KEY
             and one.candidate.occurred_at is not None
-            and not isinstance(verdict, Waits)
+            and (in_doubt or not isinstance(verdict, Waits))
         ):
-            goes = self._goes and isinstance(verdict, Ready)
+            goes = in_doubt or (self._goes and isinstance(verdict, Ready))
             rival = Rival(one.candidate.tardy_id, one.candidate.occurred_at, "taken" if goes else "waiting")
             self._judged[standing.key].append(rival)
         return standing.key

@@ -107,10 +107,15 @@ def _release(connection: Connection, row: RowMapping, now: datetime) -> None:
 
 
 def _forget_doubt(connection: Connection, row: RowMapping) -> None:
-    """A person has looked: what an SIS that takes records had left open of the tardy is that no more."""
-    same_tardy = (entries.c[name] == row[name] for name in _ENTRY[:3])
+    """A person has looked: of what an SIS that takes records had left open of the tardy there is nothing, not even
+    what was delivered before."""
+    same_tardy = [entries.c[name] == row[name] for name in _ENTRY[:3]]
+    sent = connection.execute(
+        select(exists().where(*same_tardy, entries.c.state == "delivered"))
+    ).scalar_one()
     in_doubt = entries.c.sis_waits == "unknown"
-    connection.execute(update(entries).where(*same_tardy, in_doubt).values(sis_waits=None))
+    gone = "half" if sent else None
+    connection.execute(update(entries).where(*same_tardy, in_doubt).values(sis_waits=gone))
     connection.execute(update(entries).where(_same(row)).values(later_at=None))
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, exists, func, select, update
 
-from worker.store.database.tables import definitions, entries
+from worker.store.database.tables import IS_UNSEALED, definitions, entries
 
 
 def look_again(connection: Connection, export_id: str, *, due: datetime | None = None) -> int:
@@ -15,7 +15,9 @@ def look_again(connection: Connection, export_id: str, *, due: datetime | None =
     c = entries.c
     when = [] if due is None else [c.later_at <= due]
     waits = (c.export_id == export_id, c.later_at.is_not(None), *when)
-    return connection.execute(update(entries).where(*waits).values(later_at=None, judged=False)).rowcount
+    return connection.execute(
+        update(entries).where(IS_UNSEALED, *waits).values(later_at=None, judged=False)
+    ).rowcount
 
 
 def due_to_look(
@@ -26,9 +28,8 @@ def due_to_look(
     active = (d.export_id == c.export_id, d.state == "active", d.paused_at.is_(None))
     statement = (
         select(c.export_id)
-        .where(
-            c.later_at.is_not(None), c.later_at <= now, exists().where(*active), c.export_id.not_in(besides)
-        )
+        .where(c.later_at.is_not(None), c.later_at <= now, IS_UNSEALED)
+        .where(exists().where(*active), c.export_id.not_in(besides))
         .group_by(c.export_id)
         .order_by(func.min(c.later_at))
         .limit(limit)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import Connection, RowMapping, and_, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, case, delete, exists, func, or_, select, update
 
 from worker.core.definition import Definition
 from worker.core.record_plans import Before, RecordRow, SoFar
@@ -147,7 +147,7 @@ def delivered_before(
     columns = EarlierColumns(connection, export_id)
     found = {}
     for row in rows:
-        last = _last_delivered(connection, export_id, row)
+        last = _last_delivered(connection, export_id, place, row)
         if last is not None:
             entry = (row["district_id"], row["tardy_id"], row["version"], row["ordinal"])
             elsewhere = last["place"] != place
@@ -155,10 +155,14 @@ def delivered_before(
     return found
 
 
-def _last_delivered(connection: Connection, export_id: str, row: RowMapping) -> RowMapping | None:
+def _last_delivered(connection: Connection, export_id: str, place: str, row: RowMapping) -> RowMapping | None:
+    """What this SIS was given last; only where it was given nothing, what another was."""
     e, r = entries.c, receipts.c
+    here = case((r.place == place, 0), else_=1)
+    # What an SIS has merely accepted bears a reference, which is not yet the record's id.
+    proven_id = case((r.outcome == "done", r.sis_id), else_=None).label("sis_id")
     statement = (
-        select(e.row_values, runs.c.revision, r.sis_id, r.sis_version, r.place)
+        select(e.row_values, runs.c.revision, proven_id, r.sis_version, r.place)
         .join(runs, runs.c.run_id == e.run_id)
         .outerjoin(receipts, and_(r.run_id == e.run_id, r.line == e.line))
         .where(
@@ -167,7 +171,7 @@ def _last_delivered(connection: Connection, export_id: str, row: RowMapping) -> 
             e.tardy_id == row["tardy_id"],
             e.state == "delivered",
         )
-        .order_by(e.version.desc(), e.ordinal.desc())
+        .order_by(here, e.version.desc(), e.ordinal.desc())
         .limit(1)
     )
     return connection.execute(statement).mappings().one_or_none()
@@ -223,7 +227,8 @@ def count_tries(connection: Connection, claim: Claim) -> None:
 def undepart(connection: Connection, claim: Claim) -> None:
     """Nothing of the run has left after all, if no row was asked for: the next attempt seals it anew."""
     r = receipts.c
-    went = exists().where(r.run_id == claim.run_id, or_(r.asked_at.is_not(None), r.answered_at.is_not(None)))
+    told = or_(r.asked_at.is_not(None), r.answered_at.is_not(None), r.step > 0)
+    went = exists().where(r.run_id == claim.run_id, told)
     if not connection.execute(select(went)).scalar_one():
         connection.execute(delete(receipts).where(r.run_id == claim.run_id))
         fenced(connection, claim, departed_attempt=None)

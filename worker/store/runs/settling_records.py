@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, exists, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, select, update
 
 from worker.store import trail
 from worker.store.catalogue.exports_in_force import hold_definition
@@ -13,6 +13,7 @@ from worker.store.database.column_types import instant_text
 from worker.store.database.statements import update_given
 from worker.store.database.tables import definitions, entries, receipts
 from worker.store.entries.collapsing import wake_behind_run
+from worker.store.entries.matching import carries_newest
 from worker.store.entries.settling import cancel_if_retired, reconsider_after_delivery, release_entries
 from worker.store.runs.claims import Claim, fenced
 from worker.store.runs.receipts import finish_attempt, settle_abandoned
@@ -57,6 +58,7 @@ def settle_given_up(
     fenced(connection, claim, state="abandoned")
     hold_definition(connection, claim.export_id)
     _hold_unanswered(connection, claim.run_id)
+    _note_half(connection, claim.run_id, receipts.c.outcome.is_(None))
     went = _end(connection, claim, now)
     released = release_entries(connection, claim.run_id)
     cancel_if_retired(connection, claim.export_id, now)
@@ -75,6 +77,7 @@ def _end(connection: Connection, claim: Claim, now: datetime) -> int:
     refused = _refuse(connection, run_id, now)
     _put_off(connection, run_id, now)
     _hold_unknown(connection, run_id, now)
+    _supersede_outdated(connection, claim.export_id, now)
     reconsider_after_delivery(connection, run_id, now)
     counts: dict[str, Any] = {"rows": delivered, "refused_rows": refused}
     fenced(connection, claim, **counts, held_rows=count_held(connection, claim.export_id))
@@ -113,16 +116,16 @@ def _deliver(connection: Connection, run_id: str, now: datetime) -> int:
 def _refuse(connection: Connection, run_id: str, now: datetime) -> int:
     reason = f"its own words: `writeback runs show {run_id[:8]} --rows`"
     values = {"state": "refused", "reason_code": "sis-refused", "reason": reason, "judged": True}
-    _note_half(connection, run_id, "refused")
+    _note_half(connection, run_id, receipts.c.outcome == "refused")
     return connection.execute(
         update(entries).where(_of(run_id, "refused")).values(**values, settled_at=now)
     ).rowcount
 
 
-def _note_half(connection: Connection, run_id: str, *outcomes: str) -> None:
+def _note_half(connection: Connection, run_id: str, which: ColumnElement[bool]) -> None:
     """The SIS has let go of the old record and not taken the new one."""
     e, r = entries.c, receipts.c
-    half = exists().where(r.run_id == e.run_id, r.line == e.line, r.outcome.in_(outcomes), r.step > 0)
+    half = exists().where(r.run_id == e.run_id, r.line == e.line, which, r.step > 0)
     connection.execute(
         update(entries).where(e.run_id == run_id, e.state == "sealed", half).values(sis_waits="half")
     )
@@ -130,7 +133,7 @@ def _note_half(connection: Connection, run_id: str, *outcomes: str) -> None:
 
 def _put_off(connection: Connection, run_id: str, now: datetime) -> None:
     """Rows that the SIS takes later leave the run, and are looked at again twice as long after each time."""
-    _note_half(connection, run_id, "later")
+    _note_half(connection, run_id, receipts.c.outcome == "later")
     found = connection.execute(
         select(*(entries.c[name] for name in _KEY), entries.c.later_times, entries.c.sis_waits).where(
             _of(run_id, "later")
@@ -167,6 +170,15 @@ def _hold_unknown(connection: Connection, run_id: str, now: datetime) -> None:
     reason = "the answer of the SIS was lost, or it can do no more by itself: look there, then release or dismiss it"
     values = _left("sis-unknown", reason) | {"sis_waits": "unknown", "settled_at": None}
     connection.execute(update(entries).where(_of(run_id, "held")).values(**values))
+
+
+def _supersede_outdated(connection: Connection, export_id: str, now: datetime) -> None:
+    """What has left the run waits no more where a newer version came meanwhile: that one waits in its place."""
+    e = entries.c
+    left = (e.export_id == export_id, e.state == "held", e.reason_code.in_(("sis-later", "sis-unknown")))
+    superseded = {"state": "superseded", "reason": "a newer version arrived", "reason_code": None}
+    outdated = update(entries).where(*left, ~carries_newest())
+    connection.execute(outdated.values(**superseded, later_at=None, settled_at=now, judged=True))
 
 
 def _left(code: str, reason: str) -> dict[str, Any]:
