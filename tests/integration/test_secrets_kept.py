@@ -81,9 +81,9 @@ def test_what_a_failed_login_at_a_server_leaves_behind_names_no_secret(place: Wo
 
 @pytest.mark.parametrize("status", [401, 422])
 def test_what_refused_records_leave_behind_names_no_secret(place: Workplace, status: int) -> None:
-    """422 refuses a row with the SIS's own words, 401 stops the export."""
-    token = {"secret": "sis"}
-    with WebServer(lambda seen: Reply.of({"error": f"not {_shown(seen)}"}, status)) as server:
+    """422 refuses a row with the SIS's own words, 401 stops the export and shows the title of the problem."""
+    token, details = {"secret": "sis"}, {"Content-Type": "application/problem+json"}
+    with WebServer(lambda seen: Reply.of({"title": f"not {_shown(seen)}"}, status, **details)) as server:
         https = {"type": "https", "url": server.url, "mode": "records"}
         left = _left_behind(
             place,
