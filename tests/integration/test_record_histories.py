@@ -201,7 +201,10 @@ class RecordHistories(RuleBasedStateMachine):
                 thread.join()
 
     def waiting(self) -> list[Any]:
-        return [entry for entry in self.program.entries(self.id) if entry["state"] in ("held", "refused")]
+        """What a person may decide about."""
+        refused = [entry for entry in self.program.entries(self.id) if entry["state"] == "refused"]
+        held = [entry for entry in self.program.entries(self.id) if entry["state"] == "held"]
+        return [*held, *(entry for entry in refused if not entry["released"])]
 
     def see_to(self, entry: Any) -> None:
         """A person looks in the SIS, removes what there is of the tardy where nobody knows, and has it sent."""
@@ -230,7 +233,7 @@ class RecordHistories(RuleBasedStateMachine):
             self.work()
             self.program.pass_time(hours=1)
             self.work()
-            waiting = [one for one in self.waiting() if one["state"] == "held"]
+            waiting = self.waiting()
             for entry in waiting:
                 self.see_to(entry)
             if not waiting and all(run["finished_at"] is not None for run in self.program.runs(self.id)):
