@@ -208,7 +208,8 @@ class RecordHistories(RuleBasedStateMachine):
 
     def see_to(self, entry: Any) -> None:
         """A person looks in the SIS, removes what there is of the tardy where nobody knows, and has it sent."""
-        if entry["reason_code"] == "sis-unknown":
+        same = [one for one in self.waiting() if one["tardy_id"] == entry["tardy_id"]]
+        if any(one["reason_code"] == "sis-unknown" for one in same):
             gone = [key for key, one in self.sis.records.items() if one["tardy"] == entry["tardy_id"]]
             for key in gone:
                 del self.sis.records[key]
