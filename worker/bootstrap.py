@@ -109,7 +109,12 @@ class Program:
     @cached_property
     def flush(self) -> Flush:
         by_file = ByFile(self.database, self.opener, short_retries=self.short_retries)
-        return Flush(self.means, by_file, ByRecord(self.database, self.opener), self.sweeping)
+        return Flush(
+            self.means,
+            by_file,
+            ByRecord(self.database, self.opener, short_retries=self.short_retries),
+            self.sweeping,
+        )
 
     @cached_property
     def scheduler(self) -> Scheduler:

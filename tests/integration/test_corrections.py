@@ -203,7 +203,7 @@ def program(database_url: str, tmp_path: Path) -> Iterator[SteppedProgram]:
 
 
 @settings(
-    max_examples=80,
+    max_examples=50,
     deadline=None,
     derandomize=True,
     database=None,

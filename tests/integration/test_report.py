@@ -202,6 +202,8 @@ def test_the_spreadsheet_has_a_line_for_every_entry(
         "file": "sending_0001.csv",
         "line": "2",
         "delivered_at": "2026-10-06 12:00:00",
+        "outcome": "",
+        "sis_id": "",
     }
     rest = [(one["tardy_id"], one["version"], one["student_local_id"]) for one in found[1:]]
     assert rest == [("a", "1", "L-a"), ("a", "2", "L-a")]  # the void names no student

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, RowMapping
 from worker.core.definition import Definition
 from worker.core.record_plans import Ask, Leave, in_requests, next_ask
 from worker.core.record_rules import Deed, Demand, RecordForm, course
+from worker.delivery.by_file import SHORT_RETRIES
 from worker.delivery.record_answers import JudgedAnswers, after_trouble, judged, left_to_person
 from worker.delivery.record_requests import LeaseWatch, RecordRequest, Requesting
 from worker.destinations.opening import Opener, which_sis
@@ -43,12 +44,15 @@ class ByRecord:
 
     Its method raises TransientError or DestinationError, UnavailableError where the database is down, StaleLeaseError
     once the run is another's. What has been answered by then is kept.
+
+    `short_retries`: how often a row is asked for within one attempt, where that is harmless.
     """
 
-    def __init__(self, database: Database, opener: Opener) -> None:
+    def __init__(self, database: Database, opener: Opener, *, short_retries: int = SHORT_RETRIES) -> None:
         self._database = database
         self._opener = opener
         self._stopping = threading.Event()
+        self._pauses = _PAUSES[: short_retries - 1]
 
     def stop(self) -> None:
         """No further request is sent; those under way are waited for."""
@@ -60,7 +64,9 @@ class ByRecord:
             pinned = run_rows.pinned(connection, run)
             options = _where_to(claims.definition_of(connection, claim), pinned)
         assert pinned.records is not None
-        sending = _Sending(self._database, claim, run, pinned, pinned.records, options, self._stopping)
+        sending = _Sending(
+            self._database, claim, run, pinned, pinned.records, options, self._pauses, self._stopping
+        )
         requesting = Requesting(
             self._opener.records(options), sending.lease, claim.run_id, claim.export_id, sending.is_anothers
         )
@@ -84,6 +90,7 @@ class _Sending:
         pinned: Definition,
         form: RecordForm,
         options: Any,
+        pauses: Sequence[float],
         stopping: threading.Event,
     ) -> None:
         self._database = database
@@ -93,6 +100,7 @@ class _Sending:
         self._form = form
         self._parallel: int = options.get("parallel", form.can.side_by_side)
         self._timeout: float = float(options.get("timeout_seconds", _TIMEOUT))
+        self._pauses = pauses
         self._stopping = stopping
         self._looks = course(form.can, Demand.LOST_CREATE).deeds[0] is Deed.LOOK
         self._departed = run["departed_attempt"] is not None
@@ -129,7 +137,7 @@ class _Sending:
 
     def _ask_again_soon(self, pool: ThreadPoolExecutor, requesting: Requesting) -> None:
         """One answer that was lost on its way need not keep a run for half a minute, where asking again is harmless."""
-        for pause in _PAUSES:
+        for pause in self._pauses:
             if self._looks or not self._lost or not (left := self._left()):
                 return
             log.info("answers were lost", run=self._claim.run_id, export=self._claim.export_id, rows=left)
