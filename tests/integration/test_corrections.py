@@ -203,7 +203,7 @@ def program(database_url: str, tmp_path: Path) -> Iterator[SteppedProgram]:
 
 
 @settings(
-    max_examples=50,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     database=None,

@@ -16,7 +16,7 @@ from tests.histories.machine import Histories
 
 _LONG = os.environ.get("WRITEBACK_HISTORIES") == "long"
 # What is the database's own shows in few; on a server a history takes twice as long as on a file.
-_SHORT = {"sqlite": "25", "postgresql": "10"}
+_SHORT = {"sqlite": "15", "postgresql": "10"}
 _STEPS = 60 if _LONG else 30
 
 
