@@ -61,7 +61,7 @@ class Flush:
         `unsent`: a person has seen that it did not arrive and the place cannot be asked.
         """
         run = self._hold(claim)
-        asks = run["departed_attempt"] is not None and not unsent and not _is_of_records(run)
+        asks = run["departed_attempt"] is not None and not unsent and not run_rows.is_of_records(run)
         if asks and not self._by_file.fence(claim, run):
             self._settle(claim, run)
             raise RefusedError(
@@ -87,11 +87,11 @@ class Flush:
         """The run as it is to be sent; None: it has ended, nothing of it is to be sent any more."""
         if run["departed_attempt"] is None:
             return self._prepared(claim, run)
-        if not _is_of_records(run) and not self._by_file.fence(claim, run):
+        if not run_rows.is_of_records(run) and not self._by_file.fence(claim, run):
             self._settle(claim, run)
         elif run["abandon_by"] is not None:
             self._give_up(claim, run, who=run["abandon_by"], reason=run["abandon_reason"])
-        elif _is_of_records(run) and not self._is_active(claim):
+        elif run_rows.is_of_records(run) and not self._is_active(claim):
             self._give_up(claim, run, who="the program", reason="the export was deleted")
         else:
             return run
@@ -104,7 +104,7 @@ class Flush:
 
     def _prepared(self, claim: Claim, run: RowMapping) -> RowMapping | None:
         """Nothing of the run can have left: it goes as things stand now. None: nothing of it is left to send."""
-        if claim.attempt > 1 and not _is_of_records(run):
+        if claim.attempt > 1:
             self._sweeping.sweep_interrupted(claim, run)
         if run["resend_of"] is not None:
             return run
@@ -113,7 +113,7 @@ class Flush:
             if resealed is None:
                 return None
             run = resealed
-        if _is_of_records(run):
+        if run_rows.is_of_records(run):
             return run
         return self._hold(claim) if self._by_file.renumber(claim, run) else run
 
@@ -137,14 +137,13 @@ class Flush:
         reached(Arrow.RESEAL_COMMITTED, claim.export_id)
         if left:
             return self._hold(claim)
-        if not _is_of_records(run):
-            self._sweeping.sweep(run)
+        self._sweeping.sweep(run)
         return None
 
     def _sent(self, claim: Claim, run: RowMapping) -> RowMapping | None:
         """The run that went: without the rows that cannot be rendered, as long as nothing of it can have left. None:
         no other row is left."""
-        if _is_of_records(run):
+        if run_rows.is_of_records(run):
             self._by_record.send(claim, run)
             return run
         try:
@@ -167,21 +166,14 @@ class Flush:
     def _settle(self, claim: Claim, run: RowMapping) -> None:
         for attempt in self._database.retrying():
             with attempt, self._database.write() as connection:
-                settle = settle_records if _is_of_records(run) else receipts.settle_delivered
+                settle = settle_records if run_rows.is_of_records(run) else receipts.settle_delivered
                 settle(connection, claim, self._clock())
                 reached(Arrow.SETTLE_BEFORE_COMMIT, claim.export_id)
         reached(Arrow.SETTLE_COMMITTED, claim.export_id)
-        if not _is_of_records(run):
-            self._sweeping.sweep(run)
+        self._sweeping.sweep(run)
 
     def _give_up(self, claim: Claim, run: RowMapping, *, who: str, reason: str | None) -> int:
         with self._database.write() as connection:
             released = give_up(connection, claim, run, who=who, reason=reason, now=self._clock())
-        if run["file_name"] is not None:
-            self._sweeping.sweep(run)
+        self._sweeping.sweep(run)
         return released
-
-
-def _is_of_records(run: RowMapping) -> bool:
-    """A file has its name from its run's first sealing on."""
-    return run["file_name"] is None

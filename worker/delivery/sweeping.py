@@ -15,7 +15,7 @@ from worker.destinations.opening import Opener
 from worker.errors import DestinationError, UnavailableError
 from worker.failpoints import Step, reached
 from worker.store.catalogue.exports_in_force import load_document
-from worker.store.runs import claims
+from worker.store.runs import claims, run_rows
 from worker.store.runs.claims import Claim
 
 _GIVEN_UP = timedelta(days=7)  # a place that cannot be reached for so long keeps what lies there
@@ -31,6 +31,8 @@ class Sweeping:
 
     def sweep_interrupted(self, claim: Claim, run: RowMapping) -> None:
         """Nothing of the run can have left: what attempts that died or were cut off wrote is of no use to anybody."""
+        if run_rows.is_of_records(run):
+            return  # a request leaves nothing behind
         with self._database.read() as connection:
             earlier = claims.earlier_attempts(connection, claim)
         last = claim.attempt - 1
@@ -41,6 +43,8 @@ class Sweeping:
     def sweep(self, run: RowMapping) -> None:
         """The run is closed: removes what its attempts left behind, and those of the run before, whose worker may
         have died before it came to this. What cannot be done now is left to housekeeping."""
+        if run_rows.is_of_records(run):
+            return
         try:
             self._sweep(run)
             with self._database.read() as connection:

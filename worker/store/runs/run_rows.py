@@ -32,6 +32,11 @@ def get(connection: Connection, run_id: str) -> RowMapping | None:
     return connection.execute(select(runs).where(runs.c.run_id == run_id)).mappings().one_or_none()
 
 
+def is_of_records(run: RowMapping) -> bool:
+    """Whether the run, once sealed, sends records: a file has its name from its run's first sealing on."""
+    return run["file_name"] is None
+
+
 def lock_for(connection: Connection, run_id: str) -> RowMapping | None:
     """The run's row, held until the transaction ends."""
     return (

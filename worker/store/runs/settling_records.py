@@ -18,7 +18,7 @@ from worker.store.entries.settling import cancel_if_retired, reconsider_after_de
 from worker.store.runs.claims import Claim, fenced
 from worker.store.runs.receipts import finish_attempt, settle_abandoned
 from worker.store.runs.run_outcomes import tell_of_run
-from worker.store.runs.run_rows import close
+from worker.store.runs.run_rows import close, is_of_records
 from worker.store.runs.sealing import count_held
 
 _KEY = ("export_id", "district_id", "tardy_id", "version", "ordinal")
@@ -45,8 +45,8 @@ def give_up(
 ) -> int:
     """A person gives the run up, of which nothing has left, or of which each row that may have has its receipt;
     returns how many entries are buffered again. Raises StaleLeaseError."""
-    of_records = run["file_name"] is None and run["departed_attempt"] is not None
-    settle = settle_given_up if of_records else settle_abandoned
+    has_receipts = is_of_records(run) and run["departed_attempt"] is not None
+    settle = settle_given_up if has_receipts else settle_abandoned
     return settle(connection, claim, who=who, reason=reason, now=now)
 
 
@@ -76,7 +76,7 @@ def _end(connection: Connection, claim: Claim, now: datetime) -> int:
     delivered = _deliver(connection, run_id, now)
     refused = _refuse(connection, run_id, now)
     _put_off(connection, run_id, now)
-    _hold_unknown(connection, run_id, now)
+    _hold_unknown(connection, run_id)
     _supersede_outdated(connection, claim.export_id, now)
     reconsider_after_delivery(connection, run_id, now)
     counts: dict[str, Any] = {"rows": delivered, "refused_rows": refused}
@@ -161,12 +161,12 @@ def _put_off_row(row: dict[str, Any], now: datetime) -> dict[str, Any]:
 
 def _hold_unanswered(connection: Connection, run_id: str) -> None:
     r = receipts.c
-    lost = (r.run_id == run_id, r.asked_at.is_not(None), r.outcome.is_distinct_from("held"))
     unanswered = r.outcome.is_(None) | (r.outcome == "unknown")
-    connection.execute(update(receipts).where(*lost, unanswered).values(outcome="held"))
+    lost = (r.run_id == run_id, r.asked_at.is_not(None), unanswered)
+    connection.execute(update(receipts).where(*lost).values(outcome="held"))
 
 
-def _hold_unknown(connection: Connection, run_id: str, now: datetime) -> None:
+def _hold_unknown(connection: Connection, run_id: str) -> None:
     reason = "the answer of the SIS was lost, or it can do no more by itself: look there, then release or dismiss it"
     values = _left("sis-unknown", reason) | {"sis_waits": "unknown", "settled_at": None}
     connection.execute(update(entries).where(_of(run_id, "held")).values(**values))
