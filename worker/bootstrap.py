@@ -20,6 +20,7 @@ from worker.clock import Clock, system_clock
 from worker.delivery.attempt import Flush
 from worker.delivery.by_file import SHORT_RETRIES, ByFile
 from worker.delivery.by_record import ByRecord
+from worker.delivery.code_watch import CodeWatch
 from worker.delivery.collecting import Collecting
 from worker.delivery.flusher import Flusher
 from worker.delivery.housekeeping import Housekeeping
@@ -136,6 +137,10 @@ class Program:
     @cached_property
     def collecting(self) -> Collecting:
         return Collecting(self.means, self.opener)
+
+    @cached_property
+    def code_watch(self) -> CodeWatch:
+        return CodeWatch(self.means, self.opener)
 
     @cached_property
     def outbox(self) -> Outbox:

@@ -127,6 +127,7 @@ class Service:
             loops["heartbeat"] = self._program.heartbeat.run
             loops["housekeeping"] = self._program.housekeeping.run
             loops["collecting"] = self._program.collecting.run
+            loops["codes"] = self._program.code_watch.run
         if "consumer" in self._roles:
             loops["consumer"] = self._program.intake(self._program.flusher.wake).run
             loops["replay"] = self._replay

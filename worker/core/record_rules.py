@@ -56,7 +56,8 @@ class RecordForm:
 
     `key`: by which of them the SIS knows a record; a correction of one of these is a change of its key. `together`:
     what the rows of one request have in common. `problem`: why the SIS can never take a row of these properties, a
-    line for a person that quotes none of them; None: it may.
+    line for a person that quotes none of them; None: it may. `dictionary`: the property whose values stand in a
+    dictionary of the SIS's that can be read, for which the destination has `lacking`; None: there is none.
     """
 
     can: Capabilities
@@ -64,6 +65,7 @@ class RecordForm:
     key: frozenset[str] = frozenset()
     together: tuple[str, ...] = ()
     problem: Callable[[Mapping[str, Any]], str | None] = _no_problem
+    dictionary: str | None = None
 
 
 FORMS: dict[str, Callable[[Mapping[str, Any]], RecordForm | None]] = {}

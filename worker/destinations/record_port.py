@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -90,6 +90,14 @@ class RecordDestination(Protocol):
 
     def check(self, trial: Trial) -> None:
         """Tries whether records could be sent, step by step, changing nothing, and raises where none could."""
+
+
+class CodedDestination(RecordDestination, Protocol):
+    """One whose form names a `dictionary`."""
+
+    def lacking(self, codes: Collection[str]) -> Collection[str]:
+        """Which of these codes, as rows say them, the SIS's dictionary does not have, as it is read now. What is kept
+        of it for rows is renewed by that, and stands in no row's way meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,10 @@ _GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
         " entries that are held, runs that failed.",
         ("kind", "export"),
     ),
+    "sis_codes_gone": (
+        "1 if the dictionary of the export's SIS lacks a code that the export uses, else 0.",
+        ("export",),
+    ),
     "outbox_messages": ("Outcomes that wait to be published.", ()),
 }
 
@@ -141,10 +145,12 @@ def _of_exports(status: Status, now: datetime) -> Families:
     if status.known:
         families["outbox_messages"].add_metric((), status.unpublished_outcomes)
         _add_aside(families["set_aside"], status)
+    gone = {one.export_id for one in status.codes_gone}
     for export in status.exports:
         _add_buffer_and_run(families, export, now)
         if export.active:
             _add_schedule(families, export, now)
+            families["sis_codes_gone"].add_metric((export.export_id,), export.export_id in gone)
     return families
 
 

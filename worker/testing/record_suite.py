@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pytest
 
 from worker.core.record_rules import Deed, Demand, RecordForm, course
 from worker.destinations.record_port import (
+    CodedDestination,
     RecordDestination,
     RowAccepted,
     RowDeed,
@@ -159,6 +160,14 @@ class RecordDestinationSuite:
         created(site, site.row(1))
         assert isinstance(site.open().look(deed(1, site.row(1))), RowDone)
         assert site.open().look(deed(2, site.row(2))) is None
+
+    def test_a_dictionary_lacks_what_stands_in_no_right_row_and_nothing_else(self, site: RecordSite) -> None:
+        if (name := site.form.dictionary) is None:
+            return
+        destination = cast(CodedDestination, site.open())
+        there = str(site.row(1)[name])
+        assert list(destination.lacking([there, "no-such-code"])) == ["no-such-code"]
+        assert list(destination.lacking([])) == []
 
     def test_a_refused_row_has_the_words_of_the_sis_and_refuses_no_other(self, site: RecordSite) -> None:
         rows = _rows(site)

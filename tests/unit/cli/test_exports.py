@@ -223,6 +223,7 @@ def test_status_tells_what_waits_what_is_held_and_what_is_wrong(place: Workplace
         "unpublished_outcomes",
         "aside",
         "quiet_days",
+        "codes_gone",
         "missed_collections",
         "exports",
         "senders_named",

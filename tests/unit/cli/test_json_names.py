@@ -35,8 +35,8 @@ NAMES = {
     " delivered answers held runs to_come for_a_person quiet missed_collections",
     "audit": "ok exports files checks days",
     "status": "installation workers queues broker_error database_error parked run_nows buffered held sealed refused"
-    " not_required oldest_buffered_at events_in_hand unpublished_outcomes aside quiet_days missed_collections exports"
-    " senders_named",
+    " not_required oldest_buffered_at events_in_hand unpublished_outcomes aside quiet_days codes_gone"
+    " missed_collections exports senders_named",
     "codes list": f"{CODE} lacks_reference source published mapping waiting not_required tardies exports",
     "codes list --history": f"{CODE} mapped_at mapped_by reason ended_at ended_by end_reason",
     "codes map TARDY L --reason why": MAPPED,

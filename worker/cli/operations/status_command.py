@@ -30,8 +30,9 @@ def status(program: Program, as_json: bool) -> None:
     (export_id, since,
     waits_for), buffered, held, sealed, refused, not_required, oldest_buffered_at, events_in_hand,
     unpublished_outcomes, aside (kind `export`, `outcome`, `task`, `entry` or `run`, thing, export_id, step, reference,
-    error, version, since, times, again_at; of entries how many), quiet_days (export_id, day), missed_collections
-    (export_id, at, how `late` or `uncollected`, run_id, reason), exports (export_id, district_id,
+    error, version, since, times, again_at; of entries how many), quiet_days (export_id, day), codes_gone
+    (export_id, since, reason), missed_collections (export_id, at, how `late` or `uncollected`, run_id, reason), exports
+    (export_id, district_id,
     state, frequency, buffered, held, sealed, refused, not_required, oldest_buffered_at, next_run_at,
     last_delivered_at, pause (at, by, reason) or null, open_run (run_id, state, trigger, rows, attempts, error,
     next_attempt_at, started_at) or null).

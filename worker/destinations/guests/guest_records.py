@@ -3,7 +3,7 @@ believed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +47,15 @@ class GuestRecords:
         self._storable(found.sis_id, found.sis_version, doing="look")
         return found
 
+    def lacking(self, codes: Collection[str]) -> Collection[str]:
+        lacking = getattr(self._destination, "lacking", None)
+        if not callable(lacking):
+            raise self._blame.of("names a dictionary in `form`, and its destination lacks `lacking`")
+        with self._blame.during("lacking"):
+            found = lacking(list(codes))
+        self._blame.require(found, (list, tuple, set, frozenset), "lacking")
+        return [code for code in codes if code in found]
+
     def check(self, trial: Trial) -> None:
         with self._blame.during("check"):
             self._destination.check(trial)
@@ -79,7 +88,7 @@ def guest_form(form: RecordForm, blame: Blame) -> RecordForm:
     blame.require(form.fields, RecordFields, "form, as `fields`,")
     for number in (form.can.rows_a_request, form.can.side_by_side):
         blame.require(number, int, "form, as a number of `can`,")
-    for name in (*form.key, *form.together):
+    for name in (*form.key, *form.together, form.dictionary or ""):
         blame.require(name, str, "form, as the name of a property,")
 
     def problem(properties: Mapping[str, Any]) -> str | None:

@@ -46,13 +46,25 @@ class AgingCache:
                 self._load(place, load)
             return place.value
 
+    def renew(self, key: Hashable, load: Callable[[], tuple[Any, float]]) -> Any:
+        """The value, loaded now; whoever asks meanwhile gets what was known and waits for nothing. What `load` raises
+        goes through, and nothing changes."""
+        value, seconds = load()
+        place = self._place(key)
+        with place.lock:
+            self._keep(place, value, seconds)
+        return value
+
     def _load(self, place: _Place, load: Callable[[], tuple[Any, float]]) -> None:
         try:
-            place.value, seconds = load()
+            value, seconds = load()
         except WritebackError as error:
             place.error, place.failed = error, self._clock()
             raise
-        place.error, place.loaded = None, self._clock()
+        self._keep(place, value, seconds)
+
+    def _keep(self, place: _Place, value: Any, seconds: float) -> None:
+        place.value, place.error, place.loaded = value, None, self._clock()
         place.ends = place.loaded + seconds
 
     def last(self, key: Hashable) -> Any:

@@ -72,6 +72,10 @@ class Web:
         thread since this call. The key tells servers, and who logs in there, apart."""
         return self._looked_up.get(key, lambda: (load(), age), fresh=fresh)
 
+    def renewed(self, key: Hashable, load: Callable[[], Any], *, age: float = LOOKED_UP_SECONDS) -> Any:
+        """What `load` returns now, kept under this key; who asks for it meanwhile is not kept waiting."""
+        return self._looked_up.renew(key, lambda: (load(), age))
+
     def exchange(self, request: Request, headers: Mapping[str, str], longest_wait: float) -> Response:
         """Sends one request and reads its answer, within the round trip that is under way; no redirect is followed.
 

@@ -39,6 +39,12 @@ class CodeBook:
         book: Mapping[str, Any] = self._web.looked_up(self._key, self._named, fresh=fresh)
         return book
 
+    def lacking(self, codes: Iterable[str]) -> list[str]:
+        """Those of the codes that the SIS, asked now, does not have, also under what `codes` of the definition calls
+        them. Rows that are under way meanwhile go by what was read before."""
+        book: Mapping[str, Any] = self._web.renewed(self._key, self._named)
+        return [code for code in codes if str(self._codes.get(code, code)) not in book]
+
     def unknown(self, code: Any) -> str:
         """What is said of a row whose code the SIS does not have."""
         return (

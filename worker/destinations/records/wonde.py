@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from marshmallow import ValidationError
@@ -116,6 +116,7 @@ def _form(options: Mapping[str, Any]) -> RecordForm:
         fields=RecordFields(_fields(mode), _REQUIRED[mode], "session" if mode == "session" else "period"),
         key=_KEYS[mode],
         problem=problems(filled(*_REQUIRED[mode]), days("date"), _session),
+        dictionary="attendance_code_id",
     )
 
 
@@ -150,6 +151,9 @@ class Wonde(WithoutLook):
             return self._ask(some, codes)
 
         return all_fit(deeds, hindered, lambda fit: together_or_parted(fit, ask))
+
+    def lacking(self, codes: Collection[str]) -> Collection[str]:
+        return self._book.lacking(codes)
 
     def check(self, trial: Trial) -> None:
         self._sis.check(trial)

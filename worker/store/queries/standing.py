@@ -16,6 +16,7 @@ from worker.store.database.tables import (
     outbox,
     runs,
 )
+from worker.store.definitions.noticed_codes import CodesGone, codes_gone
 from worker.store.queries.overdue import Behind, overdue_since
 from worker.store.runs.barriers import events_in_hand
 
@@ -88,7 +89,8 @@ class ExportStatus:
 @dataclass(frozen=True, slots=True)
 class Status:
     """Every export by its id, how many outcomes wait for the broker, how many events consumers have in hand;
-    what stands aside, and by export the entries that defects hold and the runs that they failed."""
+    what stands aside, by export the entries that defects hold and the runs that they failed, and what SISs have no
+    more of the codes that exports use."""
 
     exports: tuple[ExportStatus, ...] = field(default=())
     unpublished_outcomes: int = 0
@@ -96,12 +98,13 @@ class Status:
     aside: tuple[Aside, ...] = ()
     held_by_defects: Mapping[str, int] = field(default_factory=dict)
     failed_by_defects: Mapping[str, str] = field(default_factory=dict)
+    codes_gone: tuple[CodesGone, ...] = ()
     known: bool = False  # False: nobody has been able to ask yet
     writable: bool = True  # False: it can be asked, and takes no writes just now
 
 
 def take_status(connection: Connection, now: datetime) -> Status:
-    """Reads it all in ten statements; locks nothing.
+    """Reads it all in eleven statements; locks nothing.
 
     The cost is that of counting what has not ended: with a million buffered entries about 0.2 s on PostgreSQL
     and 0.5 s on SQLite, with few of them some milliseconds, however many were delivered.
@@ -126,6 +129,7 @@ def take_status(connection: Connection, now: datetime) -> Status:
         tuple(asides.standing(connection, now)),
         asides.held_by_defects(connection),
         asides.failed_by_defects(connection),
+        tuple(codes_gone(connection)),
         known=True,
     )
 

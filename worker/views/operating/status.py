@@ -186,6 +186,10 @@ def status_shape(found: WholeStatus, *, installation: str) -> dict[str, Any]:
         "unpublished_outcomes": status.unpublished_outcomes,
         "aside": _aside_shapes(status),
         "quiet_days": [{"export_id": export_id, "day": day.isoformat()} for export_id, day in found.quiet],
+        "codes_gone": [
+            {"export_id": one.export_id, "since": instant(one.since), "reason": one.reason}
+            for one in status.codes_gone
+        ],
         "missed_collections": [{"export_id": one["export_id"]} | missed_shape(one) for one in found.missed],
         "exports": [_export_shape(one) for one in found.exports],
     }

@@ -69,6 +69,8 @@ def to_see_to(found: WholeStatus) -> Iterator[str]:
     for asked in found.run_nows:
         since = when(asked.since, found.zone(asked.export_id))
         yield f"{asked.export_id}: a run is asked for since {since}; it waits for {asked.waits_for}"
+    for gone in found.status.codes_gone:
+        yield f"{gone.export_id}: {gone.reason} (seen {when(gone.since, found.zone(gone.export_id))})"
     for one in found.missed:
         yield f"{one['export_id']}: {missed_told(one)}"
     for export_id, day in found.quiet:

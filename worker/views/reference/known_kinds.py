@@ -153,6 +153,7 @@ def capability_words(form: RecordForm) -> list[str]:
         "it answers what became of a row" if can.synchronous else "it takes a row and works on it later",
         "a record can be looked for" if can.reads_back else "a record cannot be looked for",
         *([f"looked up there: {', '.join(sorted(can.looks_up))}"] if can.looks_up else []),
+        *(["every hour it is looked whether its codes are still there"] if form.dictionary else []),
         *([] if form.fields.one_a == "tardy" else [f"it keeps one record a student and {form.fields.one_a}"]),
     ]
 

@@ -1,0 +1,89 @@
+"""What has been noticed of the codes that an export uses: that its SIS has some of them no more, and that it has them
+again. It stands in the export's trail; the last word since the definition was saved is in force."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, select
+
+from worker.core.definition import Definition
+from worker.core.references import References
+from worker.core.sis_codes import turn
+from worker.store import trail
+from worker.store.catalogue.exports_in_force import hold_definition, view_export
+from worker.store.catalogue.references_in_force import load_references
+from worker.store.catalogue.schools import zones_of
+from worker.store.database.tables import actions, definition_revisions, definitions
+
+_TURNS = {"gone": "codes-gone", "back": "codes-back"}
+
+
+@dataclass(frozen=True, slots=True)
+class CodesGone:
+    """Codes that an SIS has no more: since when, and the clause that says so."""
+
+    export_id: str
+    since: datetime
+    reason: str
+
+
+def coded_exports(connection: Connection) -> list[tuple[int, Definition]]:
+    """Active exports whose SIS has a dictionary that can be read, each with the revision in force."""
+    active = select(definitions.c.export_id).where(definitions.c.state == "active")
+    found = []
+    for export_id in connection.execute(active.order_by(definitions.c.export_id)).scalars():
+        export = view_export(connection, export_id)
+        form = None if export is None or not export.readable else export.definition.records
+        if export is not None and form is not None and form.dictionary is not None:
+            found.append((export.row["revision"], export.definition))
+    return found
+
+
+def references_of(connection: Connection, definition: Definition) -> References:
+    """What is known of the export's schools and codes."""
+    schools = definition.schools or zones_of(connection, definition.district_id).keys()
+    return load_references(connection, definition.district_id, schools)
+
+
+def note_codes(
+    connection: Connection, export_id: str, revision: int, found: str | None, now: datetime
+) -> Literal["gone", "back"] | None:
+    """Notes what is found (None: the SIS has every code) where that is another thing than was said last; None: it is
+    not, or another worker has noted it, or the definition is another by now."""
+    hold_definition(connection, export_id)
+    still = definitions.c.export_id == export_id, definitions.c.revision == revision
+    if connection.execute(select(definitions.c.state).where(*still)).scalar_one_or_none() != "active":
+        return None
+    said = next((one.reason for one in codes_gone(connection, export_id)), None)
+    turned = turn(said, found)
+    if turned is not None:
+        reason = found or "the SIS has every code again"
+        trail.note(connection, _TURNS[turned], trail.PROGRAM, now, export_id=export_id, reason=reason)
+    return turned
+
+
+def codes_gone(connection: Connection, export_id: str | None = None) -> list[CodesGone]:
+    """What is in force, of active exports or of this one. A definition that was saved since is for the next look to
+    judge."""
+    d, revised = definitions.c, definition_revisions.c
+    in_force = (revised.export_id == d.export_id) & (revised.revision == d.revision)
+    gone = (actions.c.action == _TURNS["gone"], actions.c.at >= revised.saved_at)
+    wanted: list[ColumnElement[bool]] = [] if export_id is None else [d.export_id == export_id]
+    rows = connection.execute(
+        select(d.export_id, actions.c.at, actions.c.reason)
+        .join(definition_revisions, in_force)
+        .join(actions, actions.c.action_id == _last_word())
+        .where(d.state == "active", *gone, *wanted)
+        .order_by(d.export_id)
+    )
+    return [CodesGone(*row) for row in rows]
+
+
+def _last_word() -> ScalarSelect[int]:
+    """By the index of each definition's trail, which is short."""
+    a = actions.alias()
+    word = a.c.export_id == definitions.c.export_id, a.c.action.in_(_TURNS.values())
+    return select(func.max(a.c.action_id)).where(*word).correlate(definitions).scalar_subquery()
