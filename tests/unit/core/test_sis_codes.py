@@ -10,6 +10,7 @@ from tests.builders import NOON, definition
 from worker.core.definition import parse_definition
 from worker.core.references import BehaviorCode, CodeMapping, References, School
 from worker.core.sis_codes import codes_used, lacking_told, turn
+from worker.destinations.kinds import DESTINATIONS
 
 SCHOOLS = {name: School(name, name, None, None) for name in ("1", "2")}
 CODES = {
@@ -18,13 +19,7 @@ CODES = {
     ("2", "LATE"): BehaviorCode("LATE", "Late", "L2"),
     ("", "NONE"): BehaviorCode("NONE", "Not mapped", None),
 }
-WONDE = {
-    "type": "wonde",
-    "domain": "api.wonde.com",
-    "school": "A1",
-    "token": {"secret": "s"},
-    "mode": "session",
-}
+WONDE = dict(DESTINATIONS["wonde"].examples[0])  # type: ignore[union-attr]  # a kind that takes records
 CODE = {"field": "behavior.external_reference_code", "header": "attendance_code_id", "required": True}
 
 

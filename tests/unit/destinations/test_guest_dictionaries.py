@@ -13,7 +13,7 @@ from worker.errors import PlugInError
 
 
 def guest(**methods: Any) -> GuestRecords:
-    return GuestRecords(SimpleNamespace(**methods), Blame("destination plug-in 'acme' of acme 1.0"))  # type: ignore[arg-type]  # only what is asked here
+    return GuestRecords(SimpleNamespace(**methods), Blame("destination plug-in 'acme' of acme 1.0"))
 
 
 def test_codes_that_nobody_asked_for_are_left_out() -> None:
@@ -25,7 +25,7 @@ def test_codes_that_nobody_asked_for_are_left_out() -> None:
     [
         ({}, "names a dictionary in `form`, and its destination lacks `lacking`"),
         ({"lacking": lambda codes: 7}, "returned a int from `lacking`"),
-        ({"lacking": lambda codes: {}["Ada Byron"]}, "raised KeyError in `lacking`"),
+        ({"lacking": lambda codes: {"T": 1}["Ada Byron"]}, "raised KeyError in `lacking`"),
     ],
 )
 def test_what_is_wrong_there_is_the_plug_ins_fault(methods: dict[str, Any], told: str) -> None:
