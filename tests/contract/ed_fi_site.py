@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ from tests.webs import LOCAL
 from worker.allowed_hosts import read_allowed_hosts
 from worker.core.record_rules import RecordForm
 from worker.destinations.http.web import Web
-from worker.destinations.record_port import RecordDestination
+from worker.destinations.record_port import RecordDestination, RowDeed, WrittenRequest
 from worker.destinations.records.ed_fi.ods import KIND
 from worker.testing.installations import installation
 from worker.testing.record_suite import Row
-from worker.testing.web_server import Fault, Reply, WebServer
+from worker.testing.web_server import Fault, Reply, Seen, WebServer
 
 _SCHOOL_ID = 255901001
 _TOLD = {"ed-fi-key": KEY, "ed-fi-secret": SECRET}
@@ -52,6 +52,13 @@ class EdFiSite:
 
     def open_with_wrong_secret(self) -> tuple[RecordDestination, str]:
         return KIND.open(self._options, self._seen, (_TOLD | {"ed-fi-secret": _WRONG}).__getitem__), _WRONG
+
+    def written(self, deeds: Sequence[RowDeed]) -> Sequence[WrittenRequest]:
+        assert KIND.written is not None
+        return KIND.written(self._options, self._seen, deeds)
+
+    def asked(self) -> Sequence[Seen]:
+        return [seen for seen in self._server.seen if "/ed-fi/" in seen.path]
 
     def row(self, number: int) -> Row:
         student = str(1000 + number)

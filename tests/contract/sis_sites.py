@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from worker.allowed_hosts import read_allowed_hosts
 from worker.core.record_rules import RecordForm
 from worker.destinations.http.web import Web
 from worker.destinations.kinds import DESTINATIONS, chosen
-from worker.destinations.record_port import RecordDestination, RecordKind
+from worker.destinations.record_port import RecordDestination, RecordKind, RowDeed, WrittenRequest
 from worker.testing.installations import installation
 from worker.testing.record_suite import Row
-from worker.testing.web_server import Fault, Reply
+from worker.testing.web_server import Fault, Reply, Seen
 
 _TOLD: Mapping[str, str] = {
     "token": TOKEN,
@@ -91,6 +91,14 @@ class SisSite:
 
     def open_with_wrong_secret(self) -> tuple[RecordDestination, str]:
         return self.kind.open(self.options, self.seen, lambda _: _WRONG), _WRONG
+
+    def written(self, deeds: Sequence[RowDeed]) -> Sequence[WrittenRequest]:
+        assert self.kind.written is not None
+        return self.kind.written(self.options, self.seen, deeds)
+
+    def asked(self) -> Sequence[Seen]:
+        kept = (self.sis.facts.login.token_path, "/v1.0/schools/A1/attendance-codes/")
+        return [seen for seen in self.sis.server.seen if seen.path not in kept]
 
     def row(self, number: int) -> Row:
         return self.case.row(1000 + number)

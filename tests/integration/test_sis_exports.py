@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +28,9 @@ from tests.contract.sis_sites import (
 )
 from tests.integration.delivering import ask
 from tests.program import SteppedProgram
+from worker.destinations.record_port import WrittenRequest
+from worker.testing.as_written import is_as_written
+from worker.views.exports.preview import preview
 
 EVERY = [
     pytest.param(case, id=f"{case.options['type']}-{case.options.get('mode', 'only')}")
@@ -78,6 +83,16 @@ def run(program: SteppedProgram, *messages: Any) -> None:
     program.work()
 
 
+def previewed(program: SteppedProgram) -> list[WrittenRequest]:
+    """What a preview shows, which the records of a run would be."""
+    with tempfile.TemporaryFile() as spool:
+        preview(program.database, program.installation, "daily", spool, most=None, now=program.now)
+        spool.seek(0)
+        lines = [json.loads(line) for line in spool]
+    assert all("method" in line for line in lines), lines
+    return [WrittenRequest(**line) for line in lines]
+
+
 def at(*cases: Case) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("site", [case for case in EVERY if case.values[0] in cases], indirect=True)
 
@@ -106,6 +121,35 @@ def test_a_lost_answer_ends_in_one_record_and_a_delivered_row(program: SteppedPr
     program.work()
     assert program.states() == {"delivered": 1}, program.entries()
     assert site.tardies() == 1
+
+
+@pytest.mark.parametrize("site", EVERY, indirect=True)
+def test_the_requests_that_a_preview_shows_are_those_that_are_sent(
+    program: SteppedProgram, site: SisSite
+) -> None:
+    program.receive(late("1001"), late("1002"))
+    shown = previewed(program)
+    assert site.sis.server.seen == [], "a preview asks nobody"
+    run(program)
+    sent = list(site.asked())
+    assert len(shown) == len(sent)
+    for written in shown:
+        sent.remove(next(seen for seen in sent if is_as_written(seen, written)))
+    assert program.states() == {"delivered": 2}
+
+
+@at(SKYWARD)
+def test_what_an_sis_has_named_stands_in_the_preview_of_a_void(
+    program: SteppedProgram, site: SisSite
+) -> None:
+    run(program, late("1001"))
+    before = len(site.asked())
+    program.receive(void("t-1001"))
+    shown = previewed(program)
+    assert [one.method for one in shown] == ["POST", "POST", "DELETE", "POST", "DELETE"]
+    assert "<" not in f"{[(one.url, one.body) for one in shown]}"
+    run(program)
+    assert [is_as_written(*pair) for pair in zip(site.asked()[before:], shown, strict=True)] == [True] * 5
 
 
 @at(POWERSCHOOL, WONDE_SESSION, HOMEROOM, SKYWARD)

@@ -101,14 +101,37 @@ class CodedDestination(RecordDestination, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenRequest:
+    """A request as it would go, without who asks. `body`: what stands there as JSON, or as a form's fields; `rows`: the
+    lines of the rows in it.
+
+    What only the SIS knows stands there as a placeholder, `<its name>`; `looks_up` says in words how each is looked up
+    that is not known yet. `only`: where it goes, if that depends on what the SIS answers before; a clause.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Any
+    rows: tuple[int, ...]
+    looks_up: tuple[str, ...] = ()
+    only: str | None = None
+
+
+Writes = Callable[[Mapping[str, Any], Installation, Sequence[RowDeed]], Sequence[WrittenRequest]]
+"""Given a `destination`, the installation and deeds that share a request: what `send` would ask for them, in its order.
+Only computes: nothing is asked of anybody, and no secret is read."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordKind:
     """A kind of destination that takes records: its options, how one is opened, how one with these options takes
     records, and which place it is (as of `FileKind`).
 
     `examples`: for each way in which it takes records (a mode, a resource) one right `destination`, of which layouts
-    are made; what only a district knows stands there as an example, secrets by name. `on_paper`: the first thing that
-    `send` does over the installation's web, and over nothing else, is the request itself, or to read what it needs for
-    it: a preview has it write the request down, and nothing is sent.
+    are made; what only a district knows stands there as an example, secrets by name. `written`: the requests that deeds
+    come to, for a preview; a row that is in none of them is shown with its deed, as all are where there is no such
+    function. `http.paper.on_paper` makes one for kinds that reach their SIS over the installation's web.
     """
 
     schema: type[Schema]
@@ -117,4 +140,4 @@ class RecordKind:
     place: Callable[[Mapping[str, Any], Places], str] = as_written
     examples: tuple[Mapping[str, Any], ...] = ()
     facts: Facts | None = None
-    on_paper: bool = False
+    written: Writes | None = None

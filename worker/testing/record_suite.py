@@ -23,9 +23,12 @@ from worker.destinations.record_port import (
     RowOutcome,
     RowRefused,
     RowUnknown,
+    WrittenRequest,
 )
 from worker.destinations.trial import Trial
 from worker.errors import DeliveryError, DestinationError, TransientError
+from worker.testing.as_written import is_as_written
+from worker.testing.web_server import Seen
 
 Row = Mapping[str, Any]
 """A row's properties, by their dotted names."""
@@ -83,6 +86,16 @@ class RecordSite(Protocol):
         """The test is over: ends whatever was opened or started."""
 
 
+class WritingSite(RecordSite, Protocol):
+    """One whose kind has `written`."""
+
+    def written(self, deeds: Sequence[RowDeed]) -> Sequence[WrittenRequest]:
+        """What a preview of these deeds shows."""
+
+    def asked(self) -> Sequence[Seen]:
+        """Every request that has come to the SIS so far, but for tokens and for what is looked up and kept."""
+
+
 def deed(line: int, row: Row, what: Deed = Deed.CREATE, known: RowOutcome | None = None) -> RowDeed:
     """One deed about a row, with what the SIS said of its record before."""
     sis_id = known.sis_id if isinstance(known, RowDone) else None
@@ -94,6 +107,18 @@ def created(site: RecordSite, row: Row, destination: RecordDestination | None = 
     """What became of a row that was sent by itself; it is in the SIS."""
     [outcome] = (destination or site.open()).send([deed(1, row)])
     assert isinstance(outcome, RowDone | RowAccepted), outcome
+    return outcome
+
+
+def _sent_as_written(site: WritingSite, row: Row, what: Deed, known: RowOutcome | None = None) -> RowOutcome:
+    deeds, before = [deed(1, row, what, known)], len(site.asked())
+    written = site.written(deeds)
+    assert len(site.asked()) == before, "a preview asks nobody"
+    [outcome] = site.open().send(deeds)
+    sent = site.asked()[before:]
+    assert [one.rows for one in written] == [(1,)] * len(sent) != []
+    unlike = [pair for pair in zip(sent, written, strict=True) if not is_as_written(*pair)]
+    assert unlike == []
     return outcome
 
 
@@ -168,6 +193,20 @@ class RecordDestinationSuite:
         there = str(site.row(1)[name])
         assert list(destination.lacking([there, "no-such-code"])) == ["no-such-code"]
         assert list(destination.lacking([])) == []
+
+    def test_what_a_preview_writes_down_is_what_is_sent_and_writing_it_asks_nobody(
+        self, site: RecordSite
+    ) -> None:
+        """A site whose kind does not write its requests down has no `written`."""
+        if not hasattr(site, "written"):
+            return
+        writing, row = cast(WritingSite, site), site.row(1)
+        known = _sent_as_written(writing, row, Deed.CREATE)
+        if "update" in site.form.can.verbs:
+            known = _sent_as_written(writing, site.changed(row), Deed.UPDATE, known)
+            row = site.changed(row)
+        if "delete" in site.form.can.verbs:
+            _sent_as_written(writing, row, Deed.DELETE, known)
 
     def test_a_refused_row_has_the_words_of_the_sis_and_refuses_no_other(self, site: RecordSite) -> None:
         rows = _rows(site)

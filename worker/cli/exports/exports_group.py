@@ -111,8 +111,9 @@ def preview(program: Program, export_id: str, rows: int | None, as_json: bool) -
     it. How many rows would go and what is held back goes to standard error; where nothing is ready, so does a sample
     with a made-up student.
 
-    Of records the requests go there, a JSON object a line (method, url, headers, body, rows), without secrets; where
-    the SIS has to be asked something first, each row with its deed instead.
+    Of records the requests go there, a JSON object a line (method, url, headers, body, rows), without secrets and
+    asking nobody. What only the SIS knows is a placeholder, <its name>; looks_up says how it is looked up, only when
+    the request goes, if that depends on an answer. Where a kind cannot write requests down, each row with its deed.
 
     JSON: export_id, file (name), rows, actions (add, change, void: against what was delivered), rows_shown (1000 at
     the most where --rows says nothing), held and not_to_be_sent (reason, count), paused, open_run (run_id, state),

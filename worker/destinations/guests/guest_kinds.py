@@ -8,7 +8,7 @@ that never returns keeps one attempt, and one place among those that a flusher h
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from worker.destinations.guests.guest_records import GuestRecords, guest_form
 from worker.destinations.kinds import Kind
 from worker.destinations.patience import Patience, SilentError
 from worker.destinations.places import Places
-from worker.destinations.record_port import RecordDestination, RecordKind
+from worker.destinations.record_port import RecordDestination, RecordKind, RowDeed, Writes, WrittenRequest
 
 T = TypeVar("T")
 Options = Mapping[str, Any]
@@ -70,6 +70,7 @@ class _Guest:
                 open=self._opens_records(kind.open),
                 form=self._forms(kind.form),
                 place=self._places(kind.place),
+                written=None if kind.written is None else self._writes(kind.written),
             )
         return replace(kind, schema=schema, choose=self._chooses(kind.choose))
 
@@ -94,6 +95,19 @@ class _Guest:
             return GuestRecords(opened, self._blame)
 
         return open_records
+
+    def _writes(self, writes: Writes) -> Writes:
+        def written(
+            options: Options, installation: Installation, deeds: Sequence[RowDeed]
+        ) -> Sequence[WrittenRequest]:
+            copied = [replace(deed, properties=dict(deed.properties)) for deed in deeds]
+            found = self._asked("written", options, lambda given: writes(given, installation, copied))
+            self._blame.require(found, (list, tuple), "written")
+            for one in found:
+                self._blame.require(one, WrittenRequest, "written, as a request,")
+            return found
+
+        return written
 
     def _forms(self, forms: Callable[[Options], RecordForm]) -> Callable[[Options], RecordForm]:
         def form(options: Options) -> RecordForm:

@@ -72,6 +72,10 @@ class Web:
         thread since this call. The key tells servers, and who logs in there, apart."""
         return self._looked_up.get(key, lambda: (load(), age), fresh=fresh)
 
+    def known(self, key: Hashable) -> Any:
+        """What was looked up under this key last, however old; None: nothing was."""
+        return self._looked_up.last(key)
+
     def renewed(self, key: Hashable, load: Callable[[], Any], *, age: float = LOOKED_UP_SECONDS) -> Any:
         """What `load` returns now, kept under this key; who asks for it meanwhile is not kept waiting."""
         return self._looked_up.renew(key, lambda: (load(), age))

@@ -17,6 +17,7 @@ from worker.core.record_rules import Capabilities, RecordForm
 from worker.destinations.file_port import Installation, Secret
 from worker.destinations.http.answers import Response, one_line
 from worker.destinations.http.http_failures import LostAnswerError
+from worker.destinations.http.paper import on_paper
 from worker.destinations.https.https_client import HttpsClient
 from worker.destinations.https.https_options import HttpsSchema, place
 from worker.destinations.record_port import (
@@ -178,4 +179,4 @@ def _form(options: Mapping[str, Any]) -> RecordForm:
     return RecordForm(can, _FIELDS, key=frozenset({IDENTITY}))
 
 
-KIND = RecordKind(HttpsSchema, _open, _form, place, on_paper=True)
+KIND = RecordKind(HttpsSchema, _open, _form, place, written=on_paper(_open))

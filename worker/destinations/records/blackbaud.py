@@ -14,6 +14,7 @@ from worker.destinations.file_port import Installation
 from worker.destinations.file_port import Secret as ReadSecret
 from worker.destinations.http.answers import Response
 from worker.destinations.http.logins import in_header
+from worker.destinations.http.paper import on_paper
 from worker.destinations.http.tokens import refresh_token
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome
 from worker.destinations.records.bodies import nested
@@ -201,7 +202,7 @@ KIND = RecordKind(
             "codes": {"T": "1"},
         },
     ),
-    on_paper=True,
+    written=on_paper(_open),
     facts=Facts(
         "Blackbaud SKY School, attendance",
         sure=(

@@ -12,6 +12,7 @@ from worker.destinations.facts import Facts
 from worker.destinations.file_port import Installation
 from worker.destinations.file_port import Secret as ReadSecret
 from worker.destinations.http.logins import api_key
+from worker.destinations.http.paper import on_paper
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome
 from worker.destinations.records.bodies import nested
 from worker.destinations.records.calling import Sis, WithoutLook, sis
@@ -149,7 +150,7 @@ KIND = RecordKind(
     _open,
     _form,
     examples=(_example("homeroom"), _example("class")),
-    on_paper=True,
+    written=on_paper(_open),
     facts=Facts(
         "ManageBac, attendance of homerooms and classes",
         sure=(

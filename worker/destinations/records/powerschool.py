@@ -12,6 +12,7 @@ from worker.destinations.facts import Facts
 from worker.destinations.file_port import Installation
 from worker.destinations.file_port import Secret as ReadSecret
 from worker.destinations.http.answers import Response
+from worker.destinations.http.paper import on_paper
 from worker.destinations.http.tokens import client_credentials
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome, RowRefused
 from worker.destinations.records.bodies import nested
@@ -190,7 +191,7 @@ KIND = RecordKind(
     _open,
     _form,
     examples=(_example("daily"), _example("meeting")),
-    on_paper=True,
+    written=on_paper(_open),
     facts=Facts(
         "PowerSchool SIS, attendance by its REST API",
         sure=(

@@ -13,7 +13,9 @@ from worker.core.record_rules import Capabilities, Deed, RecordForm
 from worker.destinations.facts import Facts
 from worker.destinations.file_port import Installation
 from worker.destinations.file_port import Secret as ReadSecret
+from worker.destinations.http.answers import Request
 from worker.destinations.http.http_failures import LostAnswerError
+from worker.destinations.http.paper import Supposed, on_paper
 from worker.destinations.http.tokens import client_credentials
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome, RowUnknown
 from worker.destinations.records.calling import sis
@@ -212,6 +214,37 @@ def _open(options: Mapping[str, Any], installation: Installation, secret: ReadSe
     return Skyward(Objects(sis(base, login, options, installation), options["entity"]), options)
 
 
+_IF_FOUND = (
+    "where the search before has found it, whose id it bears; where an update finds none, it is created"
+)
+
+
+def _supposed(_options: Mapping[str, Any], deeds: Sequence[RowDeed], request: Request) -> Supposed:
+    """What is there already: the objects that the SIS has named before, else none, unless one is to be removed."""
+    [deed] = deeds
+    kind, *rest = request.url.rpartition("/Attendance/")[2].split("/")
+    names = {DAY: _DAY_ID, PERIOD: _PERIOD_ID}
+    day, _, period = (deed.sis_id or "").partition("/")
+    its_id = number({DAY: day, PERIOD: period}[kind]) or f"<{names[kind]}>"
+    if request.method == "POST" and len(rest) == 2:
+        return Supposed({"Objects": [{names[kind]: its_id}] if _is_there(deed, request) else []})
+    if request.method == "PUT":
+        return Supposed({kind: {names[kind]: its_id}}, only="where the search before has found none")
+    if request.method == "DELETE" and kind == DAY:
+        return Supposed({}, only="where the search before has found no other period of that day")
+    return Supposed(
+        {},
+        only="where the search before has found it, whose id it bears; where an update finds none, it is created",
+    )
+
+
+def _is_there(deed: RowDeed, request: Request) -> bool:
+    """The last search of a removal is for periods that are left."""
+    conditions = request.json["SearchCondition"]["Conditions"]
+    left = [one["FieldName"] for one in conditions] == [_DAY_ID]
+    return not left and (deed.deed is Deed.DELETE or deed.sis_id is not None)
+
+
 KIND = RecordKind(
     SkywardSchema,
     _open,
@@ -227,6 +260,7 @@ KIND = RecordKind(
             "years": {"2027": "27"},
         },
     ),
+    written=on_paper(_open, _supposed),
     facts=Facts(
         "Skyward Qmlativ, attendance",
         sure=(

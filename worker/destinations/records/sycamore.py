@@ -13,6 +13,7 @@ from worker.destinations.file_port import Installation
 from worker.destinations.file_port import Secret as ReadSecret
 from worker.destinations.http.answers import Response
 from worker.destinations.http.logins import bearer
+from worker.destinations.http.paper import on_paper
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome, RowRefused
 from worker.destinations.records.calling import Sis, WithoutLook, sis
 from worker.destinations.records.record_options import RecordSchema, WebAddress, parallel
@@ -115,7 +116,7 @@ KIND = RecordKind(
     _open,
     _form,
     examples=({"type": "sycamore", "token": {"secret": "sycamore"}},),
-    on_paper=True,
+    written=on_paper(_open),
     facts=Facts(
         "Sycamore School, attendance of classes",
         sure=(

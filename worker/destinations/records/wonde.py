@@ -13,9 +13,10 @@ from worker.core.record_rules import Capabilities, RecordForm
 from worker.destinations.facts import Facts
 from worker.destinations.file_port import Installation
 from worker.destinations.file_port import Secret as ReadSecret
-from worker.destinations.http.answers import Response
+from worker.destinations.http.answers import Request, Response
 from worker.destinations.http.logins import bearer
 from worker.destinations.http.origins import origin_of
+from worker.destinations.http.paper import Supposed, on_paper
 from worker.destinations.record_port import RecordKind, RowAccepted, RowDeed, RowOutcome, RowRefused
 from worker.destinations.records.bodies import nested
 from worker.destinations.records.calling import Sis, WithoutLook, sis
@@ -210,6 +211,16 @@ def _open(options: Mapping[str, Any], installation: Installation, secret: ReadSe
     return Wonde(server, options, book)
 
 
+def _supposed(options: Mapping[str, Any], deeds: Sequence[RowDeed], request: Request) -> Supposed:
+    """The ids of the rows' codes, and an answer that takes the marks."""
+    if request.method != "GET":
+        return Supposed({"writeback_id": "<writeback_id>"})
+    codes = sorted({str(deed.properties["attendance_code_id"]) for deed in deeds})
+    found = [{"id": f"<attendance code {code}>", "code": code} for code in codes]
+    said = f"`<attendance code …>`: Wonde's id of an attendance code, by its code or name, from GET {request.url}"
+    return Supposed({"data": found}, looks_up=said)
+
+
 def _example(mode: str) -> dict[str, Any]:
     return {
         "type": "wonde",
@@ -225,6 +236,7 @@ KIND = RecordKind(
     _open,
     _form,
     examples=(_example("session"), _example("lesson")),
+    written=on_paper(_open, _supposed),
     facts=Facts(
         "Wonde, to the registers of many schools' systems",
         sure=(

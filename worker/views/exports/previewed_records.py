@@ -14,16 +14,16 @@ from worker.core.judgement.verdicts import Ready
 from worker.core.record_plans import Ask, Leave, RecordRow, SoFar, in_requests, is_last, next_ask
 from worker.core.record_rules import RecordForm
 from worker.destinations.file_port import FileKind, Installation
-from worker.destinations.http.paper import write_down
 from worker.destinations.kinds import DESTINATIONS, chosen
 from worker.destinations.opening import which_sis
+from worker.destinations.record_port import RowDeed, WrittenRequest
 from worker.destinations.row_deeds import row_deed
 from worker.store.runs.row_receipts import PAGE, delivered_before
 
 ReadyRow = tuple[RowMapping, Ready]
 """An entry with the row that would go."""
 
-_RUN = "RUN"  # stands for its id, in keys
+_RUN = "<run>"  # stands for its id, in keys
 
 
 def record_requests(
@@ -32,9 +32,9 @@ def record_requests(
     installation: Installation,
     ready: Iterable[ReadyRow],
 ) -> Iterator[bytes]:
-    """JSON Lines: `method`, `url`, `headers`, `body` of each request and the `rows` in it, where the kind of
-    destination can say it without asking anybody; else `row`, `action`, `deed`, `record` of each deed of a row.
-    Secrets are not read. The rows of one page may share requests, as in a run."""
+    """JSON Lines: `method`, `url`, `headers`, `body` of each request and the `rows` in it, also what it `looks_up` and
+    where `only` it goes, where the kind of destination can say it; else `row`, `action`, `deed`, `record` of each deed
+    of a row. Nobody is asked, and secrets are not read. The rows of one page may share requests, as in a run."""
     writer = _Writer(definition, installation)
     lines = iter(enumerate(ready, start=1))
     while page := list(islice(lines, PAGE)):
@@ -95,15 +95,25 @@ class _Writer:
     def _request(self, asks: Sequence[Ask]) -> Iterator[Mapping[str, Any]]:
         deeds = [row_deed(ask, _RUN) for ask in asks]
         looked = asks[0].look
-        written = None if looked else write_down(self._kind, self._options, self._installation, deeds)
-        if written is not None:
-            about = {"method": written.method, "url": written.url, "headers": dict(written.headers)}
-            yield about | {"body": written.body, "rows": [deed.line for deed in deeds]}
-            return
+        written = () if looked else self._written(deeds)
+        yield from map(_shown, written)
+        within = {line for one in written for line in one.rows}
         for ask, deed in zip(asks, deeds, strict=True):
-            yield _told(ask, deed.deed.value, dict(deed.properties)) | (
-                {"looked_for": True} if looked else {}
-            )
+            if deed.line not in within:
+                told = _told(ask, deed.deed.value, dict(deed.properties))
+                yield told | ({"looked_for": True} if looked else {})
+
+    def _written(self, deeds: Sequence[RowDeed]) -> Sequence[WrittenRequest]:
+        if self._kind.written is None:
+            return ()
+        return self._kind.written(self._options, self._installation, deeds)
+
+
+def _shown(one: WrittenRequest) -> Mapping[str, Any]:
+    """What is not always there comes last."""
+    about = {"method": one.method, "url": one.url, "headers": dict(one.headers), "body": one.body}
+    more = {"looks_up": list(one.looks_up), "only": one.only}
+    return about | {"rows": list(one.rows)} | {name: said for name, said in more.items() if said}
 
 
 def _told(ask: Ask | Leave, deed: str, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from worker.core.record_rules import Capabilities, Deed, RecordForm
 from worker.destinations.facts import Facts
 from worker.destinations.file_port import Installation, Secret
 from worker.destinations.http.logins import bearer
+from worker.destinations.http.paper import on_paper
 from worker.destinations.record_port import RecordKind, RowDeed, RowDone, RowOutcome
 from worker.destinations.records.calling import Sis, WithoutLook, sis
 from worker.destinations.records.record_options import RecordSchema, WebAddress, parallel
@@ -79,6 +80,7 @@ KIND = RecordKind(
     _open,
     _form,
     examples=({"type": "acme_sis", "base_url": "https://acme.example.org/api", "token": {"secret": "acme"}},),
+    written=on_paper(_open),
     facts=Facts(
         "ACME SIS",
         sure=("A tardy is set by PUT tardies/{student}/{day} and removed by DELETE.",),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from acme_server import TOKEN, AcmeServer
 from acme_sis.tardies import KIND
 
 from worker.core.record_rules import RecordForm
 from worker.destinations.file_port import Installation
-from worker.destinations.record_port import RecordDestination
+from worker.destinations.record_port import RecordDestination, RowDeed, WrittenRequest
 from worker.testing.fixtures import GivenSecrets, Serves
 from worker.testing.record_suite import RecordDestinationSuite, RecordSite, Row
-from worker.testing.web_server import Fault, Reply, WebServer
+from worker.testing.web_server import Fault, Reply, Seen, WebServer
 
 
 class AcmeSite:
@@ -32,6 +34,13 @@ class AcmeSite:
 
     def open_with_wrong_secret(self) -> tuple[RecordDestination, str]:
         return KIND.open(self._options, self._seen, lambda _name: "wr0ng-token"), "wr0ng-token"
+
+    def written(self, deeds: Sequence[RowDeed]) -> Sequence[WrittenRequest]:
+        assert KIND.written is not None
+        return KIND.written(self._options, self._seen, deeds)
+
+    def asked(self) -> Sequence[Seen]:
+        return list(self._server.seen)
 
     def row(self, number: int) -> Row:
         return {"student": str(1000 + number), "day": "2026-10-06", "code": "T"}

@@ -16,6 +16,7 @@ from worker.destinations.http.answers import Request, Response
 from worker.destinations.http.client import Client
 from worker.destinations.http.http_failures import LostAnswerError
 from worker.destinations.http.logins import NOBODY, Login
+from worker.destinations.http.paper import Supposed, on_paper
 from worker.destinations.http.tokens import client_credentials
 from worker.destinations.http.web import Web
 from worker.destinations.http.web_options import client
@@ -152,4 +153,22 @@ def _open(options: Mapping[str, Any], installation: Installation, secret: Secret
     return OperationalDataStore(options, installation.web, secret)
 
 
-KIND = RecordKind(EdFiSchema, _open, form, examples=EXAMPLES, facts=FACTS)
+_IF_FOUND = "where the search has found a record, whose id it bears"
+
+
+def _supposed(options: Mapping[str, Any], deeds: Sequence[RowDeed], request: Request) -> Supposed:
+    """Where the API has its data; a record of the tardy, where one is searched; and that all is well."""
+    base_url = options["base_url"]
+    if request.url == base_url:
+        said = f"`<dataManagementApi>`: where the API has its data, from its root document, GET {base_url}"
+        urls = {"dataManagementApi": f"{base_url.rstrip('/')}/<dataManagementApi>"}
+        return Supposed({"urls": urls}, looks_up=said)
+    if request.method == "GET":
+        asked = request.params or {}
+        of_student = {"studentUniqueId": asked.get("studentUniqueId")}
+        found = {"id": "<id>", "studentReference": of_student, "eventDate": asked.get("eventDate")}
+        return Supposed([found])
+    return Supposed({}, only=_IF_FOUND if request.url.endswith(quote("<id>")) else None)
+
+
+KIND = RecordKind(EdFiSchema, _open, form, examples=EXAMPLES, facts=FACTS, written=on_paper(_open, _supposed))
