@@ -1,12 +1,12 @@
 """Schemas made of strict fields: objects, lists, and objects whose shape one word decides.
 
-A schema is loaded on a straight path first, one call a field that is there. Whatever that path cannot take,
-marshmallow loads again from the start, and finds every fault: it alone decides and explains.
+A schema is loaded on its straight path first. Whatever that path cannot take, marshmallow loads again from the
+start, and finds every fault: it alone decides and explains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from marshmallow import Schema, ValidationError, missing, validates_schema
 from marshmallow.fields import Field
 
 from schemas.fields.scalars import JsonSchema, Strict
+from schemas.fields.straight import DOUBTS, Load, straight_path
 from schemas.rejections import (
     MOST_PROBLEMS,
     counted,
@@ -39,23 +40,21 @@ class StrictSchema(Schema):
     json_extra: JsonSchema = {}  # noqa: RUF012 -- read only
     tells_known = False
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        named = {_key(name, field): field for name, field in self.load_fields.items()}
-        self._checks = {key: _check(field) for key, field in named.items()}
-        self._required = frozenset(key for key, field in named.items() if field.required)
-        self._optional = frozenset(named) - self._required
-        self._defaults = {key: f for key, f in named.items() if f.load_default is not missing}
-
     @property
     def keys(self) -> tuple[str, ...]:
         """The names an object of this schema may use."""
-        return tuple(self._checks)
+        return tuple(self.by_key)
 
     @cached_property
     def by_key(self) -> Mapping[str, Any]:
         """The fields by the names an object of this schema uses for them."""
         return {_key(name, field): field for name, field in self.load_fields.items()}
+
+    @cached_property
+    def straight(self) -> Load:
+        """Loads what is plainly right, as `load` does, and raises one of the DOUBTS over anything else."""
+        ruled = type(self).rules is not StrictSchema.rules
+        return straight_path(self.by_key, self.rules if ruled else None)
 
     def unknown_option(self) -> str:
         """What an unknown name is answered with, where a person has chosen it."""
@@ -72,12 +71,12 @@ class StrictSchema(Schema):
 
     def load(self, data: Any, **options: Any) -> Any:
         """As marshmallow's `load`; raises ValidationError with every fault."""
-        if type(data) is dict and not options:
+        if not options:
             try:
-                return self._load_straight(data)
-            except (KeyError, ValidationError):
+                return self.straight(data)
+            except DOUBTS:
                 pass  # marshmallow says what is wrong, and with all of it at once
-        if type(data) is dict and (unknown := [key for key in data if key not in self._checks]):
+        if type(data) is dict and (unknown := [key for key in data if key not in self.by_key]):
             raise ValidationError(self._problems_beside(unknown, data, options))
         return super().load(data, **options)
 
@@ -87,7 +86,7 @@ class StrictSchema(Schema):
         """All faults of an object that has unknown names. (Marshmallow would take the square of their number.)"""
         problems: Problems = {}
         try:
-            super().load({key: data[key] for key in data.keys() & self._checks.keys()}, **options)
+            super().load({key: data[key] for key in data.keys() & self.by_key.keys()}, **options)
         except ValidationError as error:
             problems = messages_of(error)
         if self.tells_known:
@@ -102,18 +101,6 @@ class StrictSchema(Schema):
         near = {name for key in unknown[:_MOST_COMPARED] for name in nearest(key, self.keys)}
         meant = f" (near to {', '.join(sorted(near))})" if near else ""
         return f"{counted(len(unknown), 'unknown field')}{meant}; known: {', '.join(self.keys)}"
-
-    def _load_straight(self, data: dict[str, Any]) -> dict[str, Any]:
-        checks, optional = self._checks, self._optional
-        loaded = {
-            key: checks[key](value) for key, value in data.items() if value is not None or key not in optional
-        }
-        for key, field in self._defaults.items():
-            if key not in loaded:
-                loaded[key] = field.deserialize(missing)
-        if not self._required <= loaded.keys() or self.rules(loaded):
-            raise ValidationError("not on the straight path")
-        return loaded
 
 
 class Part(Strict):
@@ -281,8 +268,3 @@ def _is_simple(made: JsonSchema) -> bool:
 
 def _key(name: str, field: Field[Any]) -> str:
     return field.data_key or name
-
-
-def _check(field: Field[Any]) -> Callable[[Any], Any]:
-    """What a value that is there goes through; null reaches it in a required field alone."""
-    return field.check if isinstance(field, Strict) and not field.allow_none else field.deserialize

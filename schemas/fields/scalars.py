@@ -78,6 +78,11 @@ class Strict(Field[Any]):
     def check(self, value: Any) -> Any:
         raise NotImplementedError  # pragma: no cover -- every field has its own
 
+    def takes(self) -> str:
+        """A Python condition on `value`, true only of what `check` gives back as it is. Empty: `check` is to be
+        asked. What else it names is `is_storable` (see `schemas.fields.straight`)."""
+        return ""
+
     def json_schema(self) -> JsonSchema:
         raise NotImplementedError  # pragma: no cover -- every field has its own
 
@@ -99,6 +104,12 @@ class Text(Strict):
         if self.single_line and _control(value):
             raise ValidationError("must not hold a line break or another control character")
         return value
+
+    def takes(self) -> str:
+        fits = f"type(value) is str and {self.minimum} <= len(value) <= {self.maximum}"
+        # what `is_storable` says of most texts, without the call
+        stored = '(value.isascii() and "\\x00" not in value or is_storable(value))'
+        return "" if self.single_line else f"{fits} and {stored}"
 
     def json_schema(self) -> JsonSchema:
         pattern = whole(r"[^\u0000-\u001f\u007f]*") if self.single_line else NO_NUL
@@ -144,6 +155,9 @@ class Choice(Strict):
             raise ValidationError(f"must be one of: {', '.join(self.words)}")
         return value
 
+    def takes(self) -> str:
+        return f"type(value) is str and value in {self.words!r}"
+
     def json_schema(self) -> JsonSchema:
         return {"type": "string", "enum": list(self.words)}
 
@@ -162,6 +176,9 @@ class Whole(Strict):
             raise ValidationError(f"must be a whole number from {self.minimum} to {self.maximum}")
         number: int = value
         return number
+
+    def takes(self) -> str:
+        return f"type(value) is int and {self.minimum} <= value <= {self.maximum}"
 
     def json_schema(self) -> JsonSchema:
         return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
@@ -191,6 +208,9 @@ class Flag(Strict):
         if type(value) is not bool:
             raise ValidationError("must be true or false")
         return value
+
+    def takes(self) -> str:
+        return "type(value) is bool"
 
     def json_schema(self) -> JsonSchema:
         return {"type": "boolean"}

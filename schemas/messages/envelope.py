@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
@@ -38,6 +38,7 @@ _NAMED = ("id", "source", "type")
 _OPTIONAL = ("subject", "datacontenttype", "dataschema")
 _TEXTS = (*_OPTIONAL, "data_base64")
 _CORE = frozenset({"specversion", *_NAMED, "time", *_OPTIONAL, "data", "data_base64"})
+_ORDINARY = frozenset({"specversion", *_NAMED, "time", "data"})
 _BOM = b"\xef\xbb\xbf"
 _is_attribute = re.compile("[a-z0-9]+").fullmatch
 
@@ -49,8 +50,7 @@ class UnreadableData:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A message whose envelope is right; `data` is JSON that nobody has looked at (None: absent or null), or
     UnreadableData."""
 
@@ -145,6 +145,39 @@ def _whole(digits: str) -> int | float:
 
 
 def _envelope(document: dict[str, Any]) -> Envelope:
+    return _sound(document) or _judged(document)
+
+
+def _sound(document: dict[str, Any]) -> Envelope | None:
+    """The envelope of an ordinary document, whose attributes are all text that can be stored. None: it may be wrong,
+    or right in a way that is seldom; then it is judged attribute by attribute."""
+    id, source, type_ = names = document.get("id"), document.get("source"), document.get("type")
+    for text in names:
+        if type(text) is not str or not 0 < len(text) <= MAX_NAME or not is_storable(text):
+            return None
+    further = _NOTHING if document.keys() <= _ORDINARY else _texts(document)
+    if further is None or document.get("specversion") != "1.0":
+        return None
+    time = document.get("time")
+    try:
+        moment = None if time is None else instant(time)
+    except (ValueError, TypeError):
+        return None
+    subject = document.get("subject")
+    return Envelope(id, source, type_, moment, subject, document.get("data"), further)  # type: ignore[arg-type]
+
+
+def _texts(document: dict[str, Any]) -> Mapping[str, str] | None:
+    """The extension attributes, where all that is seldom is plain text; else None."""
+    found = {key: document[key] for key in document.keys() - _ORDINARY}
+    for key, text in found.items():
+        if type(text) is not str or not is_storable(text) or _is_attribute(key) is None:
+            return None
+    return {key: text for key, text in found.items() if key not in _OPTIONAL}
+
+
+def _judged(document: dict[str, Any]) -> Envelope:
+    """The envelope of any document. Raises RejectedError with all that is wrong."""
     problems = _shape_problems(document)
     time = document.get("time")
     moment = None

@@ -9,9 +9,8 @@ are the same as leaving it out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -30,8 +29,7 @@ from schemas.messages.payload import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TardyVersion:
+class TardyVersion(NamedTuple):
     """One version of one tardy. A void may lack everything from `behavior_code` to `student_local_id`.
 
     `occurred_at` is in UTC. `document` is the data as canonical JSON (sorted keys, no blanks): with the district,

@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -148,7 +148,7 @@ class Installation(SteppedProgram):
         self.intake, self.outbox = self.parts.intake(), self.parts.outbox
         unacknowledged = (self.post.events, self.post.commands)
         self.post.events, self.post.commands = (
-            [replace(delivery, delivery_count=delivery.delivery_count + 1) for delivery in queue]
+            [delivery._replace(delivery_count=delivery.delivery_count + 1) for delivery in queue]
             for queue in unacknowledged
         )
 

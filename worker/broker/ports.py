@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One message as it came, nothing decoded or decompressed.
 
     `tag` is the adapter's own handle for acknowledging; `headers` are the application headers.
@@ -24,12 +26,12 @@ class Delivery:
     tag: Any
     content_type: str | None = None
     content_encoding: str | None = None
-    headers: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = _NOTHING
     reply_to: str | None = None
     correlation_id: str | None = None
     message_id: str | None = None
     delivery_count: int = 0
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = _NOTHING
     sender: str | None = None
     replayed: bool = False
     excess: str | None = None
