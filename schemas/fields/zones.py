@@ -47,8 +47,6 @@ def find_zone(name: str) -> Zone | None:
 @cache
 def source() -> str:
     """Where zones come from: `tzdata 2026.6 (IANA 2026f)`."""
-    from importlib.metadata import version
-
     import tzdata
 
-    return f"tzdata {version('tzdata')} (IANA {tzdata.IANA_VERSION})"
+    return f"tzdata {tzdata.__version__} (IANA {tzdata.IANA_VERSION})"

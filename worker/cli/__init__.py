@@ -39,7 +39,6 @@ from worker.cli.runs.runs_group import runs
 from worker.cli.student.student_group import student
 from worker.cli.tardies.tardies_group import tardies
 from worker.cli.tardies.trace_command import trace
-from worker.env_file import env_file_of, take_env_file
 
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -58,6 +57,8 @@ def cli(env_file: str | None) -> None:
     Configured by the environment (BROKER_URL, DATABASE_URL, WRITEBACK_HOME …); with none of it set everything
     lives in the folder `var`. Exit status: 0 done; 1 it failed; 2 wrong usage; 78 wrong configuration.
     """
+    from worker.env_file import env_file_of, take_env_file
+
     if (named := env_file_of(env_file)) is not None:
         for line in take_env_file(*named, os.environ):
             note(f"writeback: warning: {line}")

@@ -6,9 +6,7 @@ Everything heavy is imported when a command runs, so that `--help` is quick.
 from __future__ import annotations
 
 import functools
-import getpass
 import os
-import socket
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
@@ -161,6 +159,9 @@ def prepare_database(program: Program, *, create: bool = False) -> None:
 
 def who() -> str:
     """Who types the command, for the audit trail: `user@host`."""
+    import getpass
+    import socket
+
     try:
         user = getpass.getuser()
     except (OSError, KeyError):

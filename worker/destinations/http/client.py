@@ -8,10 +8,10 @@ from dataclasses import replace
 from urllib.parse import urldefrag, urljoin
 
 from worker.destinations.http.answers import Request, Response
-from worker.destinations.http.connections import secured
 from worker.destinations.http.logins import NOBODY, Login
 from worker.destinations.http.origins import Origin, origin_of, without_ids
 from worker.destinations.http.round_trip import under_way
+from worker.destinations.http.trust import secured
 from worker.destinations.http.web import Web
 from worker.destinations.trial import Trial
 from worker.errors import DestinationError, TransientError
@@ -78,6 +78,7 @@ class Client:
                 self._login.headers()
 
     def _asked(self, request: Request, headers: Mapping[str, str]) -> Response:
+        self.web.make_ready()
         with under_way(request.timeout or self._timeout):
             for _ in range(_MOST_REDIRECTS + 1):
                 answer = self.web.exchange(request, headers, self._longest_wait)

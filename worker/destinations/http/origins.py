@@ -6,9 +6,6 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
-
 from worker.allowed_hosts import host_name
 
 _PORTS = {"https": 443, "http": 80}
@@ -34,6 +31,10 @@ class Origin:
 
 def origin_of(url: str) -> Origin:
     """The server of a URL. Raises ValueError with what is wrong with it, a clause that repeats nothing of it."""
+    # Here and not above: it brings the whole of urllib3, and most definitions have no URL.
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
     if _unfit(url):
         raise ValueError("must hold no blank, backslash or control character")
     if url.partition("://")[0].lower() not in _PORTS:

@@ -88,6 +88,7 @@ class TokenLogin:
             last = self.web.tokens.last(self._key)
             form["refresh_token"] = (last and last.refresh) or self.refresh
         request = Request("POST", self.url, form=form, headers=self.header)
+        self.web.make_ready()
         try:
             with under_way(TOKEN_SECONDS):
                 return self.web.exchange(request, {}, _LONGEST_WAIT)
