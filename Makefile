@@ -4,6 +4,11 @@ PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
 VENV = .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check
+# `compat` is a line in a .pth; without it each start of Python would import a finder first.
+INSTALL_SELF = $(PIP_INSTALL) --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
+# Where Python is told to write no bytecode (PYTHONDONTWRITEBYTECODE, as in many containers), each start of the program
+# would compile all of it anew, and the tests start it some hundred times.
+COMPILE_SELF = $(BIN)/python -m compileall -q worker schemas
 # Each stamp says: this lock is installed.
 CREATED = $(VENV)/.stamp-created
 INSTALLED = $(VENV)/.stamp-installed
@@ -26,6 +31,7 @@ demo: $(INSTALLED) ## One school morning, end to end; leaves the file and says w
 	@$(BIN)/writeback demo
 
 test: lint ## Everything CI runs: lint, then all tests, on a real RabbitMQ and a real PostgreSQL
+	@$(COMPILE_SELF)
 	$(BIN)/python -m pytest --ignore=tests/bench --ignore=tests/soak $(SIDE_BY_SIDE) $(ARGS)
 
 lint: $(INSTALLED_DEV) ## Style, types, and the direction of imports
@@ -71,12 +77,14 @@ $(CREATED):
 $(INSTALLED): requirements.lock pyproject.toml | $(CREATED)
 	@echo "Installing into $(VENV), once…" >&2
 	@$(PIP_INSTALL) --require-hashes -r requirements.lock
-	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@$(INSTALL_SELF)
+	@$(COMPILE_SELF)
 	@touch $@
 
 # Holds everything of the other lock as well, in the same versions.
 $(INSTALLED_DEV): requirements-dev.lock requirements.lock pyproject.toml | $(CREATED)
 	@echo "Installing into $(VENV), with what the tests need, once…" >&2
 	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
-	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@$(INSTALL_SELF)
+	@$(COMPILE_SELF)
 	@touch $(INSTALLED) $@
