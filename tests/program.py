@@ -14,6 +14,7 @@ from sqlalchemy import RowMapping, func, select
 
 from schemas.messages.events import ReferenceItem, TardyVersion
 from tests.builders import NOON, as_command, as_event, hidden_in, rows_in
+from tests.migrated import with_tables
 from worker import __version__
 from worker.actions.commands.asked import Asked
 from worker.actions.commands.carrying_out import Answer, carry_out
@@ -23,7 +24,6 @@ from worker.destinations.places import Places
 from worker.district_locks import UNLOCKED
 from worker.settings import read_settings
 from worker.store.catalogue.catalogue import CatalogueCache
-from worker.store.database import migrate
 from worker.store.database.engine import own_catalogue, share_catalogue
 from worker.store.database.tables import entries, outbox
 from worker.store.database.tables import runs as runs_table
@@ -58,7 +58,7 @@ class SteppedProgram:
         }
         self.begin_process()
         self.database = self.parts.database
-        migrate.upgrade(self.database)
+        with_tables(self.database)
 
     def begin_process(self, **parts: Any) -> None:
         """Has everything built as in production, as if a process had just begun; these parts are there already."""

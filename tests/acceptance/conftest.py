@@ -13,7 +13,6 @@ from tests.conftest import SERVERS
 from tests.processes import Processes, processes
 from tests.servers.janitor import Janitor
 from worker.broker.by_url import open_broker
-from worker.store.database import migrate
 from worker.store.database.engine import Database
 
 
@@ -35,7 +34,6 @@ def home(tmp_path: Path) -> Path:
 def database(postgres_url: str) -> Iterator[Database]:
     """A PostgreSQL database of the test's own with every table: for looking, never for changing."""
     database = Database(postgres_url)
-    migrate.upgrade(database)
     yield database
     database.close()
 
