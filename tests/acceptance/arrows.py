@@ -30,6 +30,7 @@ from tests.builders import (
     tardy,
     void,
 )
+from tests.migrated import with_tables
 from tests.processes import Processes, Worker, wait_for
 from worker.actions.commands.asked import Asked
 from worker.actions.commands.carrying_out import carry_out
@@ -37,7 +38,6 @@ from worker.broker.embedded.inbox_broker import EmbeddedBroker
 from worker.broker.ports import Broker
 from worker.destinations.places import Places
 from worker.district_locks import UNLOCKED
-from worker.store.database import migrate
 from worker.store.database.engine import Database
 from worker.store.database.tables import (
     consumers,
@@ -212,7 +212,7 @@ class Site:
 
     def prepare(self) -> None:
         """Everything is there but a worker; `timed` and `live` have been saved."""
-        migrate.upgrade(self.database)
+        with_tables(self.database)
         self.broker.prepare()
         if isinstance(self.broker, EmbeddedBroker):
             self.broker.declare_reply_queue(REPLIES)

@@ -31,7 +31,7 @@ def test_every_tardy_is_collected_once_though_the_only_worker_is_killed_three_ti
     worker = embedded.start_ready()
     publish(continuous_exports(EXPORTS))
     with Collector(home / "outbox", tmp_path / "sis") as sis:
-        with Load(publish, sis, exports=EXPORTS, burst=500) as load:
+        with Load(publish, sis, exports=EXPORTS, burst=500, ahead=1000) as load:
             for _ in range(KILLS):
                 wait_for_files(sis, rng.randint(1, 30))
                 worker.kill()

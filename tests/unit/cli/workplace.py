@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from sqlalchemy import func, select
 
 from tests.builders import code, school
+from tests.migrated import with_tables
 from tests.program import SteppedProgram
 from worker.cli import cli
 from worker.clock import system_clock
@@ -77,7 +78,16 @@ class Workplace:
 
     def apply(self, *documents: Messages) -> None:
         """Saves definitions."""
+        self._begin()
         self.ok("exports", "apply", "-", stdin=json.dumps(list(documents)))
+
+    def _begin(self) -> None:
+        """Has the database there: nobody waits for migrations whose test is elsewhere."""
+        if not self.database_file.exists():
+            self.home.mkdir(exist_ok=True)
+            database = Database(self.database_url)
+            with_tables(database)
+            database.close()
 
     def sent(self) -> list[Path]:
         """The finished files in the outbox."""
