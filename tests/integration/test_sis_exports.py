@@ -28,7 +28,9 @@ from tests.contract.sis_sites import (
 )
 from tests.integration.delivering import ask
 from tests.program import SteppedProgram
+from worker.destinations.opening import Opener
 from worker.destinations.record_port import WrittenRequest
+from worker.errors import DeliveryError
 from worker.testing.as_written import is_as_written
 from worker.views.exports.preview import preview
 
@@ -83,10 +85,11 @@ def run(program: SteppedProgram, *messages: Any) -> None:
     program.work()
 
 
-def previewed(program: SteppedProgram) -> list[WrittenRequest]:
+def previewed(program: SteppedProgram, asking: Opener | None = None) -> list[WrittenRequest]:
     """What a preview shows, which the records of a run would be."""
     with tempfile.TemporaryFile() as spool:
-        preview(program.database, program.installation, "daily", spool, most=None, now=program.now)
+        there = (program.database, program.installation, "daily", spool)
+        preview(*there, most=None, now=program.now, asking=asking)
         spool.seek(0)
         lines = [json.loads(line) for line in spool]
     assert all("method" in line for line in lines), lines
@@ -136,6 +139,20 @@ def test_the_requests_that_a_preview_shows_are_those_that_are_sent(
     for written in shown:
         sent.remove(next(seen for seen in sent if is_as_written(seen, written)))
     assert program.states() == {"delivered": 2}
+
+
+@at(WONDE_SESSION)
+def test_ids_are_looked_up_for_a_preview_if_that_is_asked_for(program: SteppedProgram, site: SisSite) -> None:
+    program.receive(late("1001"))
+    [cold] = previewed(program)
+    [known] = previewed(program, asking=program.parts.opener)
+    said = [one.body["attendance"][0]["attendance_code_id"] for one in (cold, known)]
+    assert (said, known.looks_up) == (["<attendance code T>", "code-27"], ())
+    assert (len(site.sis.server.seen), site.tardies()) == (1, 0)
+    site.vanish()
+    with pytest.raises(DeliveryError):
+        program.begin_process()
+        previewed(program, asking=program.parts.opener)
 
 
 @at(SKYWARD)

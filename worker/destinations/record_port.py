@@ -100,6 +100,13 @@ class CodedDestination(RecordDestination, Protocol):
         of it for rows is renewed by that, and stands in no row's way meanwhile."""
 
 
+class LookingUpDestination(RecordDestination, Protocol):
+    """One that keeps for a while what it looks up of its SIS; a plug-in's may do without."""
+
+    def look_up(self) -> None:
+        """Reads what its requests need of the SIS, and keeps it; changes nothing there."""
+
+
 @dataclass(frozen=True, slots=True)
 class WrittenRequest:
     """A request as it would go, without who asks. `body`: what stands there as JSON, or as a form's fields; `rows`: the

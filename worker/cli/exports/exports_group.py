@@ -102,9 +102,10 @@ def show(program: Program, export_id: str, as_yaml: bool, as_json: bool) -> None
 @exports.command()
 @click.argument("export_id", metavar="ID", type=WORD)
 @click.option("--rows", type=click.IntRange(0), help="Render only the first so many rows.")
+@click.option("--look-up", is_flag=True, help="Ask the SIS for the ids that requests need.")
 @json_option
 @with_database
-def preview(program: Program, export_id: str, rows: int | None, as_json: bool) -> None:
+def preview(program: Program, export_id: str, rows: int | None, look_up: bool, as_json: bool) -> None:
     """The bytes that a run would send now; nothing is changed.
 
     Piped, the file goes to standard output exactly as it would be sent; a terminal gets written out what would command
@@ -112,7 +113,8 @@ def preview(program: Program, export_id: str, rows: int | None, as_json: bool) -
     with a made-up student.
 
     Of records the requests go there, a JSON object a line (method, url, headers, body, rows), without secrets and
-    asking nobody. What only the SIS knows is a placeholder, <its name>; looks_up says how it is looked up, only when
+    asking nobody. What only the SIS knows is a placeholder, <its name>; looks_up says how it is looked up (--look-up
+    does that now, where it is what is kept for a while: Wonde's codes, where an Ed-Fi API has its data), only when
     the request goes, if that depends on an answer. Where a kind cannot write requests down, each row with its deed.
 
     JSON: export_id, file (name), rows, actions (add, change, void: against what was delivered), rows_shown (1000 at
@@ -121,7 +123,7 @@ def preview(program: Program, export_id: str, rows: int | None, as_json: bool) -
     """
     from worker.cli.exports.previewing import preview_export
 
-    preview_export(program, export_id, rows, as_json=as_json)
+    preview_export(program, export_id, rows, asking=look_up, as_json=as_json)
 
 
 @exports.command()

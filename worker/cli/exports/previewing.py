@@ -13,13 +13,21 @@ _CHUNK = 64 * 1024
 _ROWS_IN_JSON = 1000  # where nobody says how many: it is one object, and held in memory
 
 
-def preview_export(program: Program, export_id: str, most: int | None, *, as_json: bool) -> None:
-    """Prints the file and what it leaves out. Raises RefusedError."""
+def preview_export(
+    program: Program, export_id: str, most: int | None, *, asking: bool, as_json: bool
+) -> None:
+    """Prints the file and what it leaves out. Raises RefusedError, and DeliveryError where the SIS is asked."""
     if as_json and most is None:
         most = _ROWS_IN_JSON
     with tempfile.TemporaryFile() as spool:
         found = preview(
-            program.database, program.installation, export_id, spool, most=most, now=program.clock()
+            program.database,
+            program.installation,
+            export_id,
+            spool,
+            most=most,
+            now=program.clock(),
+            asking=program.opener if asking else None,
         )
         spool.seek(0)
         if as_json:

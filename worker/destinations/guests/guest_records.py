@@ -47,6 +47,11 @@ class GuestRecords:
         self._storable(found.sis_id, found.sis_version, doing="look")
         return found
 
+    def look_up(self) -> None:
+        if callable(look_up := getattr(self._destination, "look_up", None)):
+            with self._blame.during("look_up"):
+                look_up()
+
     def lacking(self, codes: Collection[str]) -> Collection[str]:
         lacking = getattr(self._destination, "lacking", None)
         if not callable(lacking):

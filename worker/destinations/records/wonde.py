@@ -153,6 +153,9 @@ class Wonde(WithoutLook):
 
         return all_fit(deeds, hindered, lambda fit: together_or_parted(fit, ask))
 
+    def look_up(self) -> None:
+        self._book.read()
+
     def lacking(self, codes: Collection[str]) -> Collection[str]:
         return self._book.lacking(codes)
 

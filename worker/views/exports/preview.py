@@ -17,13 +17,14 @@ from worker.core.judgement.verdicts import Ready, Waits
 from worker.core.rows import Unwritable
 from worker.core.sample import sample_row
 from worker.destinations.file_port import Installation
+from worker.destinations.opening import Opener
 from worker.errors import RefusedError
 from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.database.engine import Database, share_catalogue
 from worker.store.definitions import definitions
 from worker.store.entries.settling import release_entries
 from worker.store.runs import run_rows, sealing
-from worker.views.exports.previewed_records import ReadyRow, record_requests
+from worker.views.exports.previewed_records import ReadyRow, look_up, record_requests
 from worker.views.words import counted
 
 
@@ -95,13 +96,19 @@ def preview(
     *,
     most: int | None,
     now: datetime,
+    asking: Opener | None = None,
 ) -> Preview:
     """Renders into `spool` what a run would send now, `most` rows of it: the file's bytes, or the requests of records.
-    Raises RefusedError, UnavailableError.
+    Raises RefusedError, UnavailableError. `asking`: the SIS is asked for what its requests need (and DeliveryError is
+    raised where it does not say); None: nobody is.
 
     Nothing is changed, and no lock waits for whoever reads the spool.
     """
     put = _Spool(spool, installation, most)
+    if asking is not None:
+        with database.read() as connection:
+            definition = _export(connection, export_id).definition
+        look_up(definition, asking)
     with database.read() as connection:
         export = _export(connection, export_id)
         run = run_rows.open_run(connection, export_id)

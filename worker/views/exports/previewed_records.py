@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from sqlalchemy import Connection, RowMapping
@@ -15,8 +15,8 @@ from worker.core.record_plans import Ask, Leave, RecordRow, SoFar, in_requests, 
 from worker.core.record_rules import RecordForm
 from worker.destinations.file_port import FileKind, Installation
 from worker.destinations.kinds import DESTINATIONS, chosen
-from worker.destinations.opening import which_sis
-from worker.destinations.record_port import RowDeed, WrittenRequest
+from worker.destinations.opening import Opener, which_sis
+from worker.destinations.record_port import LookingUpDestination, RowDeed, WrittenRequest
 from worker.destinations.row_deeds import row_deed
 from worker.store.runs.row_receipts import PAGE, delivered_before
 
@@ -41,6 +41,14 @@ def record_requests(
         rows = _rows(connection, definition, page)
         for line in writer.lines(rows):
             yield orjson.dumps(line) + b"\n"
+
+
+def look_up(definition: Definition, opener: Opener) -> None:
+    """Asks the SIS for what its requests need and what is kept then, so that it stands in a preview; nothing where
+    there is no such thing. Raises DeliveryError."""
+    if definition.records is not None:
+        destination = cast(LookingUpDestination, opener.records(definition.destination))
+        getattr(destination, "look_up", lambda: None)()
 
 
 def _rows(

@@ -58,6 +58,10 @@ class OperationalDataStore:
         with trial.step("read"):
             _found(self._ask("GET", params={"limit": "1"}))
 
+    def look_up(self) -> None:
+        """Where the API has its data."""
+        addresses(self._client(NOBODY), self._options["base_url"])
+
     def _carry_out(self, deed: RowDeed) -> RowOutcome:
         try:
             return self._delete(deed) if deed.deed is Deed.DELETE else self._save(deed)
