@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Any, Literal
 
 from worker.core.definition import WEEKDAYS, Gap
+from worker.core.kept import Kept
 
 Session = Literal["AM", "PM"]
 NOON = "12:00"
+_CLOCKS = [f"{hour:02d}:{minute:02d}" for hour in range(24) for minute in range(60)]
 
 LONGEST_USUAL = 6 * 60
 """Minutes of the longest period that nobody asks about."""
@@ -29,7 +32,7 @@ class Period:
     end: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BellSchedule:
     """A bell schedule and its days: ISO `dates`, before `weekdays` (of WEEKDAYS), before `default`.
 
@@ -46,6 +49,16 @@ class BellSchedule:
     effective_from: str | None = None
     effective_until: str | None = None
     grades: frozenset[str] = frozenset()
+
+    @Kept
+    def bells(self) -> list[str]:
+        """The times `HH:MM` at which a period begins or ends, in order: between two of them nothing changes."""
+        return sorted({time for period in self.periods for time in (period.start, _end(period))})
+
+    @Kept
+    def answers(self) -> dict[tuple[int, str | None, Gap], Period | None]:
+        """What `period_at` has found, by how many bells have rung."""
+        return {}
 
 
 def parse_bell_schedule(document: Mapping[str, Any]) -> BellSchedule:
@@ -127,6 +140,21 @@ def _minutes(period: Period) -> int:
     return int(end[:2]) * 60 + int(end[3:]) - int(period.start[:2]) * 60 - int(period.start[3:])
 
 
+def period_at(schedule: BellSchedule, at: time | datetime, name: str | None, gap: Gap) -> Period | None:
+    """The period that a tardy at local time `at`, which calls its period `name`, counts as; None: that is not known."""
+    asked = (bisect_right(schedule.bells, _CLOCKS[at.hour * 60 + at.minute]), name, gap)
+    answers = schedule.answers
+    if asked in answers:
+        return answers[asked]
+    clock = time(at.hour, at.minute)
+    period = find_period(schedule, clock, name)
+    if period is None and not name and not matching_periods(schedule, clock, name):
+        period = period_beside(schedule, clock, gap)
+    if period is not None or name is None:  # of names that it lacks there is no end
+        answers[asked] = period
+    return period
+
+
 def find_period(schedule: BellSchedule, at: time, name: str | None) -> Period | None:
     """The period that bears `name`, or without a name the one that local time `at` falls in; None: none.
 
@@ -141,7 +169,7 @@ def find_period(schedule: BellSchedule, at: time, name: str | None) -> Period | 
 
 def period_beside(schedule: BellSchedule, at: time, gap: Gap) -> Period | None:
     """The period that a time outside every period counts as, by a definition's `gap`; None: none on that side."""
-    clock = f"{at:%H:%M}"
+    clock = _CLOCKS[at.hour * 60 + at.minute]
     if gap == "next":
         later = (period for period in schedule.periods if period.start > clock)
         return min(later, key=lambda period: period.start, default=None)
@@ -158,7 +186,7 @@ def session_at(start: str) -> Session:
 
 def matching_periods(schedule: BellSchedule, at: time, name: str | None) -> tuple[Period, ...]:
     """Every period that `find_period` chooses from, in the schedule's order."""
-    clock = f"{at.hour:02d}:{at.minute:02d}"  # bells ring on whole minutes, and HH:MM sorts as text
+    clock = _CLOCKS[at.hour * 60 + at.minute]  # bells ring on whole minutes, and HH:MM sorts as text
     holding = tuple(period for period in schedule.periods if period.start <= clock < _end(period))
     if name is None:
         return holding

@@ -44,6 +44,9 @@ class Format(Protocol):
     def problem(self, value: Value, field: FieldSpec, spec: FileSpec) -> str | None:
         """Why this value cannot be written in this column, or None; names neither value nor column."""
 
+    def room(self, field: FieldSpec, spec: FileSpec) -> float:
+        """So many characters of printable ASCII have no problem in this column, whichever they are."""
+
 
 class Csv:
     """CSV as Python's csv module writes it; a value with a CR or LF is quoted under either line ending."""
@@ -63,6 +66,9 @@ class Csv:
         if problem is None and spec.quoting == "none" and _needs_quotes(_text(value), spec):
             problem = "would need quotes, and the file has none"
         return problem
+
+    def room(self, field: FieldSpec, spec: FileSpec) -> float:
+        return 0 if spec.quoting == "none" else math.inf
 
 
 class FixedWidth:
@@ -85,6 +91,9 @@ class FixedWidth:
             problem = f"longer than the column's width of {field.width} characters"
         return problem
 
+    def room(self, field: FieldSpec, spec: FileSpec) -> float:
+        return math.inf if field.width is None else field.width
+
 
 class JsonLines:
     """One compact JSON object a line, keyed by column title; always UTF-8 and LF, without header or BOM."""
@@ -105,6 +114,9 @@ class JsonLines:
 
     def problem(self, value: Value, field: FieldSpec, spec: FileSpec) -> str | None:
         return _common_problem(value, spec, "utf-8")
+
+    def room(self, field: FieldSpec, spec: FileSpec) -> float:
+        return math.inf
 
 
 FORMATS: Mapping[str, Format] = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from schemas.fields.zones import Zone, find_zone
 from schemas.known import unknown_in_reference
-from worker.core.bells import BellSchedule, parse_bell_schedule
+from worker.core.bells import BellSchedule, parse_bell_schedule, schedule_of
+from worker.core.kept import Kept
 from worker.errors import UnreadableError
 
 EVERY_SCHOOL = ""
@@ -49,7 +51,7 @@ class CodeMapping:
         return self.external_reference_code is None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class References:
     """What is known of one district. Codes and mappings are keyed by (school or EVERY_SCHOOL, code)."""
 
@@ -63,6 +65,28 @@ class References:
         school = self.schools.get(school_id)
         return school.zone if school is not None else None
 
+    def bell_schedule(self, school_id: str, day: date, grade: str | None) -> BellSchedule | str:
+        """The bell schedule that the school follows on a local day for a grade, or why there is none: `schedule_of`,
+        asked once."""
+        own = grade if grade in self._grades.get(school_id, ()) else None
+        asked = (school_id, day, own)
+        found = self._days.get(asked)
+        if found is None:
+            found = self._days[asked] = schedule_of(self.bell_schedules.get(school_id, ()), day, own)
+        return found
+
+    @Kept
+    def _grades(self) -> dict[str, frozenset[str]]:
+        """By school the grades that have a bell schedule of their own."""
+        return {
+            school_id: frozenset().union(*(schedule.grades for schedule in schedules))
+            for school_id, schedules in self.bell_schedules.items()
+        }
+
+    @Kept
+    def _days(self) -> dict[tuple[str, date, str | None], BellSchedule | str]:
+        return {}
+
     def code(self, school_id: str, code: str) -> BehaviorCode | None:
         """What the behavior system says of the code: the school's own entry, else the general one."""
         return self.codes.get((school_id, code)) or self.codes.get((EVERY_SCHOOL, code))
@@ -73,6 +97,8 @@ class References:
 
     def never_sends(self, school_id: str, code: str) -> bool:
         """Whether the administrator has said that the code is never sent."""
+        if not self.mappings:
+            return False
         mapping = self.mapping(school_id, code)
         return mapping is not None and mapping.never_send
 

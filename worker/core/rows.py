@@ -15,14 +15,11 @@ from worker.core.bells import (
     BellSchedule,
     Period,
     Session,
-    find_period,
-    matching_periods,
-    period_beside,
-    schedule_of,
+    period_at,
     session_at,
 )
 from worker.core.definition import Definition, FieldSpec, FileSpec, Gap
-from worker.core.formats import FORMATS, Format
+from worker.core.formats import FORMATS
 from worker.core.kept import Kept
 from worker.core.references import BehaviorCode, References, School
 from worker.core.texts import composed, dated, on_one_line, title_case
@@ -89,7 +86,7 @@ class Tardy:
         """The bell schedule that the school follows on that day for the student's grade."""
         school_id = self.school.school_id
         grade = (self.document.get("student") or {}).get("grade")
-        schedule = schedule_of(self.references.bell_schedules.get(school_id, ()), self.local.date(), grade)
+        schedule = self.references.bell_schedule(school_id, self.local.date(), grade)
         if isinstance(schedule, str):
             raise Unwritable("period-missing", f"{no_bells(school_id)}{schedule}")
         return schedule
@@ -97,11 +94,8 @@ class Tardy:
     @Kept
     def period(self) -> Period:
         """The period in the school's bell schedule of that day, by the tardy's own name for it, else by time."""
-        local, schedule = self.local, self.bells
-        name, clock = self.document.get("period"), local.time().replace(tzinfo=None)
-        period = find_period(schedule, clock, name)
-        if period is None and not matching_periods(schedule, clock, name) and not name:
-            period = period_beside(schedule, clock, self.gap)
+        schedule, name = self.bells, self.document.get("period")
+        period = period_at(schedule, self.local, name, self.gap)
         if period is None:
             how = "has no period of that name" if name else "has no period at that time"
             if self.gap != "hold" and not name:
@@ -119,11 +113,11 @@ class Tardy:
     def session(self) -> Session:
         """By when its period begins, so that one which crosses noon is of one session; where no period is known, by
         its time. Raises Unwritable where the school's clock is not known."""
-        clock = f"{self.local:%H:%M}"
+        local = self.local
         try:
             return session_at(self.period.start)
         except Unwritable:
-            return session_at(clock)
+            return session_at(f"{local:%H:%M}")
 
 
 def code_not_known(code: str, school_id: str) -> str:
@@ -182,9 +176,9 @@ def _recorded_at(tardy: Tardy) -> datetime | None:
 
 def _school_year(tardy: Tardy) -> str:
     """The year in which the school year ends; one that begins on 1 January ends in the year it began in."""
-    starts, local = tardy.school.year_starts, tardy.local
-    begun = f"{local:%m-%d}" >= starts and starts != "01-01"
-    return f"{local.year + begun:04d}"
+    starts, day = tardy.school.year_starts, tardy.local.date().isoformat()
+    begun = day[5:] >= starts and starts != "01-01"
+    return f"{tardy.local.year + 1:04d}" if begun else day[:4]
 
 
 COMPUTED: Mapping[str, Callable[[Tardy], Native]] = {
@@ -214,10 +208,9 @@ def _row(definition: Definition, written: Callable[[FieldSpec], Value]) -> list[
     for."""
     values: list[Value] = []
     problems: dict[str, str] = {}
-    file, form = definition.file, FORMATS[definition.file.format]
     for spec in definition.fields:
         try:
-            values.append(_checked(spec, written(spec), file, form))
+            values.append(_checked(spec, written(spec), definition.file))
         except Unwritable as problem:
             problems.setdefault(str(problem), problem.code)
     if problems:
@@ -261,7 +254,12 @@ def once_more(definition: Definition, values: list[Value], action: str, line: in
     return _row(definition, written)
 
 
-def _checked(spec: FieldSpec, value: Value, file: FileSpec, form: Format) -> Value:
+def written_in(spec: FieldSpec, native: Native, file: FileSpec) -> Value:
+    """How a value is written in a column of the file. Raises Unwritable where it may not stand there."""
+    return _checked(spec, _written(spec, native), file)
+
+
+def _checked(spec: FieldSpec, value: Value, file: FileSpec) -> Value:
     """The value, if it may stand in its column."""
     if type(value) is str and not (value.isascii() and value.isprintable()):
         value = _fitted(value, file)
@@ -269,7 +267,7 @@ def _checked(spec: FieldSpec, value: Value, file: FileSpec, form: Format) -> Val
         raise Unwritable("required-empty", f"{_label(spec)} is required and empty")
     if spec.max_length is not None and len(str(value if value is not None else "")) > spec.max_length:
         raise Unwritable("too-long", f"{_label(spec)} is longer than {spec.max_length} characters")
-    problem = form.problem(value, spec, file)
+    problem = FORMATS[file.format].problem(value, spec, file)
     if problem:
         raise Unwritable("not-writable", f"{_label(spec)}: {problem}")
     return value
@@ -302,7 +300,7 @@ def _native(spec: FieldSpec, tardy: Tardy, action: str, line: int) -> Native:
 
 
 def _plain(name: str, tardy: Tardy) -> Value:
-    path = _path(name)
+    path = path_of(name)
     if path is None:
         raise Unwritable("field-unknown", f"{name} is not a field that this version can export")
     value: Any = tardy.document
@@ -312,7 +310,8 @@ def _plain(name: str, tardy: Tardy) -> Value:
 
 
 @lru_cache(maxsize=1024)
-def _path(name: str) -> tuple[str, ...] | None:
+def path_of(name: str) -> tuple[str, ...] | None:
+    """Where a plain field stands in a tardy's document; None: it is none that this version knows."""
     field = find_field(name)
     return None if field is None else field.path
 
@@ -321,7 +320,7 @@ def _written(spec: FieldSpec, native: Native) -> Value:
     """Default, then date format, map and case, in this order; a default goes out as it stands."""
     if native is None or native == "":
         return spec.default if spec.default is not None else native  # type: ignore[return-value]
-    value = native if type(native) is str else _formatted(spec, native)
+    value = native if type(native) is str else formatted(spec, native)
     if type(value) is str and not value.isascii():
         value = composed(value)
     if spec.map is not None:
@@ -329,7 +328,8 @@ def _written(spec: FieldSpec, native: Native) -> Value:
     return _CASES[spec.case](value) if spec.case and isinstance(value, str) else value
 
 
-def _formatted(spec: FieldSpec, native: Native) -> Value:
+def formatted(spec: FieldSpec, native: Native) -> Value:
+    """A day, a time or a moment as text; anything else as it is."""
     if isinstance(native, datetime):
         return dated(native, spec.format) if spec.format else native.isoformat()
     if isinstance(native, time):

@@ -79,6 +79,8 @@ def dated(moment: date | datetime | time, pattern: str) -> str:
     """`strftime` with years of four digits always: the C library leaves out their leading zeros."""
     if type(moment) is date:
         return _dated_day(moment, pattern)
+    if type(moment) is time and moment.tzinfo is None and _is_of_minutes(pattern):
+        return _dated_minute(moment.hour, moment.minute, pattern)
     if isinstance(moment, date) and moment.year < 1000:
         pattern = _four_digits(moment, pattern)
     return moment.strftime(pattern)
@@ -89,6 +91,17 @@ def _dated_day(day: date, pattern: str) -> str:
     return day.strftime(_four_digits(day, pattern) if day.year < 1000 else pattern)
 
 
+@lru_cache(maxsize=2048)  # nor has a day many minutes in which students arrive
+def _dated_minute(hour: int, minute: int, pattern: str) -> str:
+    return time(hour, minute).strftime(pattern)
+
+
+@lru_cache(maxsize=256)
+def _is_of_minutes(pattern: str) -> bool:
+    return _minutes.fullmatch(pattern) is not None
+
+
+_minutes = re.compile(r"(?:[^%]|%%|%[-_0^#]?[HIklMpPR])*", re.DOTALL)
 _year = re.compile(r"%(%|[YGF])")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, time
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from worker.core.bells import (
     matching_periods,
     oddities,
     parse_bell_schedule,
+    period_at,
     period_beside,
     schedule_of,
 )
@@ -263,6 +265,18 @@ def test_the_period_found_is_the_one_every_match_agrees_on(
         assert found == matching[0]
     else:
         assert found is None
+
+
+@given(SCHEDULES, st.lists(st.times(time(6, 50), time(11, 10)), min_size=1, max_size=6))
+def test_what_a_time_counts_as_is_the_same_whatever_was_asked_before(
+    schedule: BellSchedule, times: list[time]
+) -> None:
+    gaps: tuple[Gap, ...] = ("hold", "next", "previous")
+    for at, name, gap in product(times, (None, "", "1", "x"), gaps):
+        expected = find_period(schedule, at, name)
+        if not name and not matching_periods(schedule, at, name):
+            expected = period_beside(schedule, at, gap)
+        assert period_at(schedule, at, name, gap) == period_at(schedule, at, name, gap) == expected
 
 
 BELLS = st.lists(st.integers(0, 24 * 60 - 1), min_size=2, max_size=12, unique=True).map(sorted)

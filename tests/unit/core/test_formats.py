@@ -327,3 +327,18 @@ def test_a_large_file_comes_in_even_chunks_and_rows_are_taken_as_it_goes(spec: F
     assert all(CHUNK_BYTES <= size < CHUNK_BYTES + 64 for size in sizes[:-1])
     assert 0 < sizes[-1] < CHUNK_BYTES + 64
     assert taken == 30_000
+
+
+@given(
+    st.sampled_from((*EVERY, *(replace(one, quoting="none", control_characters="hold") for one in EVERY))),
+    st.sampled_from((None, 3, 5)),
+    st.text(st.characters(max_codepoint=126, min_codepoint=32)),
+)
+def test_plain_text_has_no_problem_as_far_as_the_room_goes(
+    spec: FileSpec, width: int | None, text: str
+) -> None:
+    form, field = FORMATS[spec.format], FieldSpec(field="comment", width=width)
+    for start in range(len(text) + 1):
+        for end in range(start, min(len(text), start + 7) + 1):
+            if end - start <= form.room(field, spec):
+                assert form.problem(text[start:end], field, spec) is None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from itertools import product
 
 import pytest
 
+from worker.core.bells import BellSchedule, schedule_of
 from worker.core.references import EVERY_SCHOOL, BehaviorCode, CodeMapping, References
 
 PLACES = ("mapped for the school", "mapped for all", "published for the school", "published for all")
@@ -54,3 +56,19 @@ def test_a_published_code_without_a_reference_of_the_school_hides_the_general_on
         (EVERY_SCHOOL, "A"): BehaviorCode("A", "Tardy", "T"),
     }
     assert References(codes=codes).code_reference("0012", "A") is None
+
+
+def bells(name: str, *grades: str, **days: str) -> BellSchedule:
+    weekdays = frozenset(() if grades else ("mon",))
+    return BellSchedule(name, name, not days, weekdays, frozenset(), (), grades=frozenset(grades), **days)
+
+
+def test_the_bell_schedule_of_a_school_is_that_of_the_day_and_the_grade_whatever_was_asked_before() -> None:
+    of = {
+        "A": (bells("all"), bells("ninth", "9"), bells("spring", effective_from="2026-03-10")),
+        "B": (bells("all"), bells("twice")),
+    }
+    known = References(bell_schedules=of)
+    days = (date(2026, 3, 9), date(2026, 3, 10), date(2026, 3, 16))
+    for school_id, day, grade in [*product(("A", "B", "C"), days, (None, "9", "10"))] * 2:
+        assert known.bell_schedule(school_id, day, grade) == schedule_of(of.get(school_id, ()), day, grade)

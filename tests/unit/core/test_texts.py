@@ -86,3 +86,9 @@ def test_an_accent_and_its_letter_are_one_character(text: str) -> None:
 )
 def test_a_year_always_has_four_digits(moment: date | time, pattern: str, text: str) -> None:
     assert dated(moment, pattern) == text
+
+
+@pytest.mark.parametrize("pattern", ["%H:%M", "%-I:%M %p", "%%S%H", "%T", "%H%M%S", "%M%f", "at %R", "%r"])
+def test_a_time_is_written_to_the_second_where_the_pattern_says_so(pattern: str) -> None:
+    for at in (time(8, 5), time(8, 5, 9), time(8, 5, 9, 250_000), time(20, 5)) * 2:
+        assert dated(at, pattern) == at.strftime(pattern)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from worker.core.compiled_rows import RowBuilder
 from worker.core.definition import Definition
 from worker.core.judgement.policies import (
     again,
@@ -40,9 +41,11 @@ def judge(
     line: int,
     behind: str | None = None,
     unplaced: Waits | None = None,
+    rows: RowBuilder | None = None,
 ) -> Verdict:
     """Judges one entry. `line` is the row's number in the file if it goes out. Where the definition collapses,
-    `behind` is the tardy that goes before it, and `unplaced` why its day or period is not known."""
+    `behind` is the tardy that goes before it, and `unplaced` why its day or period is not known. `rows`, of this
+    definition, is for whoever judges many."""
     in_sis = delivered if delivered is not None and delivered.action != "void" else None
     over = _over(candidate, in_sis) or sis_unknown(candidate)
     if over is not None:
@@ -59,7 +62,7 @@ def judge(
         return Ends("collapsed", f"only the earliest goes out, and that is tardy {behind}")
     if there is None and unplaced is not None:
         return unplaced
-    return put_off(candidate, _row(definition, candidate, references, in_sis, line))
+    return put_off(candidate, _row(definition, candidate, references, in_sis, line, rows))
 
 
 def _over(candidate: Candidate, in_sis: Delivered | None) -> Ends | None:
@@ -142,7 +145,12 @@ def _left_out(route: Route, in_sis: Delivered, references: References) -> bool:
 
 
 def _row(
-    definition: Definition, candidate: Candidate, references: References, in_sis: Delivered | None, line: int
+    definition: Definition,
+    candidate: Candidate,
+    references: References,
+    in_sis: Delivered | None,
+    line: int,
+    rows: RowBuilder | None,
 ) -> Verdict:
     action: Action = "change" if in_sis is not None and not in_sis.seen_to else "add"
     half = candidate.sis_waits == "half"  # what was delivered is not there any more
@@ -150,7 +158,7 @@ def _row(
         return Ends("ignored", "nothing that the row tells has changed in the tardy since it was delivered")
     late = ahead(candidate, in_sis, action) or too_late(definition, candidate, references, in_sis, action)
     try:
-        values = tardy_values(definition, candidate, references, action, line)
+        values = _values(definition, tardy_of(definition, candidate, references), action, line, rows)
     except Unwritable as problem:
         return late or Waits(problem.code, str(problem), action)
     if in_sis is None:
@@ -164,11 +172,11 @@ def _row(
     return held or untold(definition, "change", before, values) or Ready("change", values)
 
 
-def tardy_values(
-    definition: Definition, candidate: Candidate, references: References, action: Action, line: int
+def _values(
+    definition: Definition, tardy: Tardy, action: Action, line: int, rows: RowBuilder | None
 ) -> list[Value]:
-    """The row of the candidate's version. Raises Unwritable."""
-    values = build_row(definition, tardy_of(definition, candidate, references), action=action, line=line)
+    """The tardy's row. Raises Unwritable."""
+    values = rows.row(tardy, action, line) if rows else build_row(definition, tardy, action=action, line=line)
     if definition.records is not None and (
         problem := definition.records.problem(definition.properties(values))
     ):

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping, exists, func, select
 
+from worker.core.compiled_rows import RowBuilder
 from worker.core.definition import Definition
 from worker.core.judgement.collapse import NO_KEY
 from worker.core.judgement.judging import judge
@@ -140,7 +141,7 @@ def _judged_pages(
     held: Mapping[EntryKey, Waits] = _NOTHING_HELD,
     only_later: bool = False,
 ) -> Iterator[list[Judged]]:
-    loader = ReferenceLoader(connection, definition.district_id)
+    loader, rows = ReferenceLoader(connection, definition.district_id), RowBuilder(definition)
     contest = Contest(connection, definition, stored=lock, goes=not unjudged)
     ready = 0
     for page in pages(connection, definition, lock=lock, unjudged=unjudged, only_later=only_later):
@@ -159,7 +160,7 @@ def _judged_pages(
             verdict, key = (
                 (known, NO_KEY)
                 if known is not None
-                else _verdict(definition, route, one, references, contest, ready + 1)
+                else _verdict(definition, route, one, references, contest, ready + 1, rows)
             )
             if isinstance(verdict, Ready):
                 ready += 1
@@ -179,6 +180,7 @@ def _verdict(
     references: References,
     contest: Contest,
     line: int,
+    rows: RowBuilder,
 ) -> tuple[Verdict, str | None]:
     """The entry's verdict and what it competes for; a defect met over it holds it alone."""
     try:
@@ -193,6 +195,7 @@ def _verdict(
             line=line,
             behind=place.behind,
             unplaced=place.problem,
+            rows=rows,
         )
         return verdict, contest.note(one, place, verdict)
     except Exception as error:  # noqa: BLE001 - the other entries are judged
