@@ -142,8 +142,8 @@ class Aftermath:
         with self._means.database.read() as connection:
             run = run_rows.get(connection, claim.run_id)
             kind = claims.definition_of(connection, claim).destination["type"]
-            outcomes = outcomes_of(connection, claim.run_id)
-        assert run is not None
+            assert run is not None
+            outcomes = outcomes_of(connection, claim.run_id) if run_rows.is_of_records(run) else None
         outcome, instruments = run["state"], self._means.instruments
         if outcome == "delivered":
             log.info(

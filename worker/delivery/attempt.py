@@ -72,7 +72,9 @@ class Flush:
     # the steps, in their order
 
     def _deliver(self, claim: Claim) -> None:
-        ready = self._ready(claim, self._hold(claim))
+        with self._database.write() as connection:
+            run, outdated = claims.hold_to_send(connection, claim)
+        ready = self._ready(claim, run, outdated)
         if ready is None:
             return
         sent = self._sent(claim, ready)
@@ -83,10 +85,10 @@ class Flush:
         with self._database.write() as connection:
             return claims.hold(connection, claim)
 
-    def _ready(self, claim: Claim, run: RowMapping) -> RowMapping | None:
+    def _ready(self, claim: Claim, run: RowMapping, outdated: bool) -> RowMapping | None:
         """The run as it is to be sent; None: it has ended, nothing of it is to be sent any more."""
         if run["departed_attempt"] is None:
-            return self._prepared(claim, run)
+            return self._prepared(claim, run, outdated)
         if not run_rows.is_of_records(run) and not self._by_file.fence(claim, run):
             self._settle(claim, run)
         elif run["abandon_by"] is not None:
@@ -102,27 +104,18 @@ class Flush:
             export = view_export(connection, claim.export_id)
         return export is not None and export.active
 
-    def _prepared(self, claim: Claim, run: RowMapping) -> RowMapping | None:
+    def _prepared(self, claim: Claim, run: RowMapping, outdated: bool) -> RowMapping | None:
         """Nothing of the run can have left: it goes as things stand now. None: nothing of it is left to send."""
         if claim.attempt > 1:
             self._sweeping.sweep_interrupted(claim, run)
         if run["resend_of"] is not None:
             return run
-        if self._wants_resealing(claim, run):
+        if outdated:
             resealed = self._resealed(claim, run)
             if resealed is None:
                 return None
             run = resealed
-        if run_rows.is_of_records(run):
-            return run
-        return self._hold(claim) if self._by_file.renumber(claim, run) else run
-
-    def _wants_resealing(self, claim: Claim, run: RowMapping) -> bool:
-        """Each attempt but the first seals anew; so does the first where it had to wait, as in a pause."""
-        if claim.attempt > 1:
-            return True
-        with self._database.read() as connection:
-            return claims.is_outdated(connection, claim, run)
+        return run
 
     def _resealed(
         self, claim: Claim, run: RowMapping, held: Mapping[EntryKey, Waits] | None = None
@@ -147,15 +140,12 @@ class Flush:
             self._by_record.send(claim, run)
             return run
         try:
-            self._by_file.send(claim, run)
+            return self._by_file.send(claim, run)
         except UnrenderedError as found:
             if are_fixed(run):
                 raise
             rest = self._resealed(claim, run, self._held_rows(claim, found))
-            if rest is not None:
-                self._by_file.send(claim, rest)
-            return rest
-        return run
+            return None if rest is None else self._by_file.send(claim, rest)
 
     def _held_rows(self, claim: Claim, found: UnrenderedError) -> Mapping[EntryKey, Waits]:
         reference = defects.noted("render", found.error, run=claim.run_id, lines=list(found.lines)[:20])

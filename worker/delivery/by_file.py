@@ -45,6 +45,7 @@ class _Parcel:
     destination: FileDestination
     names: Names
     replace: Replaceable | None
+    is_numbered: bool  # by the current revision
 
     def require_free(self) -> None:
         departed = None if self.run["departed_attempt"] is None else _departed(self.run)
@@ -86,40 +87,49 @@ class ByFile:
         reached(Arrow.FENCE_DONE, claim.export_id)
         return found
 
-    def renumber(self, claim: Claim, run: RowMapping) -> bool:
-        """Whether the run got another number: the place has had its own, of a run that this database does not know."""
-        with self._database.read() as connection:
-            definition = claims.definition_of(connection, claim)
-        if not definition.file.is_numbered:
-            return False
-        with closing(self._opener.files(definition.destination)) as destination:
-            last = destination.last_given(claim.export_id)
-        if (
-            last is None
-            or last.number < run["sequence"]
-            or last == GivenNumber(run["sequence"], run["run_id"])
-        ):
-            return False
+    def send(self, claim: Claim, run: RowMapping) -> RowMapping:
+        """Has the run's file there under its final name; returns the run as it went, perhaps under another number.
+        Raises UnrenderedError as well; ElsewhereError only while nothing has been written."""
+        with self._parcel(claim, run) as parcel:
+            last = self._taken_number(parcel)
+            if last is None:
+                self._go(parcel)
+                return run
+        renumbered = self._renumbered(parcel, last)
+        with self._parcel(claim, renumbered) as parcel:
+            self._go(parcel)
+        return renumbered
+
+    def _taken_number(self, parcel: _Parcel) -> int | None:
+        """The last number that the place has had, where the run's own is none behind it: of a run that this database
+        does not know."""
+        run = parcel.run
+        if are_fixed(run) or not parcel.is_numbered:
+            return None
+        last = parcel.destination.last_given(parcel.claim.export_id)
+        mine = GivenNumber(run["sequence"], run["run_id"])
+        return None if last is None or last.number < mine.number or last == mine else last.number
+
+    def _renumbered(self, parcel: _Parcel, last: int) -> RowMapping:
+        claim, run = parcel.claim, parcel.run
         with self._database.write() as connection:
-            numbering.renumber(connection, claim, last.number)
+            numbering.renumber(connection, claim, last)
+            renumbered = claims.hold(connection, claim)
         log.warning(
             "file numbers go on behind the last that the place has had: was the database restored?",
             export=claim.export_id,
             run=claim.run_id,
             number=run["sequence"],
-            last=last.number,
+            last=last,
         )
-        return True
+        return renumbered
 
-    def send(self, claim: Claim, run: RowMapping) -> None:
-        """Has the run's file there under its final name. Raises UnrenderedError as well; ElsewhereError only while
-        nothing has been written."""
-        with self._parcel(claim, run) as parcel:
-            parcel.require_free()
-            with _begun():
-                uploaded = self._uploaded(parcel)
-                self._depart(parcel, uploaded)
-                self._publish(parcel)
+    def _go(self, parcel: _Parcel) -> None:
+        parcel.require_free()
+        with _begun():
+            uploaded = self._uploaded(parcel)
+            self._depart(parcel, uploaded)
+            self._publish(parcel)
 
     @contextmanager
     def _parcel(self, claim: Claim, run: RowMapping) -> Iterator[_Parcel]:
@@ -129,7 +139,7 @@ class ByFile:
         names = Names(run["file_name"], claim.token)
         replace = self._own_file(claim, names.file) if current.file.if_exists == "replace" else None
         with closing(self._opener.files(current.destination)) as destination:
-            yield _Parcel(claim, run, pinned, destination, names, replace)
+            yield _Parcel(claim, run, pinned, destination, names, replace, current.file.is_numbered)
 
     def _own_file(self, claim: Claim, name: str) -> Replaceable:
         """Only what the export itself wrote is ever replaced."""

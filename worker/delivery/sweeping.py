@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping
 
 from worker import defects
 from worker.delivery.means import Means
@@ -35,10 +36,10 @@ class Sweeping:
             return  # a request leaves nothing behind
         with self._database.read() as connection:
             earlier = claims.earlier_attempts(connection, claim)
-        last = claim.attempt - 1
-        interrupted = [row for row in earlier if row["outcome"] is None or row["number"] == last]
-        names = [Names(run["file_name"], row["token"]) for row in interrupted]
-        self._discard(claim.export_id, names, {row["revision"] for row in interrupted})
+            last = claim.attempt - 1
+            interrupted = [row for row in earlier if row["outcome"] is None or row["number"] == last]
+            places = _places(connection, claim.export_id, {row["revision"] for row in interrupted})
+        self._discarded([Names(run["file_name"], row["token"]) for row in interrupted], places)
 
     def sweep(self, run: RowMapping) -> None:
         """The run is closed: removes what its attempts left behind, and those of the run before, whose worker may
@@ -46,10 +47,7 @@ class Sweeping:
         if run_rows.is_of_records(run):
             return
         try:
-            self._sweep(run)
-            with self._database.read() as connection:
-                before = claims.unswept(connection, run["export_id"], limit=1)
-            for closed in before:
+            for closed in self._sweep(run):
                 self._sweep(closed)
         except UnavailableError:
             return
@@ -66,21 +64,29 @@ class Sweeping:
         reached(Step.SWEEP, run["export_id"])
         self._sweep(run, give_up=self._clock() - run["finished_at"] > _GIVEN_UP)
 
-    def _sweep(self, run: RowMapping, *, give_up: bool = False) -> None:
+    def _sweep(self, run: RowMapping, *, give_up: bool = False) -> list[RowMapping]:
+        """Returns the last run of the export that nobody has swept, where this one is."""
+        export_id = run["export_id"]
         with self._database.read() as connection:
             closed = claims.attempts_of(connection, run["run_id"])
+            places = _places(connection, export_id, {row["revision"] for row in closed})
         names = [Names(run["file_name"], row["token"]) for row in closed]
-        if self._discard(run["export_id"], names, {row["revision"] for row in closed}) or give_up:
-            with self._database.write() as connection:
-                claims.note_swept(connection, run["run_id"])
+        if not self._discarded(names, places) and not give_up:
+            return []
+        with self._database.write() as connection:
+            claims.note_swept(connection, run["run_id"])
+            return claims.unswept(connection, export_id, limit=1)
 
-    def _discard(self, export_id: str, attempts: Sequence[Names], revisions: Iterable[int]) -> bool:
-        """Removes the attempts' temporary files wherever these revisions send to. False: some may still be there."""
-        with self._database.read() as connection:
-            places = [load_document(connection, export_id, each)["destination"] for each in revisions]
+    def _discarded(self, attempts: Sequence[Names], places: Iterable[Mapping[str, Any]]) -> bool:
+        """Removes the attempts' temporary files wherever they may lie. False: some may still be there."""
         gone = True
         for place in places:
             # What cannot be opened any more keeps what lies there.
             with suppress(DestinationError), closing(self._opener.files(place)) as destination:
                 gone &= destination.discard([name for names in attempts for name in names.all])
         return gone
+
+
+def _places(connection: Connection, export_id: str, revisions: Iterable[int]) -> list[Mapping[str, Any]]:
+    """Where these revisions send to."""
+    return [load_document(connection, export_id, each)["destination"] for each in revisions]

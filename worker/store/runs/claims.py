@@ -19,6 +19,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
     update,
 )
 
@@ -26,7 +27,7 @@ from worker import __version__
 from worker.core.definition import Definition
 from worker.errors import StaleLeaseError
 from worker.store.catalogue.exports_in_force import load_definition
-from worker.store.database.instants import database_time, read_time
+from worker.store.database.instants import database_time
 from worker.store.database.statements import but_for
 from worker.store.database.tables import (
     IS_UNSWEPT,
@@ -36,6 +37,8 @@ from worker.store.database.tables import (
 )
 
 LEASE = timedelta(seconds=30)  # renewed every 10 s; a dead worker's run is free after this
+
+_AT_ONCE = 10_000  # runs queued at once; those behind them come when these have gone
 
 # From the third attempt on that ended with its process, a run waits beyond the end of its lease.
 _FREE_DEATHS = 2
@@ -59,6 +62,12 @@ class FileFacts:
 
     sha256: str
     bytes: int
+
+
+def claimable(connection: Connection, besides: Collection[str] = (), version: str = __version__) -> list[str]:
+    """The exports with a run to be claimed, in their order, but for these: a look that takes no lock."""
+    statement = _claimable(connection, version).where(*but_for(runs.c.export_id, besides)).limit(_AT_ONCE)
+    return [row.export_id for row in connection.execute(statement)]
 
 
 def next_claimable(
@@ -187,6 +196,13 @@ def hold(connection: Connection, claim: Claim) -> RowMapping:
     return connection.execute(select(runs).where(runs.c.run_id == claim.run_id)).mappings().one()
 
 
+def hold_to_send(connection: Connection, claim: Claim) -> tuple[RowMapping, bool]:
+    """`hold`, and whether the run is to be sealed anew before it is sent, as long as nothing of it can have left: each
+    attempt but the first does that, and the first where it had to wait, as in a pause. Raises StaleLeaseError."""
+    run = hold(connection, claim)
+    return run, claim.attempt > 1 or is_outdated(connection, claim, run)
+
+
 def depart(connection: Connection, claim: Claim, facts: FileFacts) -> None:
     """From here on the file may have gone. Raises StaleLeaseError: then it must not go."""
     fenced(
@@ -237,7 +253,10 @@ def unswept(
 
 
 def note_swept(connection: Connection, run_id: str) -> None:
-    """Nobody need look any more for what attempts of the closed run left behind."""
+    """Nobody need look any more for what attempts of the closed run left behind. (That this lasts is not waited for:
+    who looks in vain loses nothing.)"""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL synchronous_commit = off"))
     connection.execute(update(runs).where(runs.c.run_id == run_id).values(swept=True))
 
 
@@ -254,9 +273,11 @@ def definition_of(connection: Connection, claim: Claim) -> Definition:
 def is_outdated(connection: Connection, claim: Claim, run: RowMapping) -> bool:
     """Whether a run that nobody has worked on yet was sealed too long ago, by another revision, or before a person
     approved it, to go as it is."""
-    revision = connection.execute(
-        select(definitions.c.revision).where(definitions.c.export_id == claim.export_id)
-    ).scalar_one()
+    revision, now = connection.execute(
+        select(definitions.c.revision, database_time(connection)).where(
+            definitions.c.export_id == claim.export_id
+        )
+    ).one()
     sealed_at = run["sealed_at"] or run["started_at"]
-    waited = run["approved_revision"] is not None or sealed_at < read_time(connection) - LEASE
+    waited = run["approved_revision"] is not None or sealed_at < now - LEASE
     return bool(revision != run["revision"] or waited)
