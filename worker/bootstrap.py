@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from worker.intake.consumer import Intake
     from worker.outbox.answering import Answering
     from worker.outbox.telling import Outbox
+    from worker.running.hearing_others import WakeCaller, WakeListener
     from worker.running.heartbeat import Heartbeat
+    from worker.running.wakes import Doorbells
 
 
 @dataclass
@@ -141,7 +143,7 @@ class Program:
     def flusher(self) -> Flusher:
         from worker.delivery.flusher import Flusher
 
-        return Flusher(self.means, self.scheduler, self.flush, worker=self.worker)
+        return Flusher(self.means, self.scheduler, self.flush, self.bells, worker=self.worker)
 
     @cached_property
     def heartbeat(self) -> Heartbeat:
@@ -172,15 +174,34 @@ class Program:
     def outbox(self) -> Outbox:
         from worker.outbox.telling import Outbox
 
-        return Outbox(self.database, self.broker, self.clock, self.instruments)
+        return Outbox(self.database, self.broker, self.clock, self.instruments, self.bells)
 
     @cached_property
     def answering(self) -> Answering:
         from worker.outbox.answering import Answering
 
-        return Answering(self.database, self.broker, self.instruments)
+        return Answering(self.database, self.broker, self.instruments, self.bells)
 
-    def intake(self, wake: Callable[[], None] = lambda: None) -> Intake:
+    @cached_property
+    def bells(self) -> Doorbells:
+        """What wakes this process's loops."""
+        from worker.running.wakes import Doorbells
+
+        return Doorbells()
+
+    def listener(self, *, flushes: bool) -> WakeListener:
+        """What hears other processes; `flushes`: a flusher works in this one."""
+        from worker.running.hearing_others import WakeListener
+
+        return WakeListener(self.database, self.instruments.pulse, self.bells, flushes=flushes)
+
+    @cached_property
+    def caller(self) -> WakeCaller:
+        from worker.running.hearing_others import WakeCaller
+
+        return WakeCaller(self.database, self.instruments.pulse, self.bells)
+
+    def intake(self) -> Intake:
         """A consumer of both queues."""
         from worker.intake.consumer import Intake
 
@@ -195,7 +216,7 @@ class Program:
             linger=self.settings.linger,
             senders=self.settings.senders,
             locks=self.settings.locks,
-            wake=wake,
+            bells=self.bells,
         )
 
     def prepare_database(self) -> None:

@@ -67,7 +67,7 @@ class Service:
         log.info("running", roles=list(self._roles), version=__version__, worker=self._program.worker)
         while not self._stop.wait(_LOOK):
             continue
-        self._program.flusher.wake()
+        self._program.bells.ring_all()
         for thread in threads:
             thread.join()
 
@@ -129,8 +129,12 @@ class Service:
             loops["collecting"] = self._program.collecting.run
             loops["codes"] = self._program.code_watch.run
         if "consumer" in self._roles:
-            loops["consumer"] = self._program.intake(self._program.flusher.wake).run
+            loops["consumer"] = self._program.intake().run
             loops["replay"] = self._replay
+            if "flusher" not in self._roles and not self._program.database.is_sqlite:
+                loops["calls"] = self._program.caller.run
+        if not self._program.database.is_sqlite:
+            loops["wakes"] = self._program.listener(flushes="flusher" in self._roles).run
         loops["outbox"] = self._program.outbox.run
         loops["answering"] = self._program.answering.run
         return loops

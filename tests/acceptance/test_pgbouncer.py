@@ -68,6 +68,8 @@ def test_every_tardy_goes_once_behind_pgbouncer_and_among_hostile_defaults(
             asked = writeback.run(*line)
             assert asked.returncode == 0, (line, asked.stderr)
         assert publisher.depths() == dict.fromkeys(QUEUE_NAMES, 0)
+        for worker in workers:  # nothing that others call is heard here
+            assert worker.log.read_text().count("a pooler stands before the database") == 1
         end(workers, sis, home / "outbox")
     publisher.close()
     assert sis.rows == Counter([*load.published, "by-hand"])

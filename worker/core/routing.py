@@ -111,6 +111,11 @@ class Router:
         """Whether the export is active."""
         return export_id in self._routes
 
+    def of_school(self, district_id: str, school_id: str) -> Iterable[str]:
+        """The exports that name the school, or every school of its district."""
+        for key in ((district_id, school_id), (district_id, None)):
+            yield from self._by_school.get(key, ())
+
     def matches(
         self, district_id: str, school_id: str, code: str | None, occurred_at: datetime, zone: Zone | None
     ) -> list[str]:

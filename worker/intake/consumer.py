@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -21,6 +21,7 @@ from worker.intake.hearing import Hearing
 from worker.intake.setbacks import DEFECT, Untaken
 from worker.intake.storing import Storing
 from worker.running.loops import Loop
+from worker.running.wakes import Doorbells
 from worker.senders import Senders
 from worker.store.database.engine import Database
 
@@ -32,7 +33,7 @@ _WELL = 60.0  # seconds after which a connection without any work counts as good
 
 
 class Intake:
-    """Consumes both queues in one thread. `wake` is called after a command, so that its run need not wait."""
+    """Consumes both queues in one thread. `bells` are rung for what it has committed."""
 
     def __init__(
         self,
@@ -47,8 +48,9 @@ class Intake:
         linger: float,
         senders: Senders | None = None,
         locks: Locks = UNLOCKED,
-        wake: Callable[[], None] = lambda: None,
+        bells: Doorbells | None = None,
     ) -> None:
+        bells = bells or Doorbells()
         self._broker = broker
         self._instruments = instruments
         self._batch_size = batch_size
@@ -62,9 +64,9 @@ class Intake:
             waiting="not consuming; trying again",
         )
         self._untaken = Untaken()
-        self._events = Storing(database, clock, instruments, senders, self._untaken)
-        self._commands = Hearing(database, clock, instruments, places, senders, locks, self._untaken, wake)
-        self._enlisted = Enlisted(database, worker, wake)
+        self._events = Storing(database, clock, instruments, senders, self._untaken, bells)
+        self._commands = Hearing(database, clock, instruments, places, senders, locks, self._untaken, bells)
+        self._enlisted = Enlisted(database, worker, bells)
 
     def run(self, stop: threading.Event) -> None:
         """Consumes until told to stop; a broker or database that is gone is waited for, and no defect ends it.

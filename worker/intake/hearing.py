@@ -35,6 +35,7 @@ from worker.instruments import Instruments
 from worker.intake.admission import envelope_in
 from worker.intake.finishing import Link
 from worker.intake.setbacks import Postponed, Untaken
+from worker.running.wakes import Doorbells
 from worker.senders import Senders
 from worker.store.database.engine import Database
 from worker.store.outcome_rows import ReplyAddress
@@ -61,8 +62,8 @@ class Became:
 
 
 class Hearing:
-    """What is done with commands. `wake` is called after each, so that its run need not wait; `untaken` remembers
-    what could not be committed, from one connection to the next."""
+    """What is done with commands. After each the bells are rung, so that neither its run nor its answer need wait;
+    `untaken` remembers what could not be committed, from one connection to the next."""
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Hearing:
         senders: Senders | None,
         locks: Locks,
         untaken: Untaken,
-        wake: Callable[[], None],
+        bells: Doorbells,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -82,7 +83,7 @@ class Hearing:
         self._senders = senders
         self._locks = locks
         self._untaken = untaken
-        self._wake = wake
+        self._bells = bells
         self.begin()
 
     def begin(self) -> None:
@@ -127,7 +128,6 @@ class Hearing:
     def _is_done(self) -> None:
         self._postponed = None
         reached(Arrow.COMMAND_ACKNOWLEDGED)
-        self._wake()
 
     def _answer(
         self, envelope: Envelope, delivery: Delivery, objection: UnsoundError | None
@@ -178,12 +178,21 @@ class Hearing:
             return answer
 
         answer = self._committed(work)
+        self._ring(answer)
         reached(Arrow.COMMAND_COMMITTED)
         if answer is None:
             return Became("duplicate")
         if answer.refused is None and asked.command.type == "export.save":
             self._tell_doubts(answer.export_ids)
         return Became("accepted" if answer.refused is None else "refused", answer.refused)
+
+    def _ring(self, answer: Answer | None) -> None:
+        """For its exports, its answers, and the run that waits for what consumers have in hand."""
+        self._bells.outcomes.ring()
+        self._bells.replies.ring()
+        if answer is not None and answer.export_ids:
+            self._bells.barrier.ring()
+            self._bells.exports.ring_for(answer.export_ids)
 
     def _tell_doubts(self, export_ids: Sequence[str]) -> None:
         """What of a definition is most likely not meant goes to the log: an outcome has no room for it. It is saved by
@@ -200,6 +209,7 @@ class Hearing:
 
     def _refuse(self, how: Callable[[Connection, Asked, str], None], asked: Asked, reason: str) -> Became:
         self._committed(lambda connection: how(connection, replace(asked, now=self._clock()), reason))
+        self._ring(None)
         return Became("refused", reason)
 
     def _committed(self, work: Callable[[Connection], T]) -> T:

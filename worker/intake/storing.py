@@ -29,6 +29,7 @@ from worker.instruments import Instruments
 from worker.intake.admission import event_in
 from worker.intake.finishing import Link
 from worker.intake.setbacks import Left, Untaken
+from worker.running.wakes import Doorbells
 from worker.senders import Senders
 from worker.store.catalogue.catalogue import CatalogueCache
 from worker.store.database.engine import Database, own_catalogue, share_catalogue
@@ -65,7 +66,8 @@ class Batch:
 
 
 class Storing:
-    """What is done with events. `untaken` remembers what could not be stored, from one connection to the next."""
+    """What is done with events. `untaken` remembers what could not be stored, from one connection to the next; the bell
+    of exports is rung for continuous ones that may have got something."""
 
     def __init__(
         self,
@@ -74,12 +76,14 @@ class Storing:
         instruments: Instruments,
         senders: Senders | None,
         untaken: Untaken,
+        bells: Doorbells,
     ) -> None:
         self._database = database
         self._clock = clock
         self._instruments = instruments
         self._senders = senders
         self._untaken = untaken
+        self._bells = bells
         self._cache = CatalogueCache()
         self.begin()
 
@@ -205,7 +209,13 @@ class Storing:
                 buffered = buffer_tardies(connection, self._cache, tardies, self._clock())
                 reached(Arrow.BATCH_BEFORE_COMMIT)
         reached(Arrow.BATCH_COMMITTED)
+        self._bells.exports.ring_for(self._continuous(tardies))
         return buffered
+
+    def _continuous(self, tardies: Sequence[TardyVersion]) -> set[str]:
+        """Continuous exports that may have got something; more than have, rather than one too few."""
+        schools = {(tardy.district_id, tardy.school_id) for tardy in tardies}
+        return {export_id for school in schools for export_id in self._cache.continuous.of_school(*school)}
 
     def _commit_references(self, items: list[ReferenceItem]) -> list[str]:
         for attempt in self._database.retrying():

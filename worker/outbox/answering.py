@@ -15,6 +15,7 @@ from worker.errors import ConfigurationError, UnavailableError, UndeliverableErr
 from worker.failpoints import Arrow, reached
 from worker.instruments import Instruments
 from worker.running.loops import Loop
+from worker.running.wakes import Doorbells
 from worker.store import replies
 from worker.store.database.engine import Database
 from worker.store.replies import ReplyRow
@@ -24,16 +25,20 @@ log = structlog.get_logger("answering")
 MOST_TRIES = 5
 _BATCH = 100
 _IDLE = 0.5  # seconds between two looks when nothing is due
+_IDLE_HEARD = 5.0  # the same while other processes' wakes are heard
 _LONGEST_PAUSE = 30.0
 
 
 class Answering:
     """Sends replies on a connection of its own: a broker that closes it over one of them closes nobody else's."""
 
-    def __init__(self, database: Database, broker: Broker, instruments: Instruments) -> None:
+    def __init__(
+        self, database: Database, broker: Broker, instruments: Instruments, bells: Doorbells | None = None
+    ) -> None:
         self._database = database
         self._broker = broker
         self._instruments = instruments
+        self._bells = bells or Doorbells()
 
     def run(self, stop: threading.Event) -> None:
         """Sends until told to stop."""
@@ -42,9 +47,13 @@ class Answering:
             "answering", self._instruments.pulse, within=180, longest=_LONGEST_PAUSE, waiting="replies wait"
         )
         try:
-            loop.run(lambda: 0 if self.send_some(publisher) else _IDLE, stop)
+            loop.run(lambda: self._look(publisher), stop, self._bells.replies.rung)
         finally:
             publisher.close()
+
+    def _look(self, publisher: Publisher) -> float:
+        self._bells.replies.answer()
+        return 0 if self.send_some(publisher) else self._bells.pause(_IDLE_HEARD, _IDLE)
 
     def send_some(self, publisher: Publisher) -> int:
         """Sends the oldest replies that are due; returns how many are settled. Raises UnavailableError."""

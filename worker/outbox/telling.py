@@ -15,6 +15,7 @@ from worker.failpoints import Arrow, Step, reached
 from worker.instruments import Instruments
 from worker.running.isolation import Isolation
 from worker.running.loops import Loop
+from worker.running.wakes import Doorbells
 from worker.store import outcome_rows
 from worker.store.database.engine import Database
 from worker.store.outcome_rows import Unpublished
@@ -23,6 +24,7 @@ log = structlog.get_logger("outbox")
 
 _BATCH = 100
 _IDLE = 0.5  # seconds between two looks at an empty outbox
+_IDLE_HEARD = 5.0  # the same while other processes' wakes are heard
 _LONGEST_PAUSE = 30.0
 
 
@@ -35,6 +37,7 @@ class Outbox:
         broker: Broker,
         clock: Clock,
         instruments: Instruments,
+        bells: Doorbells | None = None,
         *,
         version: str = __version__,
     ) -> None:
@@ -42,6 +45,7 @@ class Outbox:
         self._broker = broker
         self._clock = clock
         self._instruments = instruments
+        self._bells = bells or Doorbells()
         self._outcomes = Isolation(database, clock, "outcome", version=version)
 
     def run(self, stop: threading.Event) -> None:
@@ -55,13 +59,14 @@ class Outbox:
             waiting="outcomes wait",
         )
         try:
-            loop.run(lambda: self._look(publisher), stop)
+            loop.run(lambda: self._look(publisher), stop, self._bells.outcomes.rung)
         finally:
             publisher.close()
 
     def _look(self, publisher: Publisher) -> float:
         reached(Step.OUTBOX)
-        return 0 if self.publish_some(publisher) else _IDLE
+        self._bells.outcomes.answer()
+        return 0 if self.publish_some(publisher) else self._bells.pause(_IDLE_HEARD, _IDLE)
 
     def publish_some(self, publisher: Publisher) -> int:
         """Publishes the oldest outcomes; returns how many. One that meets a defect stands aside. Raises

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert
 
+from worker.store import calls
 from worker.store.database.tables import actions
 
 PROGRAM = "the program"
@@ -30,3 +31,4 @@ def note(
             at=now, who=who, action=action, export_id=export_id, run_id=run_id, reason=reason
         )
     )
+    calls.call(connection, calls.ACT)

@@ -59,6 +59,7 @@ class CatalogueCache:
 
     def __init__(self) -> None:
         self.router = Router()
+        self.continuous = Router()  # the continuous ones among them
         self.zones: dict[tuple[str, str], Zone] = {}
         self._generation = -1
 
@@ -73,11 +74,13 @@ class CatalogueCache:
 
     def _take_definitions(self, connection: Connection) -> None:
         changed = definitions.c.generation > self._generation
-        for export_id, route in _routes(connection, changed):
-            if route is None:
-                self.router.remove(export_id)
-            else:
+        for export_id, frequency, route in _routes(connection, changed):
+            self.router.remove(export_id)
+            self.continuous.remove(export_id)
+            if route is not None:
                 self.router.put(route)
+                if frequency == "continuous":
+                    self.continuous.put(route)
 
     def _take_zones(self, connection: Connection) -> None:
         changed = reference_versions.c.generation > self._generation
@@ -91,10 +94,10 @@ class CatalogueCache:
 def active_routes(connection: Connection, district_id: str) -> list[Route]:
     """The routes of the district's active definitions."""
     active = and_(definitions.c.district_id == district_id, definitions.c.state == "active")
-    return [route for _, route in _routes(connection, active) if route is not None]
+    return [route for _, _, route in _routes(connection, active) if route is not None]
 
 
-def _routes(connection: Connection, condition: Any) -> Iterable[tuple[str, Route | None]]:
+def _routes(connection: Connection, condition: Any) -> Iterable[tuple[str, str, Route | None]]:
     rows = connection.execute(
         select(definitions, definition_revisions.c.document)
         .join(
@@ -107,7 +110,7 @@ def _routes(connection: Connection, condition: Any) -> Iterable[tuple[str, Route
         .where(condition)
     ).mappings()
     for row in rows:
-        yield row["export_id"], _route(row) if row["state"] == "active" else None
+        yield row["export_id"], row["frequency"], _route(row) if row["state"] == "active" else None
 
 
 def _route(row: RowMapping) -> Route:

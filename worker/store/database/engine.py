@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,15 @@ class Database:
         our search_path there."""
         with translated(), self.engine.connect().execution_options(outside=True) as connection:
             yield connection
+
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        """A session of PostgreSQL's beside the pool, of the driver's own kind, without transactions."""
+        dialect = self.engine.dialect
+        arguments, named = dialect.create_connect_args(self.engine.url)
+        with translated(), closing(dialect.connect(*arguments, **named, **_CONNECT)) as session:
+            session.autocommit = True
+            yield session
 
     def retrying(self) -> Retrying:
         """Short retries of a whole transaction that lost a deadlock or found SQLite locked."""
@@ -169,19 +178,22 @@ def _open_postgresql(given: URL) -> Engine:
         pool_size=8,
         max_overflow=8,
         use_native_hstore=False,  # asks the server for a type that we do not use
-        connect_args={
-            "connect_timeout": 10,
-            "client_encoding": "utf8",
-            "prepare_threshold": None,  # what is prepared on one connection is not there on PgBouncer's next
-            # A network that fell silent is noticed within half a minute, not after the kernel's two hours.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 30000,
-        },
+        connect_args=_CONNECT,
     )
     _have_our_begin(engine, begin_statements(search_path))
     return engine
+
+
+_CONNECT: dict[str, Any] = {
+    "connect_timeout": 10,
+    "client_encoding": "utf8",
+    "prepare_threshold": None,  # what is prepared on one connection is not there on PgBouncer's next
+    # A network that fell silent is noticed within half a minute, not after the kernel's two hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30000,
+}
 
 
 def _have_our_begin(engine: Engine, begin: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
 
+from worker.store import calls
 from worker.store.catalogue.catalogue import next_barrier
 from worker.store.database.instants import database_time
 from worker.store.database.statements import insert_into
@@ -27,6 +28,13 @@ def pending_barrier(connection: Connection) -> int | None:
         select(func.max(run_requests.c.barrier)).where(run_requests.c.state == "pending")
     ).scalar_one()
     return value
+
+
+def drained_exports(connection: Connection) -> list[str]:
+    """Exports whose run-now need not wait for consumers any longer."""
+    c = run_requests.c
+    passed = (c.state == "pending", c.barrier.is_not(None), has_passed(connection))
+    return list(connection.execute(select(c.export_id).where(*passed).distinct()).scalars())
 
 
 def any_waits(connection: Connection) -> bool:
@@ -81,6 +89,7 @@ def raise_barriers(connection: Connection) -> None:
     waiting = (run_requests.c.state == "pending", run_requests.c.barrier.is_not(None))
     if connection.execute(select(exists().where(*waiting))).scalar_one():
         barrier = next_barrier(connection)
+        calls.call(connection, calls.BARRIER)
         connection.execute(update(run_requests).where(*waiting).values(barrier=barrier))
 
 

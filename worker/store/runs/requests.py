@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, exists, func, select, update
 
+from worker.store import calls
 from worker.store.catalogue.catalogue import next_barrier
 from worker.store.database.column_types import instant_text
 from worker.store.database.instants import database_time
@@ -42,6 +43,7 @@ def request_scheduled(
 def request_by_command(connection: Connection, export_id: str, command: CommandKey, now: datetime) -> bool:
     """Writes a run-now; it waits until consumers have put away what was published before."""
     barrier = next_barrier(connection)
+    calls.call(connection, calls.BARRIER)
     return _put(
         connection, export_id, "run_now", command.hash, "pending", now, command=command, barrier=barrier
     )
@@ -127,6 +129,14 @@ def due_definitions(
     )
 
 
+def next_due(connection: Connection) -> datetime | None:
+    """The next due time of any active export that is not paused; None: there is none."""
+    d = definitions.c
+    waits = (d.state == "active", d.paused_at.is_(None), d.next_due_at.is_not(None))
+    due: datetime | None = connection.execute(select(func.min(d.next_due_at)).where(*waits)).scalar_one()
+    return due
+
+
 def store_slot(
     connection: Connection, export_id: str, *, last: datetime | None, following: datetime | None
 ) -> None:
@@ -163,11 +173,13 @@ def continuous_candidates(
     )
 
 
-def filled(connection: Connection, export_id: str, limit: int) -> Filled:
-    """How many rows are ready, counted up to the limit, and since when the oldest of them waits."""
+def filled(connection: Connection, export_id: str, limit: int, *, judged: bool = True) -> Filled:
+    """How many rows are ready, counted up to the limit, and since when the oldest of them waits. `judged=False`: those
+    nobody has judged yet are taken to be ready, too."""
+    known = [entries.c.judged] if judged else []
     ready = (
         select(entries.c.buffered_at)
-        .where(entries.c.export_id == export_id, entries.c.state == "buffered", entries.c.judged)
+        .where(entries.c.export_id == export_id, entries.c.state == "buffered", *known)
         .limit(limit)
         .subquery()
     )

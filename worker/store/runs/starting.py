@@ -25,14 +25,18 @@ from worker.store.runs.run_rows import close, get, open_run
 from worker.store.runs.sealing import fill_run
 
 
-def seal_next(connection: Connection, export_id: str, now: datetime) -> str | None:
-    """Seals the export's oldest request into a run, if nothing speaks against it; returns the run's id.
+def may_begin(connection: Connection, export: Export) -> bool:
+    """Whether a run of the export may begin; the caller holds its row."""
+    idle = open_run(connection, export.definition.export_id) is None
+    return export.active and not export.paused and idle
 
-    The caller shares the catalogue. A run with nothing to send closes as `empty` at once.
+
+def seal_request(connection: Connection, export: Export, now: datetime) -> str | None:
+    """Seals the oldest request of an export of which a run may begin; returns the run's id, None: no request is ready.
+
+    The caller holds the export's row and shares the catalogue. A run with nothing to send closes as `empty` at once.
     """
-    export = load_export(connection, export_id, lock=True)
-    if export is None or not export.active or export.paused or open_run(connection, export_id) is not None:
-        return None
+    export_id = export.definition.export_id
     request = next_request(connection, export_id)
     if request is None:
         return None
@@ -136,10 +140,12 @@ def _close_empty(connection: Connection, run_id: str, now: datetime) -> None:
 
 def _guard(connection: Connection, export: Export, run_id: str, now: datetime) -> bool:
     """Has a run that is larger than the definition's guard wait for a person; True: it does."""
-    run, most = get(connection, run_id), export.definition.guard_rows
+    if (most := export.definition.guard_rows) is None:
+        return False
+    run = get(connection, run_id)
     assert run is not None
     approved = run["approved_rows"] if run["approved_revision"] == run["revision"] else 0
-    if most is None or run["rows"] <= most + approved:
+    if run["rows"] <= most + approved:
         return False
     error = (
         f"{run['rows']} rows are more than the {most} of the definition's guard; look at them with `writeback"
