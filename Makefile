@@ -3,6 +3,7 @@
 PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
 VENV = .venv
 BIN = $(VENV)/bin
+PEERS = tests/bench/peers
 PIP_INSTALL = $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check
 # `compat` is a line in a .pth; without it each start of Python would import a finder first.
 INSTALL_SELF = $(PIP_INSTALL) --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
@@ -15,6 +16,7 @@ INSTALLED = $(VENV)/.stamp-installed
 INSTALLED_DEV = $(VENV)/.stamp-installed-dev
 COMPILE = $(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-annotate --generate-hashes --universal \
 	--python-version 3.11 $(LOCK_OPTIONS) pyproject.toml
+COMPILE_PEERS = $(COMPILE:pyproject.toml=$(PEERS)/requirements.in) -o $(PEERS)/requirements.txt
 
 # Much of the time goes into waiting for servers that were killed: two processes, each with servers of its own, file by
 # file in the order of the folders, so that what takes long comes first.
@@ -49,10 +51,11 @@ bench: $(INSTALLED_DEV) ## Measure how fast it is (ARGS=… are handed on)
 soak: $(INSTALLED_DEV) ## Run it for long under load and faults (ARGS=… are handed on)
 	$(BIN)/python -m tests.soak $(ARGS)
 
-lock: $(CREATED) ## Compile both locks anew (LOCK_OPTIONS=--upgrade: with the newest versions)
+lock: $(CREATED) ## Compile the locks anew (LOCK_OPTIONS=--upgrade: with the newest versions)
 	$(PIP_INSTALL) uv
 	$(COMPILE) --extra build -o requirements.lock
 	$(COMPILE) --extra build --extra dev -o requirements-dev.lock
+	$(COMPILE_PEERS)
 
 clean: ## Remove what was built and installed (not var: that may hold tardies)
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .test-*

@@ -1,5 +1,5 @@
-"""How fast it is: `python -m tests.bench` races the consumer against a plain program at the same work.
+"""How fast it is: `python -m tests.bench` races the consumer against other programs at the same work.
 
-`race` is the race, `plain` the opponent (ours is `writeback run consumer` itself); `flushing` and `latency`
+`race` is the race, `peers` the others (ours is `writeback run consumer` itself); `flushing`, `recording` and `latency`
 measure the rest. Everything runs on the servers of `tests.servers`, PostgreSQL with fsync.
 """

@@ -3,7 +3,6 @@ and the buffer that it makes of them. Exits 1 when it ever has more than 200 MB 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.load import EXPORT, tardies
-from tests.bench.process import Measured, Usage, running
+from tests.bench.meters import Usage
+from tests.bench.process import Measured, running
 from tests.bench.race import publish
+from tests.bench.racers import WRITEBACK
 from tests.bench.report import show_place
 from tests.bench.stage import Stage, new_stage
 from tests.builders import as_command, command, outgoing
@@ -56,7 +57,7 @@ def main(context: click.Context, messages: int) -> None:
     console = Console()
     try:
         with Servers() as servers, new_stage(servers) as stage, console.status("") as status:
-            show_place(console, stage, len(os.sched_getaffinity(0)))
+            show_place(console, stage)
             phases = _measure(stage, messages, status.update)
     except (ServerError, WritebackError) as error:
         raise click.ClickException(str(error)) from error
@@ -72,7 +73,7 @@ def _measure(stage: Stage, messages: int, say: Callable[[str], None]) -> list[Ph
         say(f"publishing: {stage.ready():,} of {messages:,}")
     published = monotonic() - begun
     phases: list[Phase] = []
-    with running("whole", stage) as worker, stage.connect() as connection:
+    with running("whole", WRITEBACK, stage) as worker, stage.connect() as connection:
 
         def count(statement: bytes) -> int:
             row = connection.execute(statement).fetchone()

@@ -14,7 +14,8 @@ from pathlib import Path
 from time import monotonic
 
 from tests.bench.load import EXPORT, tardies
-from tests.bench.process import PATIENCE, usage_of
+from tests.bench.meters import usage_of
+from tests.bench.process import PATIENCE
 from tests.bench.stage import ROOT, Stage, module, new_stage
 from tests.builders import command
 from tests.program import SteppedProgram

@@ -11,6 +11,7 @@ import psycopg
 
 from tests.bench.load import publications, tardy_id_of
 from tests.bench.process import PATIENCE, running
+from tests.bench.racers import CONSUMER
 from tests.bench.stage import Stage, new_stage
 from tests.servers import Servers
 from worker.broker.ports import Outgoing
@@ -42,7 +43,11 @@ def measure(servers: Servers, say: Callable[[str], None]) -> Latency:
     """Publishes at a steady pace to the idle consumer. Raises ServerError where an event does not arrive."""
     first, *messages = publications(1 + PER_SECOND * SECONDS)
     committed: dict[str, float] = {}
-    with new_stage(servers) as stage, stage.connect() as connection, running("ours", stage) as process:
+    with (
+        new_stage(servers) as stage,
+        stage.connect() as connection,
+        running("ours", CONSUMER, stage) as process,
+    ):
         connection.execute(_TELL)
         connection.execute("LISTEN committed")
         listening = (connection, committed, 1 + len(messages))

@@ -1,10 +1,11 @@
-"""What is measured with: a district's reference data, one definition, and tardies of about 600 bytes."""
+"""What is measured with: a district's reference data, definitions, and tardies of about 600 bytes."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -42,15 +43,20 @@ def references() -> list[dict[str, Any]]:
     return messages
 
 
-def the_definition() -> dict[str, Any]:
-    """The one definition that every tardy matches; it never runs by itself."""
-    return definition(
-        EXPORT,
-        schools=SCHOOLS,
-        codes=["TARDY"],
-        fields=_FIELDS,
-        file={"format": "csv", "name": "{export}_{sequence:04d}.csv"},
-    )
+def the_definitions(count: int = 1) -> list[dict[str, Any]]:
+    """So many definitions, all of which every tardy matches; they never run by themselves."""
+    return [the_definition(EXPORT if number == 0 else f"{EXPORT}-{number + 1}") for number in range(count)]
+
+
+def the_definition(export_id: str = EXPORT, **changes: Any) -> dict[str, Any]:
+    """A definition that every tardy matches; it never runs by itself."""
+    options: dict[str, Any] = {
+        "schools": SCHOOLS,
+        "codes": ["TARDY"],
+        "fields": _FIELDS,
+        "file": {"format": "csv", "name": "{export}_{sequence:04d}.csv"},
+    }
+    return definition(export_id, **options | changes)
 
 
 def tardies(count: int, seed: int = _SEED) -> Iterator[dict[str, Any]]:
@@ -89,6 +95,38 @@ def _tardy(chance: random.Random, moment: datetime) -> Mapping[str, Any]:
         "staff": {"id": f"staff-{student % 97}", "name": chance.choice(_STAFF)},
         "attributes": {"location": "Front office", "station": student % 7, "hall_pass": late > 30},
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """A morning's messages in their order, the last a new tardy; how many of them are invalid."""
+
+    messages: Sequence[Outgoing]
+    invalid: int
+
+
+def a_mix(count: int) -> Mix:
+    """`count` messages: in the second half one in 50 amends an early tardy, and one in 1,000 is invalid."""
+    fresh, early, half = list(tardies(count)), count // 10, count // 2
+    mixed, invalid = [], 0
+    for place, message in enumerate(fresh):
+        if place >= early and place % 1000 == 500:
+            invalid += 1
+            mixed.append(outgoing(_without_student(message)))
+        elif place >= half and place % 50 == 25:
+            mixed.append(outgoing(_amended(fresh[(place - half) // 50], message["id"])))
+        else:
+            mixed.append(outgoing(message))
+    return Mix(mixed, invalid)
+
+
+def _without_student(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {**message, "data": {key: value for key, value in message["data"].items() if key != "student"}}
+
+
+def _amended(message: Mapping[str, Any], message_id: str) -> dict[str, Any]:
+    data = {**message["data"], "version": 2, "minutes_late": message["data"]["minutes_late"] + 1}
+    return {**message, "type": "tardy.amended", "id": message_id, "data": data}
 
 
 def publications(count: int, seed: int = _SEED) -> list[Outgoing]:

@@ -1,48 +1,37 @@
-"""The race: ours and the plain program drain the same full queue, in turns, each on a fresh stage."""
+"""The race: ours and its peers drain the same full queue, in turns, each on a fresh stage."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from time import monotonic
 
-from tests.bench.load import tardy_id_of
-from tests.bench.process import PROGRAMS, Usage, running
+from tests.bench.load import Mix, tardy_id_of
+from tests.bench.meters import Spent
+from tests.bench.peers.installing import NotHereError
+from tests.bench.process import running
+from tests.bench.racers import Racer
 from tests.bench.stage import Stage, new_stage
+from tests.bench.stored import ANY_THERE, IS_THERE, VERSIONS, Stored, asked, stored_in
 from tests.servers import ServerError, Servers
 from worker.broker.ports import Outgoing
 
-# What both must have stored alike; how they spell a document's JSON, and when they were at it, is their own.
-_SAME = (
-    (
-        "versions",
-        "tardy_versions",
-        "district_id, tardy_id, version, type, document::jsonb, message_id, source",
-    ),
-    (
-        "tardies",
-        "tardies",
-        "district_id, tardy_id, version, voided, school_id, behavior_code, occurred_at, student_id, changes",
-    ),
-    ("entries", "entries", "export_id, district_id, tardy_id, version, ordinal, state, sort_at, judged"),
-)
-_COUNT_AND_DIGEST = """
-SELECT count(*), md5(string_agg(row::text, '' ORDER BY row::text COLLATE "C"))
-FROM (SELECT {columns} FROM {table}) AS row
-"""
+MATCHING = 3  # definitions that every tardy belongs to
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """One program's way through a full queue: events committed in so many seconds, and what that took.
+    """One racer's way through a full queue: messages handled in so many seconds, and what that took.
 
-    Counted from its first commit (so that no start-up is measured) to its last.
+    Counted from when all its processes were at work (so that no start-up is measured) to its last commit.
     """
 
     events: int
     seconds: float
-    cpu: float
+    spent: Spent
     peak_memory: int
 
     @property
@@ -51,68 +40,69 @@ class Drain:
         return self.events / self.seconds
 
     @property
-    def cpu_per_100k(self) -> float:
+    def per_100k(self) -> Spent:
         """CPU seconds for 100,000 events."""
-        return self.cpu / self.events * 100_000
+        return self.spent.per_100k(self.events)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What stands in the tables afterwards: rows of each, and a digest over their content."""
-
-    counts: tuple[int, ...]
-    digests: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """Both programs, one after the other, and how fast each queue was filled (messages a second)."""
-
-    ours: Drain
-    plain: Drain
-    publish_rates: tuple[float, float]
-    stored: Stored
-
-    @property
-    def speed(self) -> float:
-        """How many times as fast as the plain program ours was."""
-        return self.ours.rate / self.plain.rate
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Race:
-    """All rounds."""
+    """What came of it: each racer's drains, round by round; why some are not here; what all of them stored."""
 
-    rounds: Sequence[Round]
-
-    @property
-    def speed(self) -> float:
-        """The median over the rounds: ours as so many times the plain program."""
-        return median(one.speed for one in self.rounds)
+    drains: dict[Racer, list[Drain]] = field(default_factory=dict)
+    missing: dict[Racer, str] = field(default_factory=dict)
+    publish_rates: list[float] = field(default_factory=list)
+    stored: Stored | None = None
 
     @property
     def publish_rate(self) -> float:
         """Messages a second, confirmed; the median."""
-        return median(rate for one in self.rounds for rate in one.publish_rates)
+        return median(self.publish_rates)
 
-    def middle(self, program: str, of: Callable[[Drain], float]) -> float:
-        """The median of one program's figure."""
-        return median(of(getattr(one, program)) for one in self.rounds)
+    def middle(self, racer: Racer, of: Callable[[Drain], float]) -> float:
+        """The median of one racer's figure."""
+        return median(of(drain) for drain in self.drains[racer])
+
+    def speed(self, ours: Racer, peer: Racer) -> float:
+        """How many times as fast as the peer ours was: the median over the rounds in which both raced."""
+        rounds = zip(self.drains[ours], self.drains[peer], strict=False)
+        return median(one.rate / other.rate for one, other in rounds)
 
 
-def run_round(servers: Servers, messages: Sequence[Outgoing], say: Callable[[str], None]) -> Round:
-    """One round. Raises ServerError where a program fails, or both have not stored the same."""
-    drains, stored, rates = {}, {}, []
-    for program in PROGRAMS:
-        with new_stage(servers) as stage:
-            say(f"publishing {len(messages):,} events for {program}")
-            rates.append(publish(stage, messages))
-            say(f"{program} at work")
-            drains[program] = drain(stage, program, messages)
-            stored[program] = _stored(stage)
-    if stored["ours"] != stored["plain"] or stored["ours"].counts[0] != len(messages):
-        raise ServerError(f"both have not stored the same: {stored}")
-    return Round(drains["ours"], drains["plain"], (rates[0], rates[1]), stored["ours"])
+def run_race(
+    servers: Servers, racers: Sequence[Racer], mix: Mix, rounds: int, matching: int, say: Say
+) -> Race:
+    """All rounds. Raises ServerError where a program fails, or two have not stored the same."""
+    race = Race()
+    for number in range(1, rounds + 1):
+        for racer in racers:
+            if racer in race.missing or (number > 1 and not racer.every_round):
+                continue
+            try:
+                racer.command()
+            except NotHereError as error:
+                race.missing[racer] = str(error)
+                continue
+            _turn(servers, racer, mix, matching, race, _numbered(say, number))
+    return race
+
+
+def _numbered(say: Say, number: int) -> Say:
+    return lambda what: say(f"round {number}: {what}")
+
+
+def _turn(servers: Servers, racer: Racer, mix: Mix, matching: int, race: Race, say: Say) -> None:
+    with new_stage(servers, matching=matching, peers=not racer.is_ours) as stage:
+        say(f"publishing {len(mix.messages):,} events for {racer.label}")
+        race.publish_rates.append(publish(stage, [racer.told(message) for message in mix.messages]))
+        say(f"{racer.label} at work")
+        drain = _drain(stage, racer, mix)
+        with stage.connect() as connection:
+            stored = stored_in(connection, peers=not racer.is_ours)
+    race.stored = race.stored or stored
+    if stored != race.stored:
+        raise ServerError(f"{racer.label} has not stored what the others have: {stored}, not {race.stored}")
+    race.drains.setdefault(racer, []).append(drain)
 
 
 def publish(stage: Stage, messages: Sequence[Outgoing]) -> float:
@@ -125,42 +115,29 @@ def publish(stage: Stage, messages: Sequence[Outgoing]) -> float:
     return len(messages) / seconds
 
 
-def drain(stage: Stage, program: str, messages: Sequence[Outgoing]) -> Drain:
-    """Lets the program empty the queue. Raises ServerError where it fails or leaves something unacknowledged."""
-    last = tardy_id_of(messages[-1])  # one consumer takes them in order: with the last one, all are committed
-    with stage.connect() as connection, running(program, stage) as process:
+def _drain(stage: Stage, racer: Racer, mix: Mix) -> Drain:
+    """Lets the racer empty the queue. Raises ServerError where it fails or leaves something unacknowledged."""
+    last, valid = tardy_id_of(mix.messages[-1]), len(mix.messages) - mix.invalid
+    command, environment = racer.command(), racer.environment(stage)
+    with (
+        stage.connect() as connection,
+        running(racer.name, command, stage, processes=racer.processes, environment=environment) as program,
+    ):
+        program.wait_until(lambda: stage.consumers() >= racer.processes, every=0.01)
+        program.wait_until(lambda: asked(connection, ANY_THERE), every=0.002)
+        before, begun = program.spent(), monotonic()
+        early = asked(connection, VERSIONS)
+        program.wait_until(lambda: asked(connection, IS_THERE, last), every=0.02)
+        program.wait_until(lambda: asked(connection, VERSIONS) == valid, every=0.01)
+        seconds, after = monotonic() - begun, program.spent()
+        peak = program.peak_memory()
+        program.end()
+    _nothing_left(stage, racer, mix)
+    return Drain(valid - early, seconds, after.since(before), peak)
 
-        def is_true(query: str, *values: str) -> bool:
-            row = connection.execute(f"SELECT EXISTS ({query})".encode(), values).fetchone()
-            return row is not None and bool(row[0])
 
-        process.wait_until(lambda: is_true("SELECT FROM tardies"), every=0.002)
-        before, begun = process.usage(), monotonic()
-        early = _count(connection.execute("SELECT count(*) FROM tardies").fetchone())
-        process.wait_until(lambda: is_true("SELECT FROM tardies WHERE tardy_id = %s", last), every=0.005)
-        ended, after = monotonic(), process.usage()
-        process.end()
+def _nothing_left(stage: Stage, racer: Racer, mix: Mix) -> None:
     if left := stage.ready():
-        raise ServerError(f"{program} has left {left} messages unacknowledged")
-    return _drain_of(len(messages) - early, ended - begun, before, after)
-
-
-def _drain_of(events: int, seconds: float, before: Usage, after: Usage) -> Drain:
-    return Drain(events, seconds, after.cpu - before.cpu, after.peak_memory)
-
-
-def _count(row: tuple[object, ...] | None) -> int:
-    assert row is not None and isinstance(row[0], int)
-    return row[0]
-
-
-def _stored(stage: Stage) -> Stored:
-    counts, digests = [], []
-    with stage.connect() as connection:
-        for _, table, columns in _SAME:
-            query = _COUNT_AND_DIGEST.format(table=table, columns=columns)
-            row = connection.execute(query.encode()).fetchone()
-            counts.append(_count(row))
-            assert row is not None
-            digests.append(str(row[1]))
-    return Stored(tuple(counts), tuple(digests))
+        raise ServerError(f"{racer.label} has left {left} messages unacknowledged")
+    if (parked := stage.parked()) != mix.invalid:
+        raise ServerError(f"{racer.label} has parked {parked} messages, not {mix.invalid}")

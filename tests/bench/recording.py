@@ -18,7 +18,8 @@ from time import monotonic
 from typing import Any
 
 from tests.bench.load import SCHOOLS, tardies
-from tests.bench.process import PATIENCE, usage_of
+from tests.bench.meters import usage_of
+from tests.bench.process import PATIENCE
 from tests.bench.stage import ROOT, Stage, module, new_stage
 from tests.builders import command, definition, save
 from tests.program import SteppedProgram

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import platform
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.bench.flushing import Flushed
 from tests.bench.latency import PER_SECOND, Latency
-from tests.bench.process import PROGRAMS
 from tests.bench.race import Drain, Race
+from tests.bench.racers import REQUIRED, Racer
 from tests.bench.recording import PARALLEL, Recorded
 from tests.bench.stage import Stage
 
-_MEGABYTE = 1024 * 1024
+_MEGABYTE = 1_000_000
+_WIDTH = 110
 
 
-def show_place(console: Console, stage: Stage, cores: int) -> None:
+def wide_console() -> Console:
+    """One that has room for the tables, wherever it is read later."""
+    return Console(width=max(Console().width, _WIDTH))
+
+
+def show_place(console: Console, stage: Stage) -> None:
     """Where it was measured, and whether commits reach the disk there."""
     with stage.connect() as connection:
         versions = connection.execute(
@@ -27,71 +34,86 @@ def show_place(console: Console, stage: Stage, cores: int) -> None:
         ).fetchone()
     assert versions is not None
     version, fsync, synchronous = versions
+    cores = len(os.sched_getaffinity(0))
     console.print(
         f"{cores} cores, Python {platform.python_version()}, PostgreSQL {version}"
         f" (fsync {fsync}, synchronous_commit {synchronous}), RabbitMQ quorum queue"
     )
 
 
-def show_race(console: Console, race: Race) -> None:
-    """The race, round by round, and its ratios."""
-    events = race.rounds[0].stored.counts[0]
-    table = Table(title=f"Draining {events:,} events into PostgreSQL", title_justify="left")
-    table.add_column("program")
-    for number in range(1, len(race.rounds) + 1):
-        table.add_column(f"round {number}", justify="right")
-    for heading in ("median events/s", "CPU s per 100k", "peak memory MB"):
+def a_table(title: str, first: str, *headings: str) -> Table:
+    """A table of figures, each row named at the left."""
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for heading in headings:
         table.add_column(heading, justify="right")
-    for program in PROGRAMS:
-        table.add_row(*_race_row(race, program))
-    table.add_section()
-    table.add_row("ours / plain", *(_times(one.speed) for one in race.rounds), *_ratios(race), style="bold")
+    return table
+
+
+def show_race(console: Console, race: Race, matching: int) -> None:
+    """Who was how fast, at what price; who could not race, and why."""
+    assert race.stored is not None
+    versions, heads, entries = race.stored.counts
+    table = a_table(
+        f"Draining {versions:,} events that match {matching} definitions into PostgreSQL",
+        "who",
+        "rounds",
+        "events/s",
+        "CPU s per 100k",
+        "PostgreSQL",
+        "RabbitMQ",
+        "peak MB",
+    )
+    for racer in race.drains:
+        table.add_row(*_race_row(race, racer), style="bold" if racer.is_ours else None)
+    for racer, why in race.missing.items():
+        table.add_row(racer.label, "", f"not here: {why}")
     console.print(table)
-    versions, heads, entries = race.rounds[0].stored.counts
-    console.print(f"Both stored the same: {versions:,} versions, {heads:,} tardies, {entries:,} entries.\n")
+    console.print(f"All stored the same: {versions:,} versions, {heads:,} tardies, {entries:,} entries.")
+    who = {racer.name: racer.about for racer in [*race.drains, *race.missing]}
+    console.print("; ".join(f"{name}: {about}" for name, about in who.items()))
+    console.print(f"Published, confirmed: {race.publish_rate:,.0f} events/s.")
 
 
-def _race_row(race: Race, program: str) -> list[str]:
-    drains: list[Drain] = [getattr(one, program) for one in race.rounds]
+def _race_row(race: Race, racer: Racer) -> list[str]:
     return [
-        program,
-        *(f"{drain.rate:,.0f}" for drain in drains),
-        f"{race.middle(program, _rate):,.0f}",
-        f"{race.middle(program, _cpu):.1f}",
-        f"{race.middle(program, _memory) / _MEGABYTE:.0f}",
+        racer.label,
+        str(len(race.drains[racer])),
+        f"{race.middle(racer, lambda drain: drain.rate):,.0f}",
+        f"{race.middle(racer, lambda drain: drain.per_100k.program):.1f}",
+        _server(race.drains[racer], [drain.per_100k.postgresql for drain in race.drains[racer]]),
+        _server(race.drains[racer], [drain.per_100k.rabbitmq for drain in race.drains[racer]]),
+        f"{race.middle(racer, lambda drain: drain.peak_memory) / _MEGABYTE:.0f}",
     ]
 
 
-def _ratios(race: Race) -> list[str]:
-    def ratio(of: Callable[[Drain], float]) -> str:
-        return _times(race.middle("ours", of) / race.middle("plain", of))
-
-    return [_times(race.speed), ratio(_cpu), ratio(_memory)]
+def _server(drains: Sequence[Drain], found: Sequence[float | None]) -> str:
+    known = sorted(cpu for cpu in found if cpu is not None)
+    return f"{known[len(known) // 2]:.1f}" if len(known) == len(drains) else "-"
 
 
-def _rate(drain: Drain) -> float:
-    return drain.rate
+def verdict(console: Console, race: Race, *, required: bool) -> int:
+    """Says how ours stands to each peer in as many processes; 1: a peer was faster, or the required one is not here."""
+    status = 0
+    for ours in (racer for racer in race.drains if racer.is_ours):
+        for peer in race.drains:
+            if peer.is_ours or peer.processes != ours.processes:
+                continue
+            speed = race.speed(ours, peer)
+            status |= speed < 1
+            colour = "red" if speed < 1 else "green"
+            console.print(f"[bold {colour}]{ours.label}: {speed:.2f} x as fast as {peer.label}[/]")
+    for racer, why in race.missing.items():
+        if racer.name == REQUIRED and required:
+            console.print(f"[bold red]No verdict: {racer.label} is not here: {why}[/]")
+            status = 1
+    return int(status)
 
 
-def _cpu(drain: Drain) -> float:
-    return drain.cpu_per_100k
-
-
-def _memory(drain: Drain) -> float:
-    return drain.peak_memory
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.2f} x"
-
-
-def show_others(console: Console, race: Race, flushed: Flushed, recorded: Recorded, latency: Latency) -> None:
+def show_others(console: Console, flushed: Flushed, recorded: Recorded, latency: Latency) -> None:
     """What else was measured."""
-    table = Table(title="The rest of the way", title_justify="left")
-    table.add_column("what")
-    table.add_column("figure", justify="right")
+    table = a_table("The rest of the way", "what", "figure")
     whole = flushed.sealing + flushed.delivering
-    table.add_row("publish, confirmed (`writeback publish`)", f"{race.publish_rate:,.0f} events/s")
     table.add_row(f"seal {flushed.rows:,} rows", f"{flushed.rows / flushed.sealing:,.0f} rows/s")
     table.add_row("render, upload and settle them (CSV)", f"{flushed.rows / flushed.delivering:,.0f} rows/s")
     table.add_row("seal and flush together", f"{flushed.rows / whole:,.0f} rows/s")

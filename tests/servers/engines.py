@@ -43,6 +43,10 @@ class Engine(Protocol):
 
     def running(self) -> bool: ...
 
+    @property
+    def pid(self) -> int | None:
+        """The process that runs it, parent of all its others; None: it is not one that can be looked into."""
+
     def run(self, tool: str, *arguments: str) -> str:
         """What one of the server's own command-line tools says. Raises ServerError where it fails."""
 
@@ -113,6 +117,10 @@ class LocalEngine:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self.running() else None
+
     def children(self) -> list[int]:
         """The processes that it has started, and theirs."""
         return family(self._process.pid)[1:] if self._process is not None and self.running() else []
@@ -176,6 +184,10 @@ class ContainerEngine:
     def running(self) -> bool:
         return self._state("Running")
 
+    @property
+    def pid(self) -> int | None:
+        return None
+
     def _state(self, what: str) -> bool:
         return _docker("inspect", f"--format={{{{.State.{what}}}}}", self.name).strip() == "true"
 
@@ -210,6 +222,10 @@ class GivenEngine:
 
     def running(self) -> bool:
         return True
+
+    @property
+    def pid(self) -> int | None:
+        return None
 
     def run(self, tool: str, *arguments: str) -> str:
         raise self._refusal()

@@ -73,6 +73,11 @@ class PostgreSQL:
         command = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
         self._execute(command.format(sql.Identifier(make_url(url).database or "")))
 
+    @property
+    def pid(self) -> int | None:
+        """The parent of all its processes; None: it runs where they cannot be looked into."""
+        return self._engine.pid
+
     def start(self) -> None:
         """Starts it where it does not run, lets it go on where it is frozen; returns once it answers."""
         self._engine.start()

@@ -122,6 +122,11 @@ class RabbitMQ:
         finally:
             self.ctl("set_vm_memory_high_watermark", NORMAL_WATERMARK)
 
+    @property
+    def pid(self) -> int | None:
+        """The parent of all its processes; None: it runs where they cannot be looked into."""
+        return self._engine.pid
+
     def start(self) -> None:
         """Starts it where it does not run, lets it go on where it is frozen; returns once it answers."""
         self._engine.start()

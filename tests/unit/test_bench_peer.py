@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
 
 from schemas.messages.envelope import read_envelope
 from schemas.messages.tardy import load_tardy
 from tests.bench.load import publications
-from tests.bench.plain import read, version_row
+from tests.bench.peers.reading import read
+from tests.bench.peers.rows import version_row
 
 
 def test_it_stores_the_same_document() -> None:
     for one in publications(50):
         ours = load_tardy(read_envelope(one.body, None, None, {}))
-        message: Any = SimpleNamespace(body=one.body)  # all that it reads of kombu's
-        plain = version_row(read(message), datetime.now(UTC))
+        plain = version_row(read(one.body), datetime.now(UTC))
         assert json.loads(plain["document"]) == json.loads(ours.document)
