@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from tests.bench import flushing, latency, recording
+from tests.bench import flushing, idling, latency, morning, recording
 from tests.bench.load import a_mix
 from tests.bench.meters import PROC
 from tests.bench.race import MATCHING, run_race
 from tests.bench.racers import PEERS, racers
-from tests.bench.report import show_others, show_place, show_race, verdict, wide_console
+from tests.bench.report import (
+    draw_morning,
+    draw_race,
+    show_morning,
+    show_others,
+    show_place,
+    show_race,
+    verdict,
+    wide_console,
+)
 from tests.bench.stage import new_stage
 from tests.servers import ServerError, Servers
 from worker.errors import WritebackError
 
 FEWEST = 2_000  # with fewer the first batch, which is not counted, is too large a part
-PARTS = ("race", "rest")
+PARTS = ("race", "rest", "morning")
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -58,6 +68,20 @@ class _Names(click.ParamType[tuple[str, ...]]):
     show_default=True,
     help="Up to so many, of ours and Node.",
 )
+@click.option(
+    "--rows", type=click.IntRange(1), default=flushing.ROWS, show_default=True, help="Sealed and sent."
+)
+@click.option(
+    "--morning-events",
+    type=click.IntRange(1),
+    default=60_000,
+    show_default=True,
+    help=f"Of a national morning, which has {morning.NATION:,}.",
+)
+@click.option("--morning-seconds", type=float, default=60.0, show_default=True, help="How long it is played.")
+@click.option(
+    "--charts", type=click.Path(path_type=Path, file_okay=False), help="Draw charts into this folder."
+)
 @click.option("--parts", type=_Names(PARTS), default="all", show_default=True, help="What is measured.")
 @click.pass_context
 def main(
@@ -67,6 +91,10 @@ def main(
     peers: Sequence[str],
     matching: int,
     processes: int,
+    rows: int,
+    morning_events: int,
+    morning_seconds: float,
+    charts: Path | None,
     parts: Sequence[str],
 ) -> None:
     """Races the consumer against programs that do the same work, and measures the rest of the way.
@@ -87,15 +115,26 @@ def main(
                 who = racers(peers, processes)
                 race = run_race(servers, who, a_mix(events), rounds, matching, said.update)
                 show_race(console, race, matching)
+                _draw(charts, "speed-peers.svg", draw_race(race))
                 status = verdict(console, race, required="node" in peers)
             if "rest" in parts:
-                flushed = flushing.measure(servers, said.update)
+                flushed = flushing.measure(servers, rows, said.update)
                 recorded = recording.measure(servers, said.update)
-                waited = latency.measure(servers, said.update)
-                show_others(console, flushed, recorded, waited)
+                waited = {pace: latency.measure(servers, pace, said.update) for pace in latency.PACES}
+                show_others(console, flushed, recorded, waited, idling.measure(servers, said.update))
+            if "morning" in parts:
+                played = morning.measure(servers, morning_events, morning_seconds, said.update)
+                show_morning(console, played)
+                _draw(charts, "speed-morning.svg", draw_morning(played))
     except (ServerError, WritebackError) as error:
         raise click.ClickException(str(error)) from error
     context.exit(status)
+
+
+def _draw(folder: Path | None, name: str, drawn: str) -> None:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(drawn, "utf-8")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from worker.ops.logs import configure_logs
 
 ROWS = 100_000
 _PAGE = 1000
+_SLOWEST = 500  # rows a second, before it is given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +38,31 @@ class Flushed:
     peak_memory: int
 
 
-def measure(servers: Servers, say: Callable[[str], None]) -> Flushed:
+def measure(servers: Servers, rows: int, say: Callable[[str], None]) -> Flushed:
     """Fills a buffer and has another process flush it. Raises ServerError where that fails."""
     with new_stage(servers) as stage:
-        say(f"buffering {ROWS:,} tardies")
-        _fill(stage)
-        say(f"sealing and delivering {ROWS:,} rows")
-        return _flush_elsewhere(stage)
+        say(f"buffering {rows:,} tardies")
+        _fill(stage, rows)
+        say(f"sealing and delivering {rows:,} rows")
+        return _flush_elsewhere(stage, rows)
 
 
-def _fill(stage: Stage) -> None:
+def _fill(stage: Stage, rows: int) -> None:
     program = SteppedProgram(stage.database_url, stage.home)
-    messages = tardies(ROWS)
+    messages = tardies(rows)
     while page := list(islice(messages, _PAGE)):
         program.receive(*page)
     program.database.close()
 
 
-def _flush_elsewhere(stage: Stage) -> Flushed:
+def _flush_elsewhere(stage: Stage, rows: int) -> Flushed:
     """In a process of its own, so that its memory is that of flushing alone."""
     done = subprocess.run(
         module("flushing"),
         cwd=ROOT,
         env=stage.environment,
         stdout=subprocess.PIPE,
-        timeout=PATIENCE,
+        timeout=PATIENCE + rows / _SLOWEST,
         check=False,
     )
     if done.returncode:

@@ -16,7 +16,7 @@ from tests.bench.stage import Stage, new_stage
 from tests.servers import Servers
 from worker.broker.ports import Outgoing
 
-PER_SECOND = 50
+PACES = (50, 500)  # events a second
 SECONDS = 10
 
 # Notifications go out with the commit: the database itself says when an event is there for good.
@@ -39,9 +39,9 @@ class Latency:
         return self.seconds[rank - 1]
 
 
-def measure(servers: Servers, say: Callable[[str], None]) -> Latency:
-    """Publishes at a steady pace to the idle consumer. Raises ServerError where an event does not arrive."""
-    first, *messages = publications(1 + PER_SECOND * SECONDS)
+def measure(servers: Servers, pace: int, say: Callable[[str], None]) -> Latency:
+    """Publishes so many events a second to the idle consumer. Raises ServerError where one does not arrive."""
+    first, *messages = publications(1 + pace * SECONDS)
     committed: dict[str, float] = {}
     with (
         new_stage(servers) as stage,
@@ -52,10 +52,10 @@ def measure(servers: Servers, say: Callable[[str], None]) -> Latency:
         connection.execute("LISTEN committed")
         listening = (connection, committed, 1 + len(messages))
         threading.Thread(target=_listen, args=listening, daemon=True).start()
-        say(f"publishing {PER_SECOND} events a second for {SECONDS} s")
-        _publish_steadily(stage, [first])
+        say(f"publishing {pace} events a second for {SECONDS} s")
+        _publish_steadily(stage, [first], pace)
         process.wait_until(lambda: len(committed) == 1, every=0.01)  # it has started
-        published = _publish_steadily(stage, messages)
+        published = _publish_steadily(stage, messages, pace)
         process.wait_until(lambda: len(committed) == 1 + len(messages), every=0.01)
         process.end()
     return Latency(sorted(committed[tardy_id] - moment for tardy_id, moment in published.items()))
@@ -70,13 +70,13 @@ def _listen(
         committed[notice.payload] = monotonic()
 
 
-def _publish_steadily(stage: Stage, messages: Sequence[Outgoing]) -> dict[str, float]:
+def _publish_steadily(stage: Stage, messages: Sequence[Outgoing], per_second: int) -> dict[str, float]:
     """Publishes them at the pace, each confirmed; when each tardy was published."""
     publisher, pace = stage.broker.publisher(), threading.Event()
     published: dict[str, float] = {}
     begun = monotonic()
     for place, message in enumerate(messages):
-        pace.wait(max(0.0, begun + place / PER_SECOND - monotonic()))
+        pace.wait(max(0.0, begun + place / per_second - monotonic()))
         published[tardy_id_of(message)] = monotonic()
         publisher.publish(message)
     publisher.close()

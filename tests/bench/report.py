@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.charts import bars, lines
 from tests.bench.flushing import Flushed
-from tests.bench.latency import PER_SECOND, Latency
+from tests.bench.latency import Latency
+from tests.bench.morning import Morning
 from tests.bench.race import Drain, Race
 from tests.bench.racers import REQUIRED, Racer
 from tests.bench.recording import PARALLEL, Recorded
@@ -110,19 +112,49 @@ def verdict(console: Console, race: Race, *, required: bool) -> int:
     return int(status)
 
 
-def show_others(console: Console, flushed: Flushed, recorded: Recorded, latency: Latency) -> None:
+def show_others(
+    console: Console, flushed: Flushed, recorded: Recorded, waited: Mapping[int, Latency], idle: float
+) -> None:
     """What else was measured."""
     table = a_table("The rest of the way", "what", "figure")
     whole = flushed.sealing + flushed.delivering
     table.add_row(f"seal {flushed.rows:,} rows", f"{flushed.rows / flushed.sealing:,.0f} rows/s")
     table.add_row("render, upload and settle them (CSV)", f"{flushed.rows / flushed.delivering:,.0f} rows/s")
-    table.add_row("seal and flush together", f"{flushed.rows / whole:,.0f} rows/s")
+    table.add_row("seal and flush together", f"{whole:,.1f} s, {flushed.rows / whole:,.0f} rows/s")
     table.add_row("… CPU s per 100k rows", f"{flushed.cpu / flushed.rows * 100_000:.1f}")
     table.add_row("… peak memory", f"{flushed.peak_memory / _MEGABYTE:.0f} MB")
     about = f"send {recorded.rows:,} records, {PARALLEL} side by side, 50 ms each"
     table.add_row(about, f"{recorded.delivering:.1f} s")
     table.add_row("… CPU s per 10k records", f"{recorded.cpu / recorded.rows * 10_000:.1f}")
-    for percent in (50, 99):
-        label = f"publish → committed at {PER_SECOND}/s, p{percent}"
-        table.add_row(label, f"{latency.percentile(percent) * 1000:.0f} ms")
+    for pace, latency in waited.items():
+        found = ", ".join(f"p{percent} {latency.percentile(percent) * 1000:.0f} ms" for percent in (50, 99))
+        table.add_row(f"publish → committed at {pace}/s", found)
+    table.add_row("an idle worker's CPU", f"{idle * 100:.1f} % of a core")
     console.print(table)
+
+
+def show_morning(console: Console, morning: Morning) -> None:
+    """How the morning went."""
+    most = max(events for _, events in morning.backlog)
+    pace = max(events for _, events in morning.pace)
+    console.print(
+        f"A national morning of {morning.events:,} events in {morning.seconds:.0f} s, {morning.faster:.1f} x the"
+        f" nation's pace, at most {pace:,.0f} events/s: at most {most:,.0f} waited; the last was committed"
+        f" {morning.late:.1f} s after it was published."
+    )
+
+
+def draw_race(race: Race) -> str:
+    """The race as bars."""
+    rows = [
+        (racer.label, race.middle(racer, lambda drain: drain.rate), racer.is_ours)
+        for racer in sorted(race.drains, key=lambda one: -race.middle(one, lambda drain: drain.rate))
+    ]
+    return bars("Events a second, from the queue into PostgreSQL", rows)
+
+
+def draw_morning(morning: Morning) -> str:
+    """The morning as two courses."""
+    title = f"A national morning of {morning.events:,} events, {morning.faster:.1f} x the nation's pace"
+    names = ("events waiting", "events published a second")
+    return lines(title, f"{morning.seconds:.0f} seconds", morning.backlog, morning.pace, names)
