@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import flushing, idling, latency, morning, recording
+from tests.bench import due_runs, flushing, idling, latency, morning, recording
 from tests.bench.load import a_mix
 from tests.bench.meters import PROC
 from tests.bench.race import MATCHING, run_race
@@ -16,6 +16,7 @@ from tests.bench.racers import PEERS, racers
 from tests.bench.report import (
     draw_morning,
     draw_race,
+    show_due_runs,
     show_morning,
     show_others,
     show_place,
@@ -28,7 +29,7 @@ from tests.servers import ServerError, Servers
 from worker.errors import WritebackError
 
 FEWEST = 2_000  # with fewer the first batch, which is not counted, is too large a part
-PARTS = ("race", "rest", "morning")
+PARTS = ("race", "rest", "due", "morning")
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -72,6 +73,13 @@ class _Names(click.ParamType[tuple[str, ...]]):
     "--rows", type=click.IntRange(1), default=flushing.ROWS, show_default=True, help="Sealed and sent."
 )
 @click.option(
+    "--small-runs",
+    type=click.IntRange(1),
+    default=due_runs.RUNS,
+    show_default=True,
+    help="Due in one minute.",
+)
+@click.option(
     "--morning-events",
     type=click.IntRange(1),
     default=60_000,
@@ -92,6 +100,7 @@ def main(
     matching: int,
     processes: int,
     rows: int,
+    small_runs: int,
     morning_events: int,
     morning_seconds: float,
     charts: Path | None,
@@ -122,6 +131,9 @@ def main(
                 recorded = recording.measure(servers, said.update)
                 waited = {pace: latency.measure(servers, pace, said.update) for pace in latency.PACES}
                 show_others(console, flushed, recorded, waited, idling.measure(servers, said.update))
+            if "due" in parts:
+                delivered = due_runs.measure(servers, small_runs, said.update)
+                show_due_runs(console, delivered)
             if "morning" in parts:
                 played = morning.measure(servers, morning_events, morning_seconds, said.update)
                 show_morning(console, played)

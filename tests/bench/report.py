@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.charts import bars, lines
+from tests.bench.due_runs import Delivered
 from tests.bench.flushing import Flushed
 from tests.bench.latency import Latency
 from tests.bench.morning import Morning
@@ -131,6 +132,14 @@ def show_others(
         table.add_row(f"publish → committed at {pace}/s", found)
     table.add_row("an idle worker's CPU", f"{idle * 100:.1f} % of a core")
     console.print(table)
+
+
+def show_due_runs(console: Console, done: Delivered) -> None:
+    """How long many small runs of one minute took."""
+    console.print(
+        f"{done.runs:,} runs of one row, due in the same minute: delivered {done.seconds:.0f} s after the worker's"
+        f" start, {done.cpu / done.runs * 1000:.1f} ms of its CPU each."
+    )
 
 
 def show_morning(console: Console, morning: Morning) -> None:
