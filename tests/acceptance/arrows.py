@@ -64,7 +64,7 @@ EXPORTS = ("daily", "timed", "live")
 _COLLECTS_EVERY = 0.002  # seconds
 
 _OPEN = text(
-    "SELECT (SELECT count(*) FROM entries WHERE state IN ('buffered', 'sealed'))"
+    "SELECT (SELECT count(*) FROM named_entries WHERE state IN ('buffered', 'sealed'))"
     " + (SELECT count(*) FROM run_requests WHERE state = 'pending')"
     " + (SELECT count(*) FROM runs WHERE finished_at IS NULL)"
     " + (SELECT count(*) FROM outbox WHERE published_at IS NULL)"

@@ -204,7 +204,7 @@ def test_a_worker_that_the_database_holds_up_ends_in_time_and_another_finishes_i
             with database.engine.connect() as other, other.begin():
                 held_up = _HELD_UP.bindparams(pid=other.execute(_PID).scalar_one())
                 with measured(workers, "table locked", report):
-                    other.execute(text("LOCK TABLE entries IN ACCESS EXCLUSIVE MODE"))
+                    other.execute(text("LOCK TABLE entry_rows IN ACCESS EXCLUSIVE MODE"))
                     wait_for(lambda: rows_of(database, held_up), "it to wait for the table")
                 report.append(stopped_early(workers[0]))
             workers = start(hurried, 1)

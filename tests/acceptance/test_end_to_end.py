@@ -26,13 +26,13 @@ SEED = 20_261_006
 PIKA_CONNECTIONS = 8
 
 _UNSETTLED = text(
-    "SELECT (SELECT count(*) FROM entries WHERE state IN ('buffered', 'sealed'))"
+    "SELECT (SELECT count(*) FROM named_entries WHERE state IN ('buffered', 'sealed'))"
     " + (SELECT count(*) FROM run_requests WHERE state = 'pending')"
     " + (SELECT count(*) FROM runs WHERE finished_at IS NULL)"
 )
 _ARRIVED = text("SELECT count(*) FROM tardy_versions")
 _ENTRIES = text(
-    "SELECT tardy_id, state, action FROM entries WHERE export_id = :export_id ORDER BY version, ordinal"
+    "SELECT tardy_id, state, action FROM named_entries WHERE export_id = :export_id ORDER BY version, ordinal"
 )
 _DONE_WITH = {"cancelled", "superseded", "ignored"}
 

@@ -34,7 +34,7 @@ from worker.store.database.engine import Database
 MOST_MEMORY = 200_000_000  # bytes
 _PAGE = 20_000
 _PATIENCE = 1800.0  # seconds for a phase
-_BUFFERED = b"SELECT count(*) FROM entries"
+_BUFFERED = b"SELECT count(*) FROM entry_rows"
 _DELIVERED = b"SELECT count(*) FROM runs WHERE state = 'delivered'"
 _MEGABYTE = 1_000_000
 

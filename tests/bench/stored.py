@@ -22,7 +22,7 @@ _PEERS = MappingProxyType(
             SELECT export_id, district_id, tardy_id, version, ordinal, state, sort_at, judged FROM entries""",
     }
 )
-_OURS = _PEERS
+_OURS = _PEERS | {"entries": _PEERS["entries"].replace("FROM entries", "FROM named_entries")}
 _COUNT_AND_DIGEST = """
 SELECT count(*), md5(string_agg(row::text, '' ORDER BY row::text COLLATE "C")) FROM ({query}) AS row
 """

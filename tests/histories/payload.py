@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
 
 from tests.histories.cells import Row, rendered
 from tests.histories.expected import again, belongs, group_of, is_never_sent, row_of, says_the_same
@@ -115,7 +114,7 @@ class Payloads:
         """Raises Wrong naming the first row that is not as it had to be at this moment."""
         if self._record.exports[arrival.export_id].at(moment) is not revision:
             raise Wrong("another revision was in force")
-        added = [self._place(sent) for sent in arrival.rows if sent.action != "void"]
+        added = [self._version(sent).occurred_at for sent in arrival.rows if sent.action != "void"]
         if added != sorted(added):
             raise Wrong("rows are not in order of time")
         rows = [
@@ -152,9 +151,6 @@ class Payloads:
 
     def _version(self, sent: Sent) -> Version:
         return self._record.tardies[sent.key][sent.version]
-
-    def _place(self, sent: Sent) -> tuple[datetime, str]:
-        return self._version(sent).occurred_at, sent.key[1]
 
     def _wanted(self, export_id: str, sent: Sent, revision: Revision, moment: int, line: int) -> Row:
         about = f"line {line}: {sent}"

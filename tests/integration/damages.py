@@ -68,44 +68,51 @@ def damage(program: SteppedProgram, *statements: str) -> None:
 
 def of(tardy_id: str, export_id: str = "daily", version: int = 1) -> str:
     """SQL: one entry."""
-    return f"export_id = '{export_id}' AND tardy_id = '{tardy_id}' AND version = {version}"
+    tardy = f"tardy IN (SELECT tardy FROM tardies WHERE tardy_id = '{tardy_id}')"
+    return f"{of_export(export_id)} AND {tardy} AND version = {version}"
+
+
+def of_export(export_id: str) -> str:
+    """SQL: an export's entries."""
+    return f"export = (SELECT export FROM definitions WHERE export_id = '{export_id}')"
 
 
 def copy_of(where: str, line: str) -> str:
     """SQL: the same entry once more, on this line of its run."""
-    same = "export_id, district_id, tardy_id, version, state, run_id, row_values, action, judged, buffered_at"
-    return f"INSERT INTO entries ({same}, ordinal, line) SELECT {same}, 1, {line} FROM entries WHERE {where}"
+    same = "export, tardy, version, state, run_id, row_values, action, judged, buffered_at"
+    return f"INSERT INTO entry_rows ({same}, ordinal, line) SELECT {same}, 1, {line} FROM entry_rows WHERE {where}"
 
 
+WESTERN = "(SELECT max(tardy) FROM tardies WHERE district_id = 'west')"
 FIRST_RUN = "sequence = 1 AND resend_of IS NULL AND export_id ="
 DAMAGES = [
     (
         "a delivered entry is deleted",
-        f"DELETE FROM entries WHERE {of('c')}",
+        f"DELETE FROM entry_rows WHERE {of('c')}",
         {"entry-missing", "day-unbalanced", "run-rows", "run-lines", "run-file"},
     ),
     (
         "an older delivered entry is deleted",
-        f"DELETE FROM entries WHERE {of('b')}",
+        f"DELETE FROM entry_rows WHERE {of('b')}",
         {"run-rows", "run-lines", "run-file"},
     ),
     (
         "a buffered entry is deleted",
-        f"DELETE FROM entries WHERE {of('d')}",
+        f"DELETE FROM entry_rows WHERE {of('d')}",
         {"entry-missing", "day-unbalanced"},
     ),
-    ("a void reached no entry", f"DELETE FROM entries WHERE {of('b', version=2)}", {"correction-missing"}),
+    ("a void reached no entry", f"DELETE FROM entry_rows WHERE {of('b', version=2)}", {"correction-missing"}),
     (
         "a version in between has none",
-        f"DELETE FROM entries WHERE {of('a', version=2)}",
+        f"DELETE FROM entry_rows WHERE {of('a', version=2)}",
         {"correction-missing"},
     ),
     (
         "a value in a row is another",
-        f"""UPDATE entries SET row_values = '["c",1,"x"]' WHERE {of("c")}""",
+        f"""UPDATE entry_rows SET row_values = '["c",1,"x"]' WHERE {of("c")}""",
         {"run-file"},
     ),
-    ("a row is no row", f"UPDATE entries SET row_values = '[\"c\"]' WHERE {of('c')}", {"run-file"}),
+    ("a row is no row", f"UPDATE entry_rows SET row_values = '[\"c\"]' WHERE {of('c')}", {"run-file"}),
     (
         "a receipt's SHA-256 is another",
         f"UPDATE runs SET sha256 = 'ab' WHERE {FIRST_RUN} 'daily'",
@@ -125,10 +132,10 @@ DAMAGES = [
         f"UPDATE runs SET refused_rows = 1 WHERE {FIRST_RUN} 'daily'",
         {"run-rows"},
     ),
-    ("the lines have a gap", f"UPDATE entries SET line = 9 WHERE {of('o')}", {"run-lines"}),
+    ("the lines have a gap", f"UPDATE entry_rows SET line = 9 WHERE {of('o')}", {"run-lines"}),
     (
         "a sealed entry is in no run",
-        "UPDATE entries SET run_id = NULL WHERE export_id = 'broken'",
+        f"UPDATE entry_rows SET run_id = NULL WHERE {of_export('broken')}",
         {"entry-without-run", "run-rows"},
     ),
     ("an open run is gone", "DELETE FROM runs WHERE export_id = 'broken'", {"entry-without-run"}),
@@ -144,7 +151,7 @@ DAMAGES = [
     ),
     (
         "an entry is in another export's run",
-        f"UPDATE entries SET run_id = (SELECT run_id FROM runs WHERE {FIRST_RUN} 'west') WHERE {of('o')}",
+        f"UPDATE entry_rows SET run_id = (SELECT run_id FROM runs WHERE {FIRST_RUN} 'west') WHERE {of('o')}",
         {"entry-without-run", "run-rows", "run-lines", "run-file"},
     ),
     (
@@ -155,13 +162,13 @@ DAMAGES = [
     ("a buffered entry is there twice", copy_of(of("d"), "NULL"), {"waits-twice"}),
     (
         "an older version waits as well",
-        f"UPDATE entries SET state = 'buffered' WHERE {of('a', version=2)}",
+        f"UPDATE entry_rows SET state = 'buffered' WHERE {of('a', version=2)}",
         {"waits-twice"},
     ),
-    ("a tardy was voided unsent", f"UPDATE entries SET action = 'void' WHERE {of('c')}", {"sent-twice"}),
+    ("a tardy was voided unsent", f"UPDATE entry_rows SET action = 'void' WHERE {of('c')}", {"sent-twice"}),
     (
         "a tardy was added twice",
-        f"UPDATE entries SET action = 'add' WHERE {of('a', 'sending', 2)}",
+        f"UPDATE entry_rows SET action = 'add' WHERE {of('a', 'sending', 2)}",
         {"sent-twice"},
     ),
     (
@@ -191,7 +198,7 @@ DAMAGES = [
     ),
     (
         "a state is none",
-        f"UPDATE entries SET state = 'lost' WHERE {of('d')}",
+        f"UPDATE entry_rows SET state = 'lost' WHERE {of('d')}",
         {"state-unknown", "day-unbalanced"},
     ),
     (
@@ -211,12 +218,12 @@ DAMAGES = [
     ),
     (
         "an entry is of no definition",
-        f"UPDATE entries SET export_id = 'ghost' WHERE {of('d')}",
+        f"UPDATE entry_rows SET export = 999 WHERE {of('d')}",
         {"definition-missing", "entry-missing", "day-unbalanced"},
     ),
     (
         "an entry is of another district",
-        f"UPDATE entries SET district_id = 'west' WHERE {of('a', version=3)}",
+        f"UPDATE entry_rows SET tardy = {WESTERN} WHERE {of('a', version=3)}",
         {"definition-missing", "entry-missing", "entry-without-version"},
     ),
 ]

@@ -19,6 +19,7 @@ from tests.integration.damages import (
     dump,
     live,
     of,
+    of_export,
     restore,
     run_now,
 )
@@ -106,7 +107,7 @@ def test_examples_name_the_tardy_or_the_run_and_no_student(
 ) -> None:
     live(program)
     [run] = program.runs("daily")
-    damage(program, f"DELETE FROM entries WHERE {of('c')}")
+    damage(program, f"DELETE FROM entry_rows WHERE {of('c')}")
     out = writeback("audit").out
     assert "wrong: entry-missing, 1 time" in out
     assert "  export daily day 2026-10-06 tardy c version 1\n" in out
@@ -119,7 +120,7 @@ def test_more_finds_than_examples_are_counted(
 ) -> None:
     program.command(save(definition()))
     program.receive(*(tardy(f"t-{number}") for number in range(8)))
-    damage(program, "DELETE FROM entries")
+    damage(program, "DELETE FROM entry_rows")
     ended = writeback("audit")
     assert "entry-missing (8)" in ended.err
     assert "  and 3 more\n" in ended.out
@@ -129,9 +130,9 @@ def test_a_file_whose_rows_were_purged_is_told_as_purged_and_still_counted(
     program: SteppedProgram, writeback: Callable[..., Ended]
 ) -> None:
     live(program)
-    damage(program, "UPDATE entries SET row_values = NULL WHERE export_id = 'daily'")
+    damage(program, f"UPDATE entry_rows SET row_values = NULL WHERE {of_export('daily')}")
     assert "4 rendered again and equal, 1 purged" in writeback("audit").out
-    damage(program, f"DELETE FROM entries WHERE {of('b')}")
+    damage(program, f"DELETE FROM entry_rows WHERE {of('b')}")
     assert found(look(program)) == {"run-rows": 1, "run-lines": 1}
 
 
@@ -140,10 +141,12 @@ def test_a_run_that_may_have_left_is_verified_before_it_is_settled(program: Step
     program.receive(tardy("a"))
     run_now(program, "daily")
     damage(
-        program, "UPDATE runs SET state = 'failed', finished_at = NULL", "UPDATE entries SET state = 'sealed'"
+        program,
+        "UPDATE runs SET state = 'failed', finished_at = NULL",
+        "UPDATE entry_rows SET state = 'sealed'",
     )
     assert (found(look(program)), look(program).files.verified) == ({}, 1)
-    damage(program, 'UPDATE entries SET row_values = \'["a",1,"x"]\'')
+    damage(program, 'UPDATE entry_rows SET row_values = \'["a",1,"x"]\'')
     assert found(look(program)) == {"run-file": 1}
 
 
@@ -161,7 +164,7 @@ def test_only_the_days_asked_for_are_looked_at(
     live(program)
     damage(
         program,
-        f"DELETE FROM entries WHERE {of('late')}",
+        f"DELETE FROM entry_rows WHERE {of('late')}",
         f"UPDATE runs SET rows = 9 WHERE {FIRST_RUN} 'daily'",
     )
     assert writeback("audit", "--from", "2026-10-07").status == 0
@@ -175,7 +178,7 @@ def test_only_the_export_asked_for_is_looked_at(
     program: SteppedProgram, writeback: Callable[..., Ended]
 ) -> None:
     live(program)
-    damage(program, f"DELETE FROM entries WHERE {of('c')}", "DELETE FROM tardies WHERE tardy_id = 'c'")
+    damage(program, f"DELETE FROM entry_rows WHERE {of('c')}", "DELETE FROM tardies WHERE tardy_id = 'c'")
     assert writeback("audit", "--export", "west").status == 0
     assert writeback("audit", "--export", "daily").status == 1
     ended = writeback("audit", "--export", "nothing")
@@ -265,7 +268,7 @@ def test_what_is_left_in_a_deleted_export_is_a_warning(program: SteppedProgram) 
     with program.database.write() as connection:
         retire(connection, "daily", who="tests", now=program.now)
     assert found(look(program)) == {}
-    damage(program, "UPDATE entries SET state = 'buffered'")
+    damage(program, "UPDATE entry_rows SET state = 'buffered'")
     assert found(look(program)) == {"deleted-export-waiting": 1}
 
 

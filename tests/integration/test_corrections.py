@@ -97,7 +97,9 @@ class Model:
         corrects = known is not None  # also one whose void a person has seen to
         if corrects and self.holds and self.said(other) != "release":
             return False  # what is held holds nothing else back
-        return theirs.group == head.group and (theirs.time, other) < (head.time, tardy_id)
+        arrived = list(self.versions)  # of two at one moment whichever came first
+        mine, its = (head.time, arrived.index(tardy_id)), (theirs.time, arrived.index(other))
+        return theirs.group == head.group and its < mine
 
     def run(self) -> Counter[Sent]:
         """The rows of a run."""

@@ -138,7 +138,7 @@ def test_a_refused_row_waits_until_it_is_decided_about(
     program.receive(tardy())
     send(program)
     with program.database.write() as connection:
-        connection.exec_driver_sql("UPDATE entries SET state = 'refused', reason = 'unknown student'")
+        connection.exec_driver_sql("UPDATE entry_rows SET state = 'refused', reason = 'unknown student'")
     with program.database.read() as connection:
         [export] = take_status(connection, program.now).exports
     assert export.buffer.refused == 1

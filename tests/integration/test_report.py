@@ -166,7 +166,7 @@ def test_what_does_not_add_up_is_said_loudly_and_still_ends_with_0(
 ) -> None:
     program.command(save(definition()))
     program.receive(tardy("a"), tardy("b"))
-    damage(program, f"DELETE FROM entries WHERE {of('a')}")
+    damage(program, f"DELETE FROM entry_rows WHERE {of('a')}")
     ended = writeback("report", "--date", DAY)
     assert ended.status == 0
     assert "2 = 1: IT DOES NOT ADD UP" in ended.out
@@ -240,7 +240,7 @@ def test_a_purged_day_still_adds_up(program: SteppedProgram, writeback: Callable
     program.command(save(definition()))
     program.receive(tardy("a"))
     run_now(program, "daily")
-    damage(program, "UPDATE tardy_versions SET document = NULL", "UPDATE entries SET row_values = NULL")
+    damage(program, "UPDATE tardy_versions SET document = NULL", "UPDATE entry_rows SET row_values = NULL")
     told = report(writeback)["daily"]
     assert (told["adds_up"], told["delivered"]["add"]) == (True, 1)
     [line] = lines(writeback("report", "--date", DAY, "--csv", "-").out)

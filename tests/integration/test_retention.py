@@ -265,7 +265,7 @@ def test_what_others_have_in_hand_is_passed_over_and_purged_the_next_time(
     later(program, days=1)
     locks = (
         "SELECT 1 FROM tardies WHERE tardy_id = 'a' FOR UPDATE",
-        "SELECT 1 FROM entries WHERE tardy_id = 'b' FOR UPDATE",
+        "SELECT 1 FROM entry_rows JOIN tardies USING (tardy) WHERE tardy_id = 'b' FOR UPDATE OF entry_rows",
         "SELECT 1 FROM definitions WHERE export_id = 'other' FOR UPDATE",
     )
     with program.database.write() as connection:

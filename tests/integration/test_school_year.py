@@ -53,15 +53,22 @@ def fill(program: SteppedProgram, first: int, last: int) -> None:
             " SELECT 'default', ?, 1, type, document, content_hash, received_at FROM tardy_versions"
             " WHERE tardy_id = 'seed' AND version = 1"
         )
+        head = (
+            "INSERT INTO tardies (district_id, tardy_id, version, voided, school_id, behavior_code, occurred_at,"
+            " student_id, changes, first_received_at)"
+            " SELECT district_id, ?, version, voided, school_id, behavior_code, ?, student_id, changes,"
+            " first_received_at FROM tardies WHERE tardy_id = 'seed'"
+        )
         entry = (
-            "INSERT INTO entries (export_id, district_id, tardy_id, version, ordinal, state, sort_at, action, run_id,"
+            "INSERT INTO entry_rows (export, tardy, version, ordinal, state, sort_at, action, run_id,"
             " line, row_values, judged, buffered_at, settled_at, released, collapse_key)"
-            " SELECT export_id, district_id, ?, 1, 0, state, ?, action, NULL, NULL, row_values, 1, buffered_at,"
-            " settled_at, 0, ? FROM entries WHERE tardy_id = 'seed'"
+            " SELECT export, (SELECT max(tardy) FROM tardies), 1, 0, state, ?, action, NULL, NULL, row_values, 1,"
+            " buffered_at, settled_at, 0, ? FROM entry_rows WHERE tardy = 1"
         )
         for tardy_id, key, sort_at in rows:
             connection.exec_driver_sql(version, (tardy_id,))
-            connection.exec_driver_sql(entry, (tardy_id, sort_at, key))
+            connection.exec_driver_sql(head, (tardy_id, sort_at))
+            connection.exec_driver_sql(entry, (sort_at, key))
 
 
 @pytest.fixture

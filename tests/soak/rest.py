@@ -26,7 +26,7 @@ _IDLE = text(
     "SELECT (SELECT count(*) FROM run_requests WHERE state = 'pending')"
     " + (SELECT count(*) FROM runs WHERE finished_at IS NULL)"
     " + (SELECT count(*) FROM outbox WHERE published_at IS NULL)"
-    " + (SELECT count(*) FROM entries WHERE NOT judged AND state IN ('buffered', 'held'))"
+    " + (SELECT count(*) FROM named_entries WHERE NOT judged AND state IN ('buffered', 'held'))"
 )
 
 

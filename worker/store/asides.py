@@ -12,10 +12,11 @@ from sqlalchemy import Connection, and_, delete, func, select
 
 from worker.store.database.statements import insert_into
 from worker.store.database.tables import (
+    IS_UNSEALED,
     asides,
     attempts,
     definitions,
-    entries,
+    entry_rows,
     runs,
 )
 
@@ -98,9 +99,9 @@ def standing(connection: Connection, now: datetime) -> list[Aside]:
 
 def held_by_defects(connection: Connection) -> dict[str, int]:
     """{export: how many of its entries are held by a defect}."""
-    e = entries.c
-    of_active = select(e.export_id, func.count()).join(definitions, definitions.c.export_id == e.export_id)
-    held = of_active.where(e.state == "held", e.reason_code == "defect").group_by(e.export_id)
+    e, d = entry_rows.c, definitions.c
+    by_export = select(d.export_id, func.count()).join(entry_rows, e.export == d.export)
+    held = by_export.where(IS_UNSEALED, e.state == "held", e.reason_code == "defect").group_by(d.export_id)
     return {row[0]: row[1] for row in connection.execute(held)}
 
 

@@ -128,7 +128,7 @@ def test_a_row_the_sis_refused_is_listed_until_it_is_released_and_goes_once_more
     place.receive(tardy())
     send(place)
     with place.program() as program, program.database.write() as connection:
-        connection.exec_driver_sql("UPDATE entries SET state = 'refused', reason = 'unknown student'")
+        connection.exec_driver_sql("UPDATE entry_rows SET state = 'refused', reason = 'unknown student'")
     assert listed(place) == [("daily/t-1", "refused", "add", True)]
     assert place.ok("status", "--json").json["refused"] == 1
     assert "1 by the SIS" in place.ok("status").out

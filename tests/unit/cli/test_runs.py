@@ -160,7 +160,7 @@ def test_only_a_delivered_run_with_its_rows_is_sent_again_and_only_while_none_is
     file.unlink()
     place.work()
     with place.program() as program, program.database.write() as connection:
-        connection.exec_driver_sql("UPDATE entries SET row_values = NULL WHERE line = 2")
+        connection.exec_driver_sql("UPDATE entry_rows SET row_values = NULL WHERE line = 2")
     purged = place.run("runs", "resend", run_id, "--reason", "again")
     assert "its rows have been purged" in purged.errors[0]
     place.ok("exports", "delete", "daily")

@@ -22,8 +22,10 @@ NO_KEY = "-"
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """Another tardy's entry under the same key: what the SIS has or is about to get (`taken`), or `waiting`."""
+    """Another tardy's entry under the same key: what the SIS has or is about to get (`taken`), or `waiting`. Tardies
+    are numbered as they first arrive."""
 
+    tardy: int
     tardy_id: str
     occurred_at: datetime
     standing: Literal["taken", "waiting"]
@@ -40,13 +42,12 @@ def collapse_key(definition: Definition, tardy: Tardy) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def goes_before(tardy_id: str, occurred_at: datetime, rivals: Iterable[Rival]) -> Rival | None:
-    """The rival that keeps this tardy from going out, or None."""
-    place = (occurred_at, tardy_id)
+def goes_before(tardy: int, occurred_at: datetime, rivals: Iterable[Rival]) -> Rival | None:
+    """The rival that keeps this tardy from going out, or None: of one and the same time, whichever arrived first."""
+    place = (occurred_at, tardy)
     ahead = [
         rival
         for rival in rivals
-        if rival.tardy_id != tardy_id
-        and (rival.standing == "taken" or (rival.occurred_at, rival.tardy_id) < place)
+        if rival.tardy != tardy and (rival.standing == "taken" or (rival.occurred_at, rival.tardy) < place)
     ]
-    return min(ahead, key=lambda rival: (rival.standing, rival.occurred_at, rival.tardy_id), default=None)
+    return min(ahead, key=lambda rival: (rival.standing, rival.occurred_at, rival.tardy), default=None)

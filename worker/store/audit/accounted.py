@@ -36,6 +36,7 @@ from worker.store.database.tables import (
     UNSEALED,
     definitions,
     entries,
+    entry_rows,
     tardies,
     tardy_versions,
 )
@@ -120,7 +121,8 @@ def _count_matching(looking: Looking, book: _Book) -> None:
 
 def _candidates(looking: Looking, route: Route) -> Iterator[Row[Any]]:
     """Tardies that may match, the day being left to the caller; `entered` is None where there is no entry."""
-    t, newest = tardies.c, entries.alias("newest")
+    t, newest = tardies.c, entry_rows.alias("newest")
+    export = select(definitions.c.export).where(definitions.c.export_id == route.export_id).scalar_subquery()
     wanted = [
         t.district_id == route.district_id,
         t.voided.is_(False),
@@ -132,14 +134,14 @@ def _candidates(looking: Looking, route: Route) -> Iterator[Row[Any]]:
     if route.codes is not None:
         wanted.append(t.behavior_code.in_(sorted(route.codes)))
     newest_entry = and_(
-        newest.c.export_id == route.export_id,
-        newest.c.district_id == t.district_id,
-        newest.c.tardy_id == t.tardy_id,
+        newest.c.export == export,
+        newest.c.tardy == t.tardy,
         newest.c.version == t.version,
         newest.c.ordinal == 0,
     )
     named = (t.tardy_id, t.version, t.voided, t.school_id, t.behavior_code, t.occurred_at)
-    statement = select(*named, newest.c.version.label("entered")).outerjoin(newest, newest_entry)
+    entered = newest.c.version.label("entered")
+    statement = select(*named, entered).select_from(tardies).outerjoin(newest, newest_entry)
     return looking.stream(statement.where(*wanted))
 
 
@@ -155,7 +157,7 @@ def _count_entries(looking: Looking, book: _Book) -> None:
         account = book.on(day)
         wrong = [_count_state(account, entry), _count_version(book, account, entry)]
         for check in filter(None, wrong):
-            looking.findings.note(check, Example(export_id, day, entry.tardy_id, entry.version))
+            looking.findings.note(check, Example(export_id, day, _name(entry), entry.version))
 
 
 def _count_state(account: Day, entry: Row[Any]) -> Check | None:
@@ -180,18 +182,21 @@ def _count_version(book: _Book, account: Day, entry: Row[Any]) -> Check | None:
 def _entries(looking: Looking, export_id: str) -> Iterator[Row[Any]]:
     """The definition's entries, each with its tardy as it is now and whether its version arrived."""
     e, t, v = entries.c, tardies.c, tardy_versions.c
-    own = (e.tardy_id, e.version, e.ordinal, e.state, e.judged, e.sort_at)
+    own = (e.tardy, e.tardy_id, e.version, e.ordinal, e.state, e.judged, e.sort_at)
     of_tardy = (t.version.label("head"), t.voided, t.school_id, t.behavior_code, t.occurred_at)
     statement = (
         select(*own, *of_tardy, v.version.label("arrived"))
+        .select_from(entries)
         .outerjoin(tardies, _same_tardy(t, e))
-        .outerjoin(tardy_versions, and_(_same_tardy(v, e), v.version == e.version, v.taken_back_at.is_(None)))
+        .outerjoin(tardy_versions, and_(_same_tardy(v, t), v.version == e.version, v.taken_back_at.is_(None)))
         .where(e.export_id == export_id, *looking.scope.near(func.coalesce(t.occurred_at, e.sort_at)))
     )
     return looking.stream(statement)
 
 
 def _same_tardy(left: Any, right: Any) -> Any:
+    if "tardy" in left and "tardy" in right:
+        return left.tardy == right.tardy
     return and_(left.district_id == right.district_id, left.tardy_id == right.tardy_id)
 
 
@@ -226,9 +231,10 @@ def _districts(looking: Looking, column: Any) -> list[Any]:
 
 def _find_missing_corrections(looking: Looking) -> None:
     """A definition that has a tardy has an entry of its newest version, also where that no longer matches."""
-    e, t, newest = entries.c, tardies.c, entries.alias("newest")
+    e, t, newest = entries.c, tardies.c, entry_rows.alias("newest")
     statement = (
         select(e.export_id, e.tardy_id, t.version, t.voided, t.school_id, t.behavior_code, t.occurred_at)
+        .select_from(entries)
         .join(tardies, _same_tardy(t, e))
         .outerjoin(newest, _first_entry(newest.c, e, t.version))
         .where(e.version < t.version, newest.c.version.is_(None), *looking.scope.of_export(e.export_id))
@@ -246,7 +252,7 @@ def _find_missing_corrections(looking: Looking) -> None:
 
 def _first_entry(entry: Any, like: Any, version: Any) -> Any:
     """The entry in the same definition of another version of the tardy."""
-    same = and_(entry.export_id == like.export_id, _same_tardy(entry, like))
+    same = and_(entry.export == like.export, _same_tardy(entry, like))
     return and_(same, entry.version == version, entry.ordinal == 0)
 
 
@@ -257,7 +263,7 @@ def _find_skipped_versions(looking: Looking) -> None:
     what arrived while a higher one counted that has been taken back since.
     """
     e, t, v = entries.c, tardies.c, tardy_versions.c
-    entry, later = entries.alias("of_version"), tardy_versions.alias("later")
+    entry, later = entry_rows.alias("of_version"), tardy_versions.alias("later")
     next_at = select(func.min(later.c.received_at)).where(
         _same_tardy(later.c, v),
         later.c.version > v.version,
@@ -295,10 +301,11 @@ def _day_in(looking: Looking, row: Row[Any]) -> date | None:
 
 def _find_same_version_waiting(looking: Looking) -> None:
     """A version may come to matter twice, but it waits only once."""
-    e, other = entries.c, entries.alias("other")
-    same = and_(other.c.export_id == e.export_id, _same_tardy(other.c, e), other.c.version == e.version)
+    e, other = entries.c, entry_rows.alias("other")
+    same = and_(other.c.export == e.export, _same_tardy(other.c, e), other.c.version == e.version)
     statement = (
         select(e.export_id, e.tardy_id, e.version)
+        .select_from(entries)
         .join(other, and_(same, other.c.ordinal < e.ordinal))
         .where(e.ordinal > 0, e.state.in_(_WAITING), other.c.state.in_(_WAITING))
         .where(*looking.scope.of_export(e.export_id), *looking.scope.near(e.sort_at))
@@ -311,10 +318,17 @@ def _find_foreign(looking: Looking) -> None:
     """Entries of a definition that is not there, or of another district than their tardy's."""
     e = entries.c
     statement = (
-        select(e.export_id, e.tardy_id, e.version)
-        .outerjoin(definitions, definitions.c.export_id == e.export_id)
+        select(e.export, e.export_id, e.tardy, e.tardy_id, e.version)
+        .select_from(entries)
+        .outerjoin(definitions, definitions.c.export == e.export)
         .where(or_(definitions.c.export_id.is_(None), definitions.c.district_id != e.district_id))
         .where(*looking.scope.of_export(e.export_id))
     )
     for row in looking.stream(statement):
-        looking.findings.note(NO_DEFINITION, Example(row.export_id, None, row.tardy_id, row.version))
+        export_id = row.export_id or f"number {row.export}"
+        looking.findings.note(NO_DEFINITION, Example(export_id, None, _name(row), row.version))
+
+
+def _name(entry: Row[Any]) -> str:
+    """The id of the entry's tardy, or, where there is no such tardy, the number by which it is kept."""
+    return entry.tardy_id or f"number {entry.tardy}"

@@ -27,7 +27,7 @@ from worker.store.audit.findings import (
     Looking,
 )
 from worker.store.catalogue.exports_in_force import load_definition
-from worker.store.database.tables import entries, runs
+from worker.store.database.tables import entry_rows, runs
 
 _WIDE = 100  # rows with their values fetched at once: a row may have hundreds of columns
 _GROUP = 200  # at most so many small runs have their entries fetched by one statement
@@ -113,7 +113,7 @@ class _Groups:
             self._examine(run, iter(()))
 
     def _rows(self, run_ids: list[str]) -> Rows:
-        e = entries.c
+        e = entry_rows.c
         these = e.run_id == run_ids[0] if len(run_ids) == 1 else e.run_id.in_(run_ids)
         order = [e.line] if len(run_ids) == 1 else [e.run_id, e.line]
         statement = select(e.run_id, e.line, e.state, e.row_values).where(these).order_by(*order)

@@ -139,7 +139,7 @@ def _sent(looking: Looking) -> Subquery:
     """Each delivered entry beside the one of the same tardy delivered before it, by version. A void that a person
     has seen to in the SIS counts as delivered: by nobody's run."""
     e, r = entries.c, runs.c
-    of_tardy, by_version = (e.export_id, e.district_id, e.tardy_id), (e.version, e.ordinal)
+    of_tardy, by_version = (e.export, e.tardy), (e.version, e.ordinal)
     before = {
         "action_before": e.action,
         "run_before": e.run_id,

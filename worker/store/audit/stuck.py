@@ -19,10 +19,11 @@ from worker.store.database.tables import (
     actions,
     definition_revisions,
     definitions,
-    entries,
+    entry_rows,
     reference_versions,
     run_requests,
     runs,
+    tardies,
 )
 from worker.store.entries.pages import in_open_run
 
@@ -42,10 +43,11 @@ def examine_stuck(looking: Looking) -> None:
 def _find_unjudged(looking: Looking, edge: datetime) -> None:
     """A save, reference data, a run's end or a person's word has entries judged once more, so they are given as long
     after those."""
-    d, e = definitions.c, entries.c
+    d, e = definitions.c, entry_rows.c
     statement = (
-        select(d.export_id, func.count().label("times"), func.min(e.tardy_id).label("tardy_id"))
-        .join(entries, e.export_id == d.export_id)
+        select(d.export_id, func.count().label("times"), func.min(tardies.c.tardy_id).label("tardy_id"))
+        .join(entry_rows, e.export == d.export)
+        .join(tardies, tardies.c.tardy == e.tardy)
         .where(d.state == "active", *looking.scope.of_export(d.export_id), *_nothing_has_changed_since(edge))
         .where(~e.judged, e.buffered_at < edge, ~in_open_run())
         .group_by(d.export_id)
@@ -107,13 +109,14 @@ def _find_idle_runs(looking: Looking, edge: datetime) -> None:
 
 
 def _find_left_over(looking: Looking) -> None:
-    e = entries.c
+    d, e = definitions.c, entry_rows.c
     statement = (
-        select(e.export_id, func.count().label("times"), func.min(e.tardy_id).label("tardy_id"))
-        .join(definitions, definitions.c.export_id == e.export_id)
-        .where(definitions.c.state == "retired", IS_UNSEALED)
-        .where(*looking.scope.of_export(e.export_id))
-        .group_by(e.export_id)
+        select(d.export_id, func.count().label("times"), func.min(tardies.c.tardy_id).label("tardy_id"))
+        .join(entry_rows, e.export == d.export)
+        .join(tardies, tardies.c.tardy == e.tardy)
+        .where(d.state == "retired", IS_UNSEALED)
+        .where(*looking.scope.of_export(d.export_id))
+        .group_by(d.export_id)
     )
     for row in looking.stream(statement):
         looking.findings.note(LEFT_OVER, Example(row.export_id, tardy_id=row.tardy_id), count=row.times)

@@ -55,11 +55,13 @@ def note_version(connection: Connection, version: str) -> None:
 
 
 class CatalogueCache:
-    """The routes of all active definitions and the schools' time zones. Belongs to one thread."""
+    """The routes of all active definitions, every definition's number and the schools' time zones. Belongs to one
+    thread."""
 
     def __init__(self) -> None:
         self.router = Router()
         self.continuous = Router()  # the continuous ones among them
+        self.numbers: dict[str, int] = {}
         self.zones: dict[tuple[str, str], Zone] = {}
         self._generation = -1
 
@@ -74,12 +76,14 @@ class CatalogueCache:
 
     def _take_definitions(self, connection: Connection) -> None:
         changed = definitions.c.generation > self._generation
-        for export_id, frequency, route in _routes(connection, changed):
+        for row, route in _routes(connection, changed):
+            export_id = row["export_id"]
+            self.numbers[export_id] = row["export"]
             self.router.remove(export_id)
             self.continuous.remove(export_id)
             if route is not None:
                 self.router.put(route)
-                if frequency == "continuous":
+                if row["frequency"] == "continuous":
                     self.continuous.put(route)
 
     def _take_zones(self, connection: Connection) -> None:
@@ -94,10 +98,10 @@ class CatalogueCache:
 def active_routes(connection: Connection, district_id: str) -> list[Route]:
     """The routes of the district's active definitions."""
     active = and_(definitions.c.district_id == district_id, definitions.c.state == "active")
-    return [route for _, _, route in _routes(connection, active) if route is not None]
+    return [route for _, route in _routes(connection, active) if route is not None]
 
 
-def _routes(connection: Connection, condition: Any) -> Iterable[tuple[str, str, Route | None]]:
+def _routes(connection: Connection, condition: Any) -> Iterable[tuple[RowMapping, Route | None]]:
     rows = connection.execute(
         select(definitions, definition_revisions.c.document)
         .join(
@@ -110,7 +114,7 @@ def _routes(connection: Connection, condition: Any) -> Iterable[tuple[str, str, 
         .where(condition)
     ).mappings()
     for row in rows:
-        yield row["export_id"], row["frequency"], _route(row) if row["state"] == "active" else None
+        yield row, _route(row) if row["state"] == "active" else None
 
 
 def _route(row: RowMapping) -> Route:

@@ -16,9 +16,16 @@ from worker.core.routing import Route, belongs
 from worker.store.catalogue.catalogue import active_routes
 from worker.store.catalogue.schools import zones_of
 from worker.store.database.statements import insert_new
-from worker.store.database.tables import entries, tardies
+from worker.store.database.tables import IS_ENDED, entry_rows, tardies
 from worker.store.entries.entering import new_entry
-from worker.store.entries.matching import carries_newest, has_data, may_match, same_version
+from worker.store.entries.matching import (
+    carries_newest,
+    has_data,
+    may_match,
+    number_of,
+    of_export,
+    same_version,
+)
 from worker.store.entries.rejudging import JUDGED_AGAIN
 
 _PAGE = 1000
@@ -27,9 +34,12 @@ _MARGIN = timedelta(days=2)  # a local date is within a day of the UTC date; one
 
 def backfill_definition(connection: Connection, route: Route, now: datetime) -> int:
     """Gives the definition an entry for every known tardy it matches and has none of; returns how many."""
+    export = connection.execute(select(number_of(route.export_id))).scalar_one()
     zones = zones_of(connection, route.district_id)
     pages = _candidates(connection, route)
-    return sum(insert_new(connection, entries, _new_entries(route, page, zones, now)) for page in pages)
+    return sum(
+        insert_new(connection, entry_rows, _new_entries(route, export, page, zones, now)) for page in pages
+    )
 
 
 def backfill_school(connection: Connection, district_id: str, school_id: str, now: datetime) -> None:
@@ -39,22 +49,23 @@ def backfill_school(connection: Connection, district_id: str, school_id: str, no
         if route.schools is not None and school_id not in route.schools:
             continue
         edge = datetime.combine(route.backfill_from, time(), tzinfo=UTC)
-        _rejudge_near(connection, route, school_id, edge)
+        export = connection.execute(select(number_of(route.export_id))).scalar_one()
+        _rejudge_near(connection, export, school_id, edge)
         for page in _candidates(connection, route, school_id=school_id, until=edge + _MARGIN):
-            insert_new(connection, entries, _new_entries(route, page, zones, now))
+            insert_new(connection, entry_rows, _new_entries(route, export, page, zones, now))
 
 
 def _new_entries(
-    route: Route, page: Sequence[Row[Any]], zones: Mapping[str, Zone], now: datetime
+    route: Route, export: int, page: Sequence[Row[Any]], zones: Mapping[str, Zone], now: datetime
 ) -> list[dict[str, Any]]:
     return [
-        new_entry(route.export_id, row, row.occurred_at, now)
+        new_entry(export, row.tardy, row.version, row.occurred_at, now)
         for row in page
         if belongs(route, row, zones.get(row.school_id))
     ]
 
 
-def _rejudge_near(connection: Connection, route: Route, school_id: str, edge: datetime) -> None:
+def _rejudge_near(connection: Connection, export: int, school_id: str, edge: datetime) -> None:
     """Has what is cancelled near the first day judged again: it may have been left out by its date alone."""
     near = carries_newest(
         tardies.c.school_id == school_id,
@@ -62,8 +73,8 @@ def _rejudge_near(connection: Connection, route: Route, school_id: str, edge: da
         tardies.c.occurred_at.between(edge - _MARGIN, edge + _MARGIN),
     )
     connection.execute(
-        update(entries)
-        .where(entries.c.export_id == route.export_id, entries.c.state == "cancelled", near, has_data())
+        update(entry_rows)
+        .where(entry_rows.c.export == export, IS_ENDED, entry_rows.c.state == "cancelled", near, has_data())
         .values(**JUDGED_AGAIN)
     )
 
@@ -73,7 +84,7 @@ def _candidates(
 ) -> Iterator[Sequence[Row[Any]]]:
     """Pages of known tardies without an entry in the definition; the exact local date is left to the caller."""
     edge = datetime.combine(route.backfill_from, time(), tzinfo=UTC) - _MARGIN
-    has_entry = exists().where(entries.c.export_id == route.export_id, same_version(entries.c, tardies.c))
+    has_entry = exists().where(of_export(route.export_id), same_version(entry_rows.c, tardies.c))
     wanted = [*may_match(route), tardies.c.occurred_at >= edge, ~has_entry]
     if school_id is not None:
         wanted.append(tardies.c.school_id == school_id)

@@ -33,10 +33,10 @@ from worker.errors import UnreadableError
 from worker.store.catalogue.exports_in_force import view_export
 from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.statements import update_given
-from worker.store.database.tables import entries, tardies
-from worker.store.entries.collapsing import delivered_page, known_keys, rivals_of
+from worker.store.database.tables import entry_rows, tardies
+from worker.store.entries.collapsing import RowPlace, delivered_page, known_keys, rivals_of
 from worker.store.entries.evidence import Unsealed, broken
-from worker.store.entries.matching import EntryKey, active_in
+from worker.store.entries.matching import ROW_KEY, EntryKey, active_in
 
 _RECENT = timedelta(
     days=14
@@ -117,7 +117,7 @@ class Contest:
         if standing.key in (None, NO_KEY) or occurred_at is None:
             return standing
         rivals = [*self._rivals.get(standing.key or "", ()), *self._judged.get(standing.key or "", ())]
-        first = goes_before(one.candidate.tardy_id, occurred_at, rivals)
+        first = goes_before(one.entry["tardy"], occurred_at, rivals)
         return Standing(standing.key, behind=first.tardy_id if first is not None else None)
 
     def note(self, one: Unsealed, standing: Standing, verdict: Verdict) -> str | None:
@@ -132,7 +132,12 @@ class Contest:
             and (in_doubt or not isinstance(verdict, Waits))
         ):
             goes = in_doubt or (self._goes and isinstance(verdict, Ready))
-            rival = Rival(one.candidate.tardy_id, one.candidate.occurred_at, "taken" if goes else "waiting")
+            rival = Rival(
+                one.entry["tardy"],
+                one.candidate.tardy_id,
+                one.candidate.occurred_at,
+                "taken" if goes else "waiting",
+            )
             self._judged[standing.key].append(rival)
         return standing.key
 
@@ -140,7 +145,7 @@ class Contest:
 def freed_keys(connection: Connection, definition: Definition, page: Sequence[_Judged]) -> set[str]:
     """Keys that entries of the page no longer compete under, or that earlier versions of their tardies did."""
     fresh = [judged for judged in page if judged.entry["collapse_key"] is None]
-    known = known_keys(connection, definition.export_id, [judged.entry["tardy_id"] for judged in fresh])
+    known = known_keys(connection, definition.export_id, [judged.entry["tardy"] for judged in fresh])
     freed: set[str] = set()
     for judged in page:
         old = judged.entry["collapse_key"]
@@ -148,7 +153,7 @@ def freed_keys(connection: Connection, definition: Definition, page: Sequence[_J
             freed.add(judged.key)  # what is held holds nothing else back
         if old is None:
             # Under the same key, too: it may stand elsewhere now.
-            freed |= known.get(judged.entry["tardy_id"], set())
+            freed |= known.get(judged.entry["tardy"], set())
         elif old != judged.key:
             freed.add(old)
     return freed
@@ -158,21 +163,20 @@ def rekey_delivered(connection: Connection, definition: Definition, *conditions:
     """Has what was delivered (of it, what meets the conditions) compete by the definition and the reference data as
     they are now. The caller owns the catalogue."""
     loader = ReferenceLoader(connection, definition.district_id)
-    key = ("district_id", "tardy_id", "version", "ordinal")
-    after: EntryKey | None = None
+    after: RowPlace | None = None
     while page := delivered_page(connection, definition.export_id, after, _CHUNK, *conditions):
-        documents = {place: orjson.loads(text) for place, text in page if text is not None}
-        references = loader.cover({document["school_id"] for document in documents.values()})
+        texts = [row["document"] for row in page]
+        documents = [None if text is None else orjson.loads(text) for text in texts]
+        references = loader.cover({document["school_id"] for document in documents if document is not None})
         rows = [
-            dict(zip(key, (definition.district_id, *place), strict=True))
-            | {"collapse_key": _key_of(definition, place, documents.get(place), references)}
-            for place, _ in page
+            {name: row[name] for name in ROW_KEY}
+            | {"collapse_key": _key_of(definition, row, document, references)}
+            for row, document in zip(page, documents, strict=True)
         ]
-        of_export = entries.c.export_id == definition.export_id
-        update_given(connection, entries, key, ["collapse_key"], rows, of_export)
+        update_given(connection, entry_rows, ROW_KEY, ["collapse_key"], rows)
         if len(page) < _CHUNK:
             return
-        after = page[-1][0]
+        after = (page[-1]["run_id"], page[-1]["line"])
 
 
 def rekey_schools(
@@ -180,7 +184,7 @@ def rekey_schools(
 ) -> None:
     """A school's days or periods are others now: what was delivered of the last days competes by them."""
     t = tardies.c
-    recent = select(t.tardy_id).where(
+    recent = select(t.tardy).where(
         t.district_id == district_id, t.school_id.in_(sorted(school_ids)), t.occurred_at >= now - _RECENT
     )
     for export_id in connection.execute(active_in(district_id)).scalars().all() if school_ids else ():
@@ -190,17 +194,17 @@ def rekey_schools(
             found = connection.execute(recent).scalars().all()
             with suppress(UnreadableError):
                 for start in range(0, len(found), _CHUNK):
-                    chunk = entries.c.tardy_id.in_(found[start : start + _CHUNK])
+                    chunk = entry_rows.c.tardy.in_(found[start : start + _CHUNK])
                     rekey_delivered(connection, export.definition, chunk)
 
 
 def _key_of(
-    definition: Definition, place: EntryKey, document: Mapping[str, Any] | None, references: References
+    definition: Definition, row: RowMapping, document: Mapping[str, Any] | None, references: References
 ) -> str:
     if document is None:
         return NO_KEY
     occurred_at = stored_instant(document["occurred_at"])
-    tardy = Tardy(place[0], place[1], document, occurred_at, references, definition.gap)
+    tardy = Tardy(row["tardy_id"], row["version"], document, occurred_at, references, definition.gap)
     try:
         return collapse_key(definition, tardy)
     except Unwritable:

@@ -15,10 +15,12 @@ from worker.store.database.tables import (
     decisions,
     definitions,
     entries,
+    entry_rows,
     tardies,
     tardy_versions,
 )
 from worker.store.entries.collapsing import wake
+from worker.store.entries.matching import ROW_KEY
 
 Decision = Literal["release", "dismiss", "undo"]
 _ENTRY = ("export_id", "district_id", "tardy_id", "version", "ordinal")
@@ -97,26 +99,27 @@ def _release(connection: Connection, row: RowMapping, now: datetime) -> None:
     again = {"state": "buffered", "judged": False, "released": True, "settled_at": None}
     _forget_doubt(connection, row)
     if row["state"] == "held":
-        connection.execute(update(entries).where(_same(row)).values(**again, reason=None, reason_code=None))
+        connection.execute(
+            update(entry_rows).where(_same(row)).values(**again, reason=None, reason_code=None)
+        )
         return
     # What the SIS refused keeps its receipt and stays refused; the same version comes to matter once more.
-    kept = {name: row[name] for name in ("export_id", "district_id", "tardy_id", "version", "sort_at")}
+    kept = {name: row[name] for name in (*ROW_KEY[:3], "sort_at")}
     fresh = {"ordinal": row["ordinal"] + 1, "collapse_key": row["collapse_key"], "buffered_at": now}
-    connection.execute(insert(entries).values(**kept, **fresh, **again))
-    connection.execute(update(entries).where(_same(row)).values(released=True))
+    connection.execute(insert(entry_rows).values(**kept, **fresh, **again))
+    connection.execute(update(entry_rows).where(_same(row)).values(released=True))
 
 
 def _forget_doubt(connection: Connection, row: RowMapping) -> None:
     """A person has looked: of what an SIS that takes records had left open of the tardy there is nothing, not even
     what was delivered before."""
-    same_tardy = [entries.c[name] == row[name] for name in _ENTRY[:3]]
-    sent = connection.execute(
-        select(exists().where(*same_tardy, entries.c.state == "delivered"))
-    ).scalar_one()
-    in_doubt = entries.c.sis_waits == "unknown"
+    c = entry_rows.c
+    same_tardy = [c[name] == row[name] for name in ROW_KEY[:2]]
+    sent = connection.execute(select(exists().where(*same_tardy, c.state == "delivered"))).scalar_one()
+    in_doubt = c.sis_waits == "unknown"
     gone = "half" if sent else None
-    connection.execute(update(entries).where(*same_tardy, in_doubt).values(sis_waits=gone))
-    connection.execute(update(entries).where(_same(row)).values(later_at=None))
+    connection.execute(update(entry_rows).where(*same_tardy, in_doubt).values(sis_waits=gone))
+    connection.execute(update(entry_rows).where(_same(row)).values(later_at=None))
 
 
 def _refuse_release(connection: Connection, row: RowMapping) -> None:
@@ -139,7 +142,7 @@ def _refuse_release(connection: Connection, row: RowMapping) -> None:
 def _dismiss(connection: Connection, row: RowMapping, now: datetime) -> None:
     dismissed = {"state": "dismissed", "judged": True, "settled_at": now}
     values = dismissed if row["state"] == "held" else {"released": True}  # what was refused keeps its receipt
-    connection.execute(update(entries).where(_same(row)).values(**values))
+    connection.execute(update(entry_rows).where(_same(row)).values(**values))
     _wake_rivals(connection, row)
 
 
@@ -148,7 +151,7 @@ def _undo(connection: Connection, row: RowMapping, _now: datetime) -> None:
     _refuse_undo(connection, row)
     again = {"state": "buffered", "judged": False, "settled_at": None, "reason": None, "reason_code": None}
     values = again if row["state"] == "dismissed" else {}
-    connection.execute(update(entries).where(_same(row)).values(**values, released=False))
+    connection.execute(update(entry_rows).where(_same(row)).values(**values, released=False))
     _wake_rivals(connection, row)
 
 
@@ -157,9 +160,7 @@ def _refuse_undo(connection: Connection, row: RowMapping) -> None:
     export = view_export(connection, row["export_id"])
     if export is None or not export.active:
         raise RefusedError(f"{about}: the export has been deleted")
-    head = select(tardies.c.version).where(
-        tardies.c.district_id == row["district_id"], tardies.c.tardy_id == row["tardy_id"]
-    )
+    head = select(tardies.c.version).where(tardies.c.tardy == row["tardy"])
     kept = select(tardy_versions.c.document).where(
         tardy_versions.c.district_id == row["district_id"],
         tardy_versions.c.tardy_id == row["tardy_id"],
@@ -173,11 +174,9 @@ def _refuse_undo(connection: Connection, row: RowMapping) -> None:
 
 def _wake_rivals(connection: Connection, row: RowMapping) -> None:
     """Those that compete with the tardy for its day or period are judged again."""
-    keys = select(entries.c.collapse_key).where(
-        entries.c.export_id == row["export_id"],
-        entries.c.tardy_id == row["tardy_id"],
-        entries.c.collapse_key.is_not(None),
-    )
+    c = entry_rows.c
+    same_tardy = [c[name] == row[name] for name in ROW_KEY[:2]]
+    keys = select(c.collapse_key).where(*same_tardy, c.collapse_key.is_not(None))
     wake(connection, row["export_id"], connection.execute(keys).scalars())
 
 
@@ -189,7 +188,7 @@ _CARRIED_OUT: Mapping[Decision, Callable[[Connection, RowMapping, datetime], Non
 
 
 def _same(row: RowMapping) -> ColumnElement[bool]:
-    return and_(*(entries.c[name] == row[name] for name in _ENTRY))
+    return and_(*(entry_rows.c[name] == row[name] for name in ROW_KEY))
 
 
 def of_tardy(connection: Connection, district_id: str, tardy_id: str) -> list[RowMapping]:

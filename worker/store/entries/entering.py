@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
@@ -13,36 +14,32 @@ from worker.store.catalogue.catalogue import CatalogueCache
 from worker.store.database.column_types import instant_text
 from worker.store.database.database_errors import own_rows
 from worker.store.database.recordset import as_parameter
-from worker.store.database.statements import columns_of, insert_given, insert_new, one_of
-from worker.store.database.tables import UNSEALED, entries, tardies
+from worker.store.database.statements import columns_of, insert_given, insert_new
+from worker.store.database.tables import UNSEALED, entries, entry_rows, tardies
 from worker.store.entries.matching import same_tardy
 
 RETIRED = "the definition is retired"
 """Why an entry of a deleted definition is cancelled."""
 
-_HEAD_COLUMNS = columns_of(tardies, [column.name for column in tardies.c])
+_HEAD_COLUMNS = columns_of(tardies, [column.name for column in tardies.c if column.name != "tardy"])
 
 
-class Versioned(Protocol):
-    """A version of a tardy, as it came or as it is stored."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A head that was made, or has moved to another version: `times` since its first."""
 
-    @property
-    def district_id(self) -> str: ...
-    @property
-    def tardy_id(self) -> str: ...
-    @property
-    def version(self) -> int: ...
+    tardy: int
+    times: int
 
 
 def new_entry(
-    export_id: str, tardy: Versioned, sort_at: datetime, now: datetime, *, retired: bool = False
+    export: int, tardy: int, version: int, sort_at: datetime, now: datetime, *, retired: bool = False
 ) -> dict[str, Any]:
     """The row of a version's first entry in an export: to be judged, or, where the export is retired, cancelled."""
     return {
-        "export_id": export_id,
-        "district_id": tardy.district_id,
-        "tardy_id": tardy.tardy_id,
-        "version": tardy.version,
+        "tardy": tardy,
+        "export": export,
+        "version": version,
         "ordinal": 0,
         "state": "cancelled" if retired else "buffered",
         "reason": RETIRED if retired else None,
@@ -66,28 +63,30 @@ def move_heads(
     if not newest:
         return
     moved = _upsert_heads(connection, list(newest.values()), now)
-    fresh = [newest[key] for key, changes in moved.items() if changes == 0]
-    corrected = [newest[key] for key, changes in moved.items() if changes > 0]
-    rows = [row for tardy in fresh + corrected for row in _entries_of(cache, tardy, now)]
+    rows = [row for key, head in moved.items() for row in _entries_of(cache, head.tardy, newest[key], now)]
+    corrected = {head.tardy: newest[key] for key, head in moved.items() if head.times > 0}
     if corrected:
         rows += _entries_where_known(connection, cache, corrected, {_entry_key(row) for row in rows}, now)
-    insert_new(connection, entries, sorted(rows, key=_entry_key))
+    insert_new(connection, entry_rows, sorted(rows, key=_entry_key))
     if corrected:
-        _supersede_older(connection, corrected, now)
+        _supersede_older(connection, sorted(corrected), now)
 
 
 def enter_head(connection: Connection, cache: CatalogueCache, tardy: TardyVersion, now: datetime) -> None:
     """Gives the version that is its tardy's newest again the entries that it lacks, as if it came now. The caller
     owns the catalogue and has refreshed the cache in this transaction."""
-    rows = _entries_of(cache, tardy, now)
-    rows += _entries_where_known(connection, cache, [tardy], {_entry_key(row) for row in rows}, now)
-    insert_new(connection, entries, sorted(rows, key=_entry_key))
+    c = tardies.c
+    named = select(c.tardy).where(c.district_id == tardy.district_id, c.tardy_id == tardy.tardy_id)
+    number = connection.execute(named).scalar_one()
+    rows = _entries_of(cache, number, tardy, now)
+    rows += _entries_where_known(connection, cache, {number: tardy}, {_entry_key(row) for row in rows}, now)
+    insert_new(connection, entry_rows, sorted(rows, key=_entry_key))
 
 
 def _upsert_heads(
     connection: Connection, batch: Sequence[TardyVersion], now: datetime
-) -> dict[tuple[str, str], int]:
-    """{(district, tardy): how often its head has moved since its first version}, for heads that moved now."""
+) -> dict[tuple[str, str], Moved]:
+    """{(district, tardy): its head}, for heads that are new or moved now."""
     rows = [
         {
             "district_id": tardy.district_id,
@@ -103,22 +102,24 @@ def _upsert_heads(
         }
         for tardy in batch
     ]
+    c = tardies.c
     statement = insert_given(connection, tardies, _HEAD_COLUMNS)
     new = statement.excluded
     kept = ("district_id", "tardy_id", "changes", "first_received_at")
     statement = statement.on_conflict_do_update(
         index_elements=["district_id", "tardy_id"],
-        set_={name: new[name] for name in _HEAD_COLUMNS if name not in kept}
-        | {"changes": tardies.c.changes + 1},
-        where=new.version > tardies.c.version,
+        set_={name: new[name] for name in _HEAD_COLUMNS if name not in kept} | {"changes": c.changes + 1},
+        where=new.version > c.version,
     )
-    returning = statement.returning(tardies.c.district_id, tardies.c.tardy_id, tardies.c.changes)
+    returning = statement.returning(c.district_id, c.tardy_id, c.tardy, c.changes)
     with own_rows():
         moved = connection.execute(returning, {"rows": as_parameter(connection, _HEAD_COLUMNS, rows)})
-        return {(row[0], row[1]): row[2] for row in moved}
+        return {(row[0], row[1]): Moved(row[2], row[3]) for row in moved}
 
 
-def _entries_of(cache: CatalogueCache, tardy: TardyVersion, now: datetime) -> list[dict[str, Any]]:
+def _entries_of(
+    cache: CatalogueCache, number: int, tardy: TardyVersion, now: datetime
+) -> list[dict[str, Any]]:
     """An entry for each definition that the tardy matches."""
     if tardy.voided or tardy.occurred_at is None:
         return []
@@ -126,39 +127,41 @@ def _entries_of(cache: CatalogueCache, tardy: TardyVersion, now: datetime) -> li
     exports = cache.router.matches(
         tardy.district_id, tardy.school_id, tardy.behavior_code, tardy.occurred_at, zone
     )
-    return [new_entry(export_id, tardy, tardy.occurred_at, now) for export_id in exports]
+    return [
+        new_entry(cache.numbers[export_id], number, tardy.version, tardy.occurred_at, now)
+        for export_id in exports
+    ]
 
 
-def _entry_key(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return (row["export_id"], row["district_id"], row["tardy_id"])
+def _entry_key(row: Mapping[str, Any]) -> tuple[int, int]:
+    return (row["tardy"], row["export"])
 
 
 def _entries_where_known(
     connection: Connection,
     cache: CatalogueCache,
-    corrected: Sequence[TardyVersion],
-    covered: set[tuple[str, str, str]],
+    corrected: Mapping[int, TardyVersion],
+    covered: set[tuple[int, int]],
     now: datetime,
 ) -> list[dict[str, Any]]:
     """An entry for each definition that has one of an earlier version: a correction reaches who delivered."""
     c = entries.c
     statement = (
-        select(c.export_id, c.district_id, c.tardy_id, func.max(c.sort_at))
-        .where(one_of(c.district_id, c.tardy_id, [(t.district_id, t.tardy_id) for t in corrected]))
-        .group_by(c.export_id, c.district_id, c.tardy_id)
+        select(c.export_id, c.export, c.tardy, func.max(c.sort_at))
+        .where(c.tardy.in_(sorted(corrected)))
+        .group_by(c.export_id, c.export, c.tardy)
     )
-    by_key = {(tardy.district_id, tardy.tardy_id): tardy for tardy in corrected}
     rows = []
-    for export_id, district_id, tardy_id, sort_at in connection.execute(statement):
-        if (export_id, district_id, tardy_id) in covered:
+    for export_id, export, number, sort_at in connection.execute(statement):
+        if (number, export) in covered:
             continue
-        tardy = by_key[(district_id, tardy_id)]
-        retired = not cache.router.has(export_id)
-        rows.append(new_entry(export_id, tardy, tardy.occurred_at or sort_at, now, retired=retired))
+        tardy, retired = corrected[number], not cache.router.has(export_id)
+        at = tardy.occurred_at or sort_at
+        rows.append(new_entry(export, number, tardy.version, at, now, retired=retired))
     return rows
 
 
-def _supersede_older(connection: Connection, corrected: Sequence[TardyVersion], now: datetime) -> None:
+def _supersede_older(connection: Connection, corrected: Sequence[int], now: datetime) -> None:
     values = {
         "state": "superseded",
         "reason": "a newer version arrived",
@@ -166,12 +169,11 @@ def _supersede_older(connection: Connection, corrected: Sequence[TardyVersion], 
         "settled_at": now,
         "judged": True,
     }
-    c = entries.c
-    by_tardy = one_of(c.district_id, c.tardy_id, [(t.district_id, t.tardy_id) for t in corrected])
+    c = entry_rows.c
     older = c.version < _head_version()
     replaced = c.state.in_((*UNSEALED, "collapsed", "not_required"))
-    connection.execute(update(entries).where(by_tardy, older, replaced).values(**values))
+    connection.execute(update(entry_rows).where(c.tardy.in_(corrected), older, replaced).values(**values))
 
 
 def _head_version() -> Any:
-    return select(tardies.c.version).where(same_tardy(tardies.c, entries.c)).scalar_subquery()
+    return select(tardies.c.version).where(same_tardy(tardies.c, entry_rows.c)).scalar_subquery()

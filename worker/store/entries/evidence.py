@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, and_, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from schemas.fields.times import stored_instant
 from schemas.messages.tardy import VOIDED
@@ -25,8 +25,8 @@ from worker.core.judgement.verdicts import Candidate, Delivered, SisWaits, Waits
 from worker.errors import UnreadableError
 from worker.failpoints import Step, reached
 from worker.store.catalogue.exports_in_force import load_definition
-from worker.store.database.tables import entries, runs, tardies, tardy_versions
-from worker.store.entries.matching import EntryKey
+from worker.store.database.tables import entry_rows, runs, tardies, tardy_versions
+from worker.store.entries.matching import EntryKey, of_export
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,14 @@ class _Known:
         states: Sequence[str] = ("delivered",),
     ) -> None:
         self._heads = _heads(connection, definition.district_id, tardy_ids)
-        self._sent = _last_delivered(connection, definition, tardy_ids, states)
-        self._seen_to = _voids_seen_to(connection, definition, sorted(self._sent))
+        names = {head["tardy"]: tardy_id for tardy_id, head in self._heads.items()}
+        self._sent = _last_delivered(connection, definition, names, states)
+        self._seen_to = _voids_seen_to(
+            connection, definition, {head: name for head, name in names.items() if name in self._sent}
+        )
         self._stored = _versions(connection, definition.district_id, tardy_ids)
         takes_records = definition.records is not None
-        self._open = _left_open(connection, definition, tardy_ids) if takes_records else {}
+        self._open = _left_open(connection, definition, names) if takes_records else {}
         self._read: dict[tuple[str, int], _Version] = {}
 
     def _version(self, tardy_id: str, version: int) -> _Version:
@@ -196,7 +199,7 @@ def _unread(row: RowMapping) -> Candidate:
 def _heads(connection: Connection, district_id: str, tardy_ids: Sequence[str]) -> dict[str, RowMapping]:
     c = tardies.c
     rows = connection.execute(
-        select(c.tardy_id, c.version, c.voided, c.first_received_at).where(
+        select(c.tardy, c.tardy_id, c.version, c.voided, c.first_received_at).where(
             c.district_id == district_id, c.tardy_id.in_(tardy_ids)
         )
     ).mappings()
@@ -222,40 +225,31 @@ def _versions(
 def _last_delivered(
     connection: Connection,
     definition: Definition,
-    tardy_ids: Sequence[str],
+    names: Mapping[int, str],
     states: Sequence[str] = ("delivered",),
 ) -> dict[str, RowMapping]:
-    """{tardy: its last delivered entry with the revision that delivered it}."""
-    c = entries.c
+    """{tardy: its last delivered entry with the revision that delivered it}. `names`: tardies by their numbers."""
+    c = entry_rows.c
     rows = connection.execute(
-        select(c.tardy_id, c.version, c.action, c.row_values, runs.c.revision)
+        select(c.tardy, c.version, c.action, c.row_values, runs.c.revision)
         .join(runs, runs.c.run_id == c.run_id)
-        .where(
-            and_(c.export_id == definition.export_id, c.district_id == definition.district_id),
-            c.tardy_id.in_(tardy_ids),
-            c.state.in_(states),
-        )
+        .where(*_these(definition, names), c.state.in_(states))
         .order_by(c.version, c.ordinal)
     ).mappings()
-    return {row["tardy_id"]: row for row in rows.all()}
+    return {names[row["tardy"]]: row for row in rows.all()}
 
 
 def _left_open(
-    connection: Connection, definition: Definition, tardy_ids: Sequence[str]
+    connection: Connection, definition: Definition, names: Mapping[int, str]
 ) -> dict[str, SisWaits]:
     """{tardy: what an SIS that takes records has left open of it, by this version or an earlier one}."""
-    c = entries.c
+    c = entry_rows.c
     rows = connection.execute(
-        select(c.tardy_id, c.sis_waits).where(
-            c.export_id == definition.export_id,
-            c.district_id == definition.district_id,
-            c.tardy_id.in_(tardy_ids),
-            c.sis_waits.is_not(None),
-        )
+        select(c.tardy, c.sis_waits).where(*_these(definition, names), c.sis_waits.is_not(None))
     )
     found: dict[str, SisWaits] = {}
-    for tardy_id, waits in sorted(rows, key=lambda row: _GRAVITY[row[1]]):
-        found[tardy_id] = waits
+    for number, waits in sorted(rows, key=lambda row: _GRAVITY[row[1]]):
+        found[names[number]] = waits
     return found
 
 
@@ -263,21 +257,17 @@ _GRAVITY: Mapping[str, int] = {"later": 0, "half": 1, "unknown": 2}
 
 
 def _voids_seen_to(
-    connection: Connection, definition: Definition, tardy_ids: Sequence[str]
+    connection: Connection, definition: Definition, names: Mapping[int, str]
 ) -> dict[str, int]:
     """{tardy: the newest version whose void a person has dismissed}, of those given."""
-    if not tardy_ids:
+    if not names:
         return {}
-    c = entries.c
-    rows = connection.execute(
-        select(c.tardy_id, func.max(c.version))
-        .where(
-            c.export_id == definition.export_id,
-            c.district_id == definition.district_id,
-            c.tardy_id.in_(tardy_ids),
-            c.state == "dismissed",
-            c.action == "void",
-        )
-        .group_by(c.tardy_id)
-    )
-    return {row[0]: row[1] for row in rows}
+    c = entry_rows.c
+    seen_to = (*_these(definition, names), c.state == "dismissed", c.action == "void")
+    rows = connection.execute(select(c.tardy, func.max(c.version)).where(*seen_to).group_by(c.tardy))
+    return {names[row[0]]: row[1] for row in rows}
+
+
+def _these(definition: Definition, names: Mapping[int, str]) -> list[Any]:
+    """SQL: the definition's entries of these tardies."""
+    return [of_export(definition.export_id), entry_rows.c.tardy.in_(sorted(names))]

@@ -5,16 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, exists, func, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+    union_all,
+)
 
 from worker.core.definition import Definition
 from worker.store.database.portions import portions, size
-from worker.store.database.tables import IS_UNSEALED, entries, tardy_versions
+from worker.store.database.tables import IS_UNSEALED, UNSEALED, entry_rows, tardies, tardy_versions
 from worker.store.entries.evidence import Layouts, Unsealed, with_tardies
-from worker.store.entries.matching import same_tardy
+from worker.store.entries.matching import number_of, same_tardy
 
 PAGE = 1000
-_FILE_ORDER = ("sort_at", "tardy_id", "version", "ordinal")
+_FILE_ORDER = ("sort_at", "tardy", "version", "ordinal")
+"""Within one instant as the tardies first arrived."""
 
 
 def pages(
@@ -31,7 +46,7 @@ def pages(
     `lock` holds them against a batch that supersedes them meanwhile.
     """
     layouts = Layouts(connection, definition)
-    put_off = [entries.c.later_times.is_not(None)] if only_later else []
+    put_off = [entry_rows.c.later_times.is_not(None)] if only_later else []
     for page in _entry_pages(connection, definition.export_id, *put_off, lock=lock, unjudged=unjudged):
         for part in portions(page, lambda row: int(row["weight"])):
             yield with_tardies(connection, definition, part, layouts)
@@ -40,21 +55,23 @@ def pages(
 def _weight(connection: Connection) -> ColumnElement[int]:
     """SQL: the bytes of all versions of an entry's tardy and of the rows that were delivered of it. Told with the
     entry: to ask for a page of them apart costs more than to judge a tenth of it."""
-    v, sent = tardy_versions.c, entries.alias("sent")
-    documents = select(func.sum(size(connection, v.document))).where(same_tardy(v, entries.c))
+    v, sent = tardy_versions.c, entry_rows.alias("sent")
+    documents = select(func.sum(size(connection, v.document))).where(same_tardy(v, tardies.c))
     rows = select(func.sum(size(connection, sent.c.row_values))).where(
-        sent.c.export_id == entries.c.export_id, same_tardy(sent.c, entries.c), sent.c.state == "delivered"
+        sent.c.export == entry_rows.c.export, same_tardy(sent.c, entry_rows.c), sent.c.state == "delivered"
     )
-    parts = [func.coalesce(part.correlate(entries).scalar_subquery(), 0) for part in (documents, rows)]
+    parts = [
+        func.coalesce(part.correlate(entry_rows, tardies).scalar_subquery(), 0) for part in (documents, rows)
+    ]
     return parts[0] + parts[1]
 
 
 def in_open_run() -> Any:
     """SQL: another version of the entry's tardy is sealed in the export's open run."""
-    sealed = entries.alias("sealed_sibling")
+    sealed = entry_rows.alias("sealed_sibling")
     return exists().where(
-        sealed.c.export_id == entries.c.export_id,
-        same_tardy(sealed.c, entries.c),
+        sealed.c.export == entry_rows.c.export,
+        same_tardy(sealed.c, entry_rows.c),
         sealed.c.state == "sealed",
     )
 
@@ -62,21 +79,59 @@ def in_open_run() -> Any:
 def _entry_pages(
     connection: Connection, export_id: str, *conditions: Any, lock: bool, unjudged: bool
 ) -> Iterator[Sequence[RowMapping]]:
-    columns = (entries, _weight(connection).label("weight"))
-    statement = select(*columns).where(entries.c.export_id == export_id, IS_UNSEALED, *conditions).limit(PAGE)
-    if unjudged:
-        statement = statement.where(~entries.c.judged, ~in_open_run())
-    else:
-        statement = statement.order_by(*(entries.c[name] for name in _FILE_ORDER))
-    if lock:
-        statement = statement.with_for_update(of=entries, skip_locked=unjudged)
-    page = connection.execute(statement).mappings().all()
-    while page:
-        yield page
-        page = connection.execute(statement.where(_beyond(page[-1]))).mappings().all()
+    export = connection.execute(select(number_of(export_id))).scalar_one()
+    conditions = (*conditions, ~in_open_run()) if unjudged else conditions
+    beyond: list[Any] = []
+    while True:
+        keys = _keys(export, *conditions, *beyond, unjudged=unjudged)
+        page = connection.execute(_rows(connection, export_id, export, keys, lock, unjudged)).mappings().all()
+        if page:
+            beyond = [_beyond(page[-1])]
+            yield page
+        elif unjudged or connection.execute(select(keys.subquery()).limit(1)).first() is None:
+            return  # else a whole page was superseded while it was waited for
+
+
+def _keys(export: int, *conditions: Any, unjudged: bool) -> CompoundSelect[Any]:
+    """The next page's keys from the index alone: in file order in each state, judged and not, which are merged."""
+    c = entry_rows.c
+    in_order = [c[name] for name in _FILE_ORDER]
+    streams = (
+        select(*in_order).where(
+            IS_UNSEALED, c.export == export, c.state == state, c.judged if judged else ~c.judged, *conditions
+        )
+        for state in UNSEALED
+        for judged in ((False,) if unjudged else (False, True))
+    )
+    merged = union_all(*streams)
+    return merged.order_by(*(merged.selected_columns[name] for name in _FILE_ORDER)).limit(PAGE)
+
+
+def _rows(
+    connection: Connection,
+    export_id: str,
+    export: int,
+    wanted: CompoundSelect[Any],
+    lock: bool,
+    unjudged: bool,
+) -> Select[Any]:
+    """The entries of these keys with all their names and their weight. Of one that was waited for it asks once more
+    whether it is unsealed, and nothing else: by then it may have been judged, or superseded."""
+    c, t, keys = entry_rows.c, tardies.c, wanted.subquery("keys")
+    this = and_(c.export == export, *(c[name] == keys.c[name] for name in _FILE_ORDER[1:]))
+    names = (literal(export_id).label("export_id"), t.district_id, t.tardy_id)
+    statement = (
+        select(entry_rows, *names, _weight(connection).label("weight"))
+        .select_from(keys)
+        .join(entry_rows, this)
+        .join(tardies, t.tardy == c.tardy)
+        .where(IS_UNSEALED)
+        .order_by(*(keys.c[name] for name in _FILE_ORDER))
+    )
+    return statement.with_for_update(of=entry_rows, skip_locked=unjudged) if lock else statement
 
 
 def _beyond(last: RowMapping) -> Any:
     """A row comparison: both databases walk the index on from here."""
-    place = [entries.c[name] for name in _FILE_ORDER]
+    place = [entry_rows.c[name] for name in _FILE_ORDER]
     return tuple_(*place) > tuple_(*(bindparam(None, last[column.name], column.type) for column in place))

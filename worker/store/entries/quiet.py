@@ -14,7 +14,7 @@ from worker.store.catalogue.schools import all_schools_out, in_session, zones_of
 from worker.store.database.statements import insert_into, inserted
 from worker.store.database.tables import (
     definitions,
-    entries,
+    entry_rows,
     quiet_days,
     tardies,
 )
@@ -98,8 +98,8 @@ def _anything(connection: Connection, export: Export, day: date) -> bool:
     end = max(datetime.combine(day + _DAY, time(), tzinfo=zone).astimezone(UTC) for zone in zones)
     district_id = export.definition.district_id
     schools = export.definition.schools or zones_of(connection, district_id).keys()
-    t, e = tardies.c, entries.c
-    entered = exists().where(e.export_id == export.row["export_id"], same_tardy(e, t))
+    t, e = tardies.c, entry_rows.c
+    entered = exists().where(e.export == export.row["export"], same_tardy(e, t))
     there = exists().where(
         t.district_id == district_id,
         t.school_id.in_(sorted(schools)),

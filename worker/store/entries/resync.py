@@ -6,13 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, literal, or_, select
+from sqlalchemy import Connection, and_, exists, literal, or_, select, tuple_
 
 from worker.store.database.statements import insert_into
-from worker.store.database.tables import entries, tardies
-from worker.store.entries.matching import has_data, same_version
+from worker.store.database.tables import definitions, entry_rows, tardies
+from worker.store.entries.matching import ROW_KEY, has_data, of_export
 
-_KEPT = ("export_id", "district_id", "tardy_id", "version")
+_KEPT = ROW_KEY[:3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +27,22 @@ class OnceMore:
 def send_once_more(connection: Connection, export_id: str, wanted: OnceMore, now: datetime) -> int:
     """Has the last row that was delivered of each of these tardies go again, if it was no void and the tardy has not
     changed since; how many. The caller owns the catalogue, and holds the definition: it has no open run."""
-    e = entries.c
-    later = entries.alias("later")
+    e = entry_rows.c
+    later = entry_rows.alias("later")
     newest = ~exists().where(
-        *(later.c[name] == e[name] for name in _KEPT[:3]),
+        *(later.c[name] == e[name] for name in _KEPT[:2]),
         or_(later.c.version > e.version, and_(later.c.version == e.version, later.c.ordinal > e.ordinal)),
     )
-    heads = [same_version(tardies.c, e), ~tardies.c.voided]
+    t, d = tardies.c, definitions.c
+    district = select(d.district_id).where(d.export_id == export_id).scalar_subquery()
+    heads = [t.district_id == district, t.occurred_at >= wanted.begin, t.occurred_at < wanted.end, ~t.voided]
     if wanted.student_id is not None:
-        heads.append(tardies.c.student_id == wanted.student_id)
+        heads.append(t.student_id == wanted.student_id)
     there = (
-        e.export_id == export_id,
+        of_export(export_id),
         e.state == "delivered",
         e.action != "void",
-        e.sort_at >= wanted.begin,
-        e.sort_at < wanted.end,
-        exists().where(*heads),
+        tuple_(e.tardy, e.version).in_(select(t.tardy, t.version).where(*heads)),
         has_data(),
         newest,
     )
@@ -68,5 +68,5 @@ def send_once_more(connection: Connection, export_id: str, wanted: OnceMore, now
         "sis_waits",
         "buffered_at",
     ]
-    statement = insert_into(connection, entries).from_select(names, again).returning(entries.c.tardy_id)
+    statement = insert_into(connection, entry_rows).from_select(names, again).returning(entry_rows.c.tardy)
     return len(connection.execute(statement).all())

@@ -11,22 +11,20 @@ from worker.store.database.statements import insert_into, update_given
 from worker.store.database.tables import (
     IS_UNSEALED,
     definitions,
-    entries,
+    entry_rows,
     runs,
     tardies,
 )
 from worker.store.entries.collapsing import wake_behind_run
 from worker.store.entries.entering import RETIRED
-from worker.store.entries.matching import same_version
+from worker.store.entries.matching import ROW_KEY, of_export, same_version
 from worker.store.entries.rejudging import JUDGED_AGAIN
-
-_KEY = ("export_id", "district_id", "tardy_id", "version", "ordinal")
 
 
 def reconsider_after_delivery(connection: Connection, run_id: str, now: datetime) -> None:
     """The run's entries have just become delivered: has judged again what that makes a difference to."""
     _judge_newer_again(connection, run_id)
-    enter_taken_back(connection, now, entries.c.run_id == run_id, entries.c.state == "delivered")
+    enter_taken_back(connection, now, entry_rows.c.run_id == run_id, entry_rows.c.state == "delivered")
 
 
 def cancel_if_retired(connection: Connection, export_id: str, now: datetime) -> None:
@@ -34,49 +32,49 @@ def cancel_if_retired(connection: Connection, export_id: str, now: datetime) -> 
     retired = exists().where(definitions.c.export_id == export_id, definitions.c.state == "retired")
     cancelled = {"state": "cancelled", "reason": RETIRED, "reason_code": None}
     connection.execute(
-        update(entries)
-        .where(entries.c.export_id == export_id, IS_UNSEALED, retired)
+        update(entry_rows)
+        .where(of_export(export_id), IS_UNSEALED, retired)
         .values(**cancelled, settled_at=now, judged=True)
     )
 
 
 def _judge_newer_again(connection: Connection, run_id: str) -> None:
     """What arrived while the run was open was judged, if at all, as if nothing of its tardy had been sent."""
-    sent, newer = entries.alias("sent"), entries.alias("newer")
-    same_tardy = and_(*(newer.c[name] == sent.c[name] for name in _KEY[:3]))
+    sent, newer = entry_rows.alias("sent"), entry_rows.alias("newer")
+    same = and_(newer.c.tardy == sent.c.tardy, newer.c.export == sent.c.export)
     found = connection.execute(
-        select(*(newer.c[name] for name in _KEY))
-        .join(sent, and_(same_tardy, newer.c.version > sent.c.version))
+        select(*(newer.c[name] for name in ROW_KEY))
+        .join(sent, and_(same, newer.c.version > sent.c.version))
         .where(
             sent.c.run_id == run_id,
             newer.c.state.in_(("buffered", "held", "cancelled", "ignored", "not_required")),
         )
     ).mappings()
     rows = [
-        {name: row[name] for name in _KEY} | JUDGED_AGAIN for row in found
+        {name: row[name] for name in ROW_KEY} | JUDGED_AGAIN for row in found
     ]  # a row's own names are no plain str
-    update_given(connection, entries, _KEY, list(JUDGED_AGAIN), rows)
+    update_given(connection, entry_rows, ROW_KEY, list(JUDGED_AGAIN), rows)
 
 
 def enter_taken_back(connection: Connection, now: datetime, *conditions: Any) -> None:
     """A tardy that was taken back in the SIS though it is not void (it no longer matched) may come to match again,
     in this very version: of the entries that meet the conditions, each such gets another, cancelled until a
     definition or reference data says otherwise."""
-    e, t = entries.c, tardies.c
+    e, t = entry_rows.c, tardies.c
     again = (
         select(
-            *(e[name] for name in _KEY[:4]),
+            *(e[name] for name in ROW_KEY[:3]),
             e.ordinal + 1,
             literal("buffered"),
             e.sort_at,
             literal(False),
-            literal(now, entries.c.buffered_at.type),
+            literal(now, e.buffered_at.type),
         )
         .join(tardies, same_version(t, e))
         .where(*conditions, e.action == "void", t.voided.is_(False))
     )
-    names = [*_KEY, "state", "sort_at", "judged", "buffered_at"]
-    connection.execute(insert_into(connection, entries).from_select(names, again))
+    names = [*ROW_KEY, "state", "sort_at", "judged", "buffered_at"]
+    connection.execute(insert_into(connection, entry_rows).from_select(names, again))
 
 
 def release_entries(connection: Connection, run_id: str) -> int:
@@ -84,8 +82,8 @@ def release_entries(connection: Connection, run_id: str) -> int:
     export_id = connection.execute(select(runs.c.export_id).where(runs.c.run_id == run_id)).scalar_one()
     wake_behind_run(connection, export_id, run_id)
     statement = (
-        update(entries)
-        .where(entries.c.run_id == run_id, entries.c.state == "sealed")
+        update(entry_rows)
+        .where(entry_rows.c.run_id == run_id, entry_rows.c.state == "sealed")
         .values(state="buffered", judged=False, run_id=None, line=None, row_values=None, action=None)
     )
     return connection.execute(statement).rowcount

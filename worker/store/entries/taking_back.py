@@ -17,9 +17,10 @@ from schemas.messages.payload import without_nulls
 from schemas.messages.tardy import VOIDED, TardyVersion
 from worker.store.catalogue.catalogue import CatalogueCache
 from worker.store.catalogue.exports_in_force import hold_definition
-from worker.store.database.tables import entries, tardies, tardy_versions
+from worker.store.database.tables import entries, entry_rows, tardies, tardy_versions
 from worker.store.entries.collapsing import known_keys, wake
 from worker.store.entries.entering import enter_head
+from worker.store.entries.matching import ROW_KEY, of_tardies
 from worker.store.entries.rejudging import JUDGED_AGAIN
 from worker.store.entries.settling import cancel_if_retired, enter_taken_back
 
@@ -93,8 +94,8 @@ def take_version_back(
 
     `exports` are held (see `hold_exports`), and nothing of the version has gone out (see `gone_out`).
     """
-    keys = {export_id: _keys(connection, export_id, version["tardy_id"]) for export_id in exports}
-    connection.execute(delete(entries).where(_of_version(version)))
+    keys = {export_id: _keys(connection, export_id, version) for export_id in exports}
+    connection.execute(delete(entry_rows).where(_rows_of(version)))
     said = {"taken_back_at": now, "taken_back_by": who, "take_back_reason": reason}
     connection.execute(update(tardy_versions).where(_same(version)).values(**said))
     if before is None:
@@ -110,10 +111,10 @@ def _restore(connection: Connection, before: RowMapping, now: datetime) -> None:
     """The tardy reads as this version says, which is judged anew wherever it did not come to be sent."""
     tardy = _as_received(before)
     _move_back(connection, tardy)
-    e = entries.c
-    anew = update(entries).where(_of_version(before), e.state.in_(_LOOKED_AT_ANEW))
+    e = entry_rows.c
+    anew = update(entry_rows).where(_rows_of(before), e.state.in_(_LOOKED_AT_ANEW))
     connection.execute(anew.values(**JUDGED_AGAIN))
-    enter_taken_back(connection, now, _of_version(before), e.state == "delivered", ~_entered_later())
+    enter_taken_back(connection, now, _rows_of(before), e.state == "delivered", ~_entered_later())
     cache = CatalogueCache()
     cache.refresh(connection)
     enter_head(connection, cache, tardy, now)
@@ -157,15 +158,16 @@ def _as_received(version: RowMapping) -> TardyVersion:
     )
 
 
-def _keys(connection: Connection, export_id: str, tardy_id: str) -> set[str]:
-    return known_keys(connection, export_id, [tardy_id]).get(tardy_id, set())
+def _keys(connection: Connection, export_id: str, version: RowMapping) -> set[str]:
+    number = connection.execute(select(tardies.c.tardy).where(*_of_tardy(tardies, version))).scalar_one()
+    return known_keys(connection, export_id, [number]).get(number, set())
 
 
 def _entered_later() -> Any:
     """SQL: the entry's version has another entry in the export, which came after it."""
-    later = entries.alias("entered_later")
-    same = (later.c[name] == entries.c[name] for name in ("export_id", "district_id", "tardy_id", "version"))
-    return exists().where(*same, later.c.ordinal > entries.c.ordinal)
+    later = entry_rows.alias("entered_later")
+    same = (later.c[name] == entry_rows.c[name] for name in ROW_KEY[:3])
+    return exists().where(*same, later.c.ordinal > entry_rows.c.ordinal)
 
 
 def _tardy(table: Any, district_id: str, tardy_id: str) -> tuple[Any, ...]:
@@ -182,3 +184,8 @@ def _same(version: RowMapping) -> Any:
 
 def _of_version(version: RowMapping) -> Any:
     return and_(*_of_tardy(entries, version), entries.c.version == version["version"])
+
+
+def _rows_of(version: RowMapping) -> Any:
+    named = [(version["district_id"], version["tardy_id"])]
+    return and_(of_tardies(named), entry_rows.c.version == version["version"])

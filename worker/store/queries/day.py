@@ -22,13 +22,13 @@ from worker.store.audit.findings import PAGE, Balance, Scope
 from worker.store.catalogue.exports_in_force import Export, view_export
 from worker.store.database.tables import (
     definitions,
-    entries,
+    entry_rows,
     receipts,
     runs,
     tardies,
     tardy_versions,
 )
-from worker.store.entries.matching import may_match, same_tardy, same_version
+from worker.store.entries.matching import may_match, of_export, same_tardy
 from worker.store.entries.quiet import quiet_since
 from worker.store.runs.missed_collections import missed_since
 from worker.store.runs.run_rows import open_run
@@ -130,7 +130,7 @@ def _rows(connection: Connection, export: Export, day: date, *, documents: bool)
 
     Those without a time (a void may come without one) are of the day of their entry.
     """
-    t, e, near = tardies.c, entries.c, Scope(first=day, last=day).near
+    t, e, near = tardies.c, entry_rows.c, Scope(first=day, last=day).near
     owing = [and_(*may_match(export.route))] if export.active else []
     by_time = [*near(t.occurred_at), or_(e.version.is_not(None), *owing)]
     by_entry = [t.occurred_at.is_(None), *near(e.sort_at)]
@@ -141,18 +141,23 @@ def _rows(connection: Connection, export: Export, day: date, *, documents: bool)
 
 
 def _statement(export: Export, *, documents: bool) -> Any:
-    t, e, v, r, p = tardies.c, entries.c, tardy_versions.c, runs.c, receipts.c
+    t, e, v, r, p = tardies.c, entry_rows.c, tardy_versions.c, runs.c, receipts.c
     of_tardy = (t.tardy_id, t.version.label("head"), t.voided, t.school_id, t.behavior_code, t.occurred_at)
     of_entry = (e.version, e.ordinal, e.state, e.reason_code, e.reason, e.sort_at, e.action, e.run_id)
     of_row = (p.outcome, p.asked_at, p.sis_id)
-    here = and_(same_tardy(e, t), e.export_id == export.route.export_id)
+    here = and_(same_tardy(e, t), of_export(export.route.export_id))
     asked = and_(p.run_id == e.run_id, p.line == e.line)
-    statement = select(*of_tardy, *of_entry, *of_row).outerjoin(entries, here).outerjoin(receipts, asked)
+    statement = (
+        select(*of_tardy, *of_entry, *of_row)
+        .select_from(tardies)
+        .outerjoin(entry_rows, here)
+        .outerjoin(receipts, asked)
+    )
     if documents:
         statement = statement.add_columns(v.document, e.line, e.settled_at, r.file_name)
-        statement = statement.outerjoin(tardy_versions, same_version(v, e)).outerjoin(
-            runs, r.run_id == e.run_id
-        )
+        statement = statement.outerjoin(
+            tardy_versions, and_(same_tardy(v, t), v.version == e.version)
+        ).outerjoin(runs, r.run_id == e.run_id)
     return statement.where(t.district_id == export.route.district_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,11 +30,12 @@ from worker.core.judgement.verdicts import (
 from worker.core.references import References
 from worker.store.catalogue.exports_in_force import Export, load_export
 from worker.store.catalogue.references_in_force import ReferenceLoader
-from worker.store.database.tables import entries, tardies, tardy_versions
+from worker.store.database.tables import IS_UNSEALED, UNSEALED, entries, entry_rows, tardies, tardy_versions
 from worker.store.definitions import definitions
 from worker.store.entries.buffering import hash_of_stored
 from worker.store.entries.contest import Contest
 from worker.store.entries.evidence import Unsealed, sent_of
+from worker.store.entries.matching import of_export
 from worker.store.queries.listing import open_runs
 from worker.store.runs.requests import requests_of
 
@@ -121,7 +123,7 @@ def _case(
         before=known.head["version"] if known.head is not None else None,
         known=known.same is not None,
     )
-    return _placed(connection, case)
+    return _placed(connection, case, known.head)
 
 
 def _candidate(event: TardyVersion, known: _KnownTardy, now: datetime) -> Candidate:
@@ -155,12 +157,13 @@ def _references(connection: Connection, event: TardyVersion, delivered: Delivere
     return ReferenceLoader(connection, event.district_id).cover(schools)
 
 
-def _placed(connection: Connection, case: Case) -> Case:
+def _placed(connection: Connection, case: Case, head: RowMapping | None) -> Case:
     """With what goes before it, where the definition collapses."""
     definition, candidate = case.definition, case.candidate
     if definition.collapse == "none":
         return case
     place: Mapping[str, Any] = {
+        "tardy": sys.maxsize if head is None else head["tardy"],  # none arrives after it
         "tardy_id": candidate.tardy_id,
         "version": candidate.version,
         "ordinal": -1,  # none that there is
@@ -170,7 +173,12 @@ def _placed(connection: Connection, case: Case) -> Case:
     contest.take([one], case.references)
     standing = contest.place(one)
     unjudged = connection.execute(
-        select(func.count()).where(entries.c.export_id == definition.export_id, ~entries.c.judged)
+        select(func.count()).where(
+            of_export(definition.export_id),
+            IS_UNSEALED,
+            entry_rows.c.state.in_(UNSEALED),
+            ~entry_rows.c.judged,
+        )
     ).scalar_one()
     return replace(case, behind=standing.behind, unplaced=standing.problem, unjudged=unjudged)
 

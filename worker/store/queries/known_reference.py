@@ -11,9 +11,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select, union
 
 from worker.store.database.tables import (
+    IS_ENDED,
+    IS_UNSEALED,
+    UNSEALED,
     code_mappings,
     definitions,
-    entries,
+    entry_rows,
     reference_versions,
     tardies,
 )
@@ -81,7 +84,7 @@ def districts(connection: Connection) -> list[str]:
 def held_for(connection: Connection) -> list[WaitingEntries]:
     """Every held entry, counted by school, code and reason."""
     t, count = tardies.c, func.count().label("count")
-    alike = (t.district_id, t.school_id, t.behavior_code, entries.c.reason)
+    alike = (t.district_id, t.school_id, t.behavior_code, entry_rows.c.reason)
     rows = connection.execute(
         select(*alike, count)
         .join(tardies, _of_tardy())
@@ -113,10 +116,11 @@ def named_by_tardies(connection: Connection) -> dict[SchoolCode, int]:
     return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
-def _in_state(state: str) -> list[ColumnElement[bool]]:
-    """By export and state, as the index has them: what was delivered long ago is not read."""
-    return [entries.c.export_id.in_(select(definitions.c.export_id)), entries.c.state == state]
+def _in_state(state: str) -> list[Any]:
+    """By export and state, as the indexes have them: what was delivered long ago is not read."""
+    indexed = IS_UNSEALED if state in UNSEALED else IS_ENDED
+    return [entry_rows.c.export.in_(select(definitions.c.export)), indexed, entry_rows.c.state == state]
 
 
 def _of_tardy() -> ColumnElement[bool]:
-    return same_tardy(tardies.c, entries.c)
+    return same_tardy(tardies.c, entry_rows.c)

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, and_, func, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    func,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 
 from worker.store.database.tables import (
+    IS_ENDED,
+    IS_UNSEALED,
     actions,
     attempts,
     definition_revisions,
     definitions,
     entries,
+    entry_rows,
     run_requests,
     runs,
     tardies,
 )
 from worker.store.entries.decisions import WAITS
-from worker.store.entries.matching import same_tardy
+from worker.store.entries.matching import ROW_KEY, of_export, same_tardy
 
 _PAGE = 2000
 
@@ -63,23 +79,39 @@ def is_purged(connection: Connection, run: RowMapping) -> bool:
     """Whether the rows of a delivered run (or of the one that it resends) are no longer all there."""
     source = run["resend_of"] or run["run_id"]
     kept = connection.execute(
-        select(func.count()).where(entries.c.run_id == source, entries.c.row_values.is_not(None))
+        select(func.count()).where(entry_rows.c.run_id == source, entry_rows.c.row_values.is_not(None))
     ).scalar_one()
     return bool(kept != run["rows"])
 
 
-def entry_states(
-    connection: Connection, export_id: str | None = None, *, run_id: str | None = None
-) -> Mapping[str, int]:
-    """How many entries are in which state, of an export or of a run."""
-    wanted = entries.c.run_id == run_id if run_id is not None else entries.c.export_id == export_id
-    rows = connection.execute(
-        select(entries.c.state, func.count())
-        .where(wanted)
-        .group_by(entries.c.state)
-        .order_by(entries.c.state)
-    )
-    return {row[0]: row[1] for row in rows}
+def states_in_run(connection: Connection, run_id: str) -> Mapping[str, int]:
+    """How many of the run's entries are in which state."""
+    return dict(sorted(_counted(connection, entry_rows.c.run_id == run_id).items()))
+
+
+def states_of_export(connection: Connection, export_id: str) -> Mapping[str, int]:
+    """How many of the export's entries are in which state. What was delivered is taken from its runs: an export has
+    as many of these as tardies."""
+    r = runs.c
+    found: Counter[str] = Counter()
+    for indexed in (IS_UNSEALED, IS_ENDED):
+        found += _counted(connection, of_export(export_id), indexed)
+    for run_id in connection.execute(_own_runs(export_id, r.run_id).where(r.finished_at.is_(None))).scalars():
+        found += _counted(connection, entry_rows.c.run_id == run_id, entry_rows.c.state == "sealed")
+    delivered = _own_runs(export_id, func.coalesce(func.sum(r.rows), 0)).where(r.state == "delivered")
+    found["delivered"] += connection.execute(delivered).scalar_one()
+    return dict(sorted((+found).items()))
+
+
+def _own_runs(export_id: str, what: Any) -> Select[Any]:
+    """Of the export's runs, but for those that send another's rows once more."""
+    return select(what).where(runs.c.export_id == export_id, runs.c.resend_of.is_(None))
+
+
+def _counted(connection: Connection, *conditions: Any) -> Counter[str]:
+    state = entry_rows.c.state
+    statement = select(state, func.count()).where(*conditions).group_by(state)
+    return Counter({row[0]: row[1] for row in connection.execute(statement)})
 
 
 def revisions(connection: Connection, export_id: str) -> list[RowMapping]:
@@ -150,11 +182,19 @@ def held_page(
 
 
 def _waits(export_id: str | None) -> ColumnElement[bool]:
-    """By export and state, as the index has them: what was delivered long ago is not read."""
-    known = select(definitions.c.export_id)
+    """By export and state, as the indexes have them: what was delivered long ago is not read."""
+    known = select(definitions.c.export)
     if export_id is not None:
         known = known.where(definitions.c.export_id == export_id)
-    return and_(entries.c.export_id.in_(known), entries.c.state.in_(("held", "refused")), WAITS)
+    live = union_all(
+        *(
+            select(*(entry_rows.c[name] for name in ROW_KEY)).where(
+                entry_rows.c.export.in_(known), indexed, entry_rows.c.state == state
+            )
+            for indexed, state in ((IS_UNSEALED, "held"), (IS_ENDED, "refused"))
+        )
+    )
+    return and_(tuple_(*(entries.c[name] for name in ROW_KEY)).in_(live), WAITS)
 
 
 def _beyond(key: Sequence[Column[Any]], last: RowMapping) -> ColumnElement[bool]:

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, RowMapping, Select, and_, exists, func, selec
 
 from worker.core.row_outcomes import outcome_of
 from worker.store.audit.findings import PAGE
-from worker.store.database.tables import entries, receipts, tardy_versions
-from worker.store.entries.matching import same_version
+from worker.store.database.tables import entry_rows, receipts, tardies, tardy_versions
+from worker.store.entries.matching import of_export, same_tardy, same_version
 
 _KEY = ("district_id", "tardy_id", "version", "ordinal")
 _ENTRY = ("state", "reason_code", "reason", "action", "settled_at", "released")
@@ -71,25 +71,28 @@ def _beyond(statement: Select[Any], after: int) -> Select[Any]:
 
 
 def _there(run_id: str) -> Select[Any]:
-    e, r = entries.c, receipts.c
+    e, r, t, v = entry_rows.c, receipts.c, tardies.c, tardy_versions.c
+    key = {"line": e.line, "district_id": t.district_id, "tardy_id": t.tardy_id, "version": e.version}
     return (
-        _selected(e, e.action)
-        .select_from(entries)
+        _selected(key | {"ordinal": e.ordinal}, e.action)
+        .select_from(entry_rows)
+        .join(tardies, t.tardy == e.tardy)
         .outerjoin(receipts, and_(r.run_id == e.run_id, r.line == e.line))
-        .outerjoin(tardy_versions, same_version(tardy_versions.c, e))
+        .outerjoin(tardy_versions, and_(same_tardy(v, t), v.version == e.version))
         .where(e.run_id == run_id)
     )
 
 
 def _gone(run_id: str, export_id: str) -> Select[Any]:
     """Rows that have left the run, as what the SIS takes later: their receipts know whose they are."""
-    e, r, there = entries.c, receipts.c, entries.alias()
+    e, r, t, there = entry_rows.c, receipts.c, tardies.c, entry_rows.alias()
     has_line = exists().where(there.c.run_id == r.run_id, there.c.line == r.line)
-    same = (e.export_id == export_id, *(e[name] == r[name] for name in _KEY))
+    same = (of_export(export_id), e.tardy == t.tardy, e.version == r.version, e.ordinal == r.ordinal)
     return (
         _selected(r, r.action)
         .select_from(receipts)
-        .outerjoin(entries, and_(*same))
+        .outerjoin(tardies, same_tardy(t, r))
+        .outerjoin(entry_rows, and_(*same))
         .outerjoin(tardy_versions, same_version(tardy_versions.c, r))
         .where(r.run_id == run_id, ~has_line)
     )
@@ -97,10 +100,10 @@ def _gone(run_id: str, export_id: str) -> Select[Any]:
 
 def _selected(key: Any, action: Any) -> Select[Any]:
     return select(
-        key.line,
+        key["line"],
         *(key[name] for name in _KEY),
         action.label("row_action"),
-        *(entries.c[name].label(f"entry_{name}") for name in _ENTRY),
+        *(entry_rows.c[name].label(f"entry_{name}") for name in _ENTRY),
         *(receipts.c[name].label(f"r_{name}") for name in _RECEIPT),
         tardy_versions.c.document,
     )

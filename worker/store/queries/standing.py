@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, or_, select
+from sqlalchemy import Connection, RowMapping, func, select, union_all
 
 from worker.store import asides
 from worker.store.asides import Aside
-from worker.store.database.tables import (
-    definitions,
-    entries,
-    outbox,
-    runs,
-)
+from worker.store.database.tables import IS_ENDED, IS_UNSEALED, definitions, entry_rows, outbox, runs
 from worker.store.definitions.noticed_codes import CodesGone, codes_gone
 from worker.store.queries.overdue import Behind, overdue_since
 from worker.store.runs.barriers import events_in_hand
@@ -135,17 +131,9 @@ def take_status(connection: Connection, now: datetime) -> Status:
 
 
 def _buffers(connection: Connection) -> dict[str, Buffer]:
-    # Starting from the few definitions, the database looks (export, state) up in the index. Not by a subquery
-    # for each definition: where one export has most entries, PostgreSQL reads the table once a definition.
-    rows = connection.execute(
-        select(entries.c.export_id, entries.c.state, func.count(), func.min(entries.c.buffered_at))
-        .join(definitions, definitions.c.export_id == entries.c.export_id)
-        .where(entries.c.state.in_(LIVE_STATES), or_(entries.c.state != "refused", ~entries.c.released))
-        .group_by(entries.c.export_id, entries.c.state)
-    )
     counts: dict[str, dict[str, int]] = {}
     oldest: dict[str, datetime] = {}
-    for export_id, state, count, buffered_at in rows:
+    for export_id, state, count, buffered_at in connection.execute(_live()):
         counts.setdefault(export_id, {})[state] = count
         if state == "buffered":
             oldest[export_id] = buffered_at
@@ -157,13 +145,32 @@ def _buffers(connection: Connection) -> dict[str, Buffer]:
     }
 
 
+def _live() -> Any:
+    """SQL: how many entries of an export are in each state that is to change, and since when the oldest of them.
+
+    Each part by an index that has these alone: what was delivered long ago is not read. Not by a subquery for each
+    definition: where one export has most entries, PostgreSQL reads the table once a definition.
+    """
+    e, r, count = entry_rows.c, runs.c, func.count().label("count")
+    since = func.min(e.buffered_at).label("since")
+    unsealed = select(e.export, e.state, count, since).where(IS_UNSEALED)
+    refused = select(e.export, e.state, count, since).where(IS_ENDED, e.state == "refused", ~e.released)
+    in_run = select(e.export, e.state, count, since).join(runs, r.run_id == e.run_id)
+    sealed = in_run.where(r.finished_at.is_(None), e.state == "sealed")
+    parts = (part.group_by(e.export, e.state) for part in (unsealed, refused, sealed))
+    live, d = union_all(*parts).subquery("live"), definitions.c
+    columns = (d.export_id, live.c.state, live.c.count, live.c.since)
+    return select(*columns).join(live, live.c.export == d.export)
+
+
 def _not_required(connection: Connection) -> list[tuple[str, int]]:
     """Counted by themselves, from the index alone: there may be as many of them as of what was delivered."""
+    d, e = definitions.c, entry_rows.c
     rows = connection.execute(
-        select(entries.c.export_id, func.count())
-        .join(definitions, definitions.c.export_id == entries.c.export_id)
-        .where(entries.c.state == "not_required")
-        .group_by(entries.c.export_id)
+        select(d.export_id, func.count())
+        .join(entry_rows, e.export == d.export)
+        .where(IS_ENDED, e.state == "not_required")
+        .group_by(d.export_id)
     )
     return [(row[0], row[1]) for row in rows]
 

@@ -183,7 +183,7 @@ class _Tracer:
             return None
         place = (last["tardy_id"], last["version"], last["ordinal"])
         rivals = rivals_of(self._connection, last["export_id"], [last["collapse_key"]], {place})
-        first = goes_before(last["tardy_id"], last["sort_at"], rivals.get(last["collapse_key"], ()))
+        first = goes_before(last["tardy"], last["sort_at"], rivals.get(last["collapse_key"], ()))
         return first.tardy_id if first is not None else None
 
 

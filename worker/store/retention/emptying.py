@@ -20,8 +20,8 @@ from sqlalchemy import (
 
 from worker.core.judgement.collapse import NO_KEY
 from worker.store.database.statements import one_of
-from worker.store.database.tables import entries, receipts, tardies, tardy_versions
-from worker.store.entries.matching import same_version
+from worker.store.database.tables import entry_rows, receipts, tardies, tardy_versions
+from worker.store.entries.matching import of_tardies, same_tardy
 
 Tardy = tuple[str, str]
 """District and tardy."""
@@ -69,8 +69,8 @@ def erase_for_good(connection: Connection) -> None:
 
 def empty_rows(connection: Connection, *conditions: ColumnElement[bool]) -> int:
     """Takes the values out of the entries' rows; returns how many had any."""
-    there = entries.c.row_values.is_not(None)
-    return connection.execute(update(entries).where(there, *conditions).values(row_values=None)).rowcount
+    there = entry_rows.c.row_values.is_not(None)
+    return connection.execute(update(entry_rows).where(there, *conditions).values(row_values=None)).rowcount
 
 
 def empty_words(connection: Connection, *conditions: ColumnElement[bool]) -> None:
@@ -80,7 +80,7 @@ def empty_words(connection: Connection, *conditions: ColumnElement[bool]) -> Non
 
 
 def _empty_chunk(connection: Connection, chunk: Sequence[Version], now: datetime) -> Emptied:
-    v, e, t = tardy_versions.c, entries.c, tardies.c
+    v, e, t = tardy_versions.c, entry_rows.c, tardies.c
     documents = update(tardy_versions).where(among(tardy_versions, chunk), v.document.is_not(None))
     cancelled = {
         "state": "cancelled",
@@ -90,40 +90,40 @@ def _empty_chunk(connection: Connection, chunk: Sequence[Version], now: datetime
         "settled_at": now,
         "judged": True,
     }
-    waiting = update(entries).where(among(entries, chunk), e.state.in_(_WAITING)).values(**cancelled)
+    waiting = update(entry_rows).where(rows_among(chunk), e.state.in_(_WAITING)).values(**cancelled)
     heads = update(tardies).where(among(tardies, chunk), t.student_id.is_not(None)).values(student_id=None)
     connection.execute(heads)
     empty_words(connection, among(receipts, chunk))
     return Emptied(
         connection.execute(documents.values(document=None)).rowcount,
-        empty_rows(connection, among(entries, chunk)),
+        empty_rows(connection, rows_among(chunk)),
         connection.execute(waiting).rowcount,
     )
 
 
-def _collapse_keys(connection: Connection, chunk: Sequence[Version]) -> list[tuple[str, str]]:
+def _collapse_keys(connection: Connection, chunk: Sequence[Version]) -> list[tuple[int, str]]:
     """What the entries of these versions compete for: (export, key), made from the student's id."""
-    e = entries.c
+    e = entry_rows.c
     competing = (e.collapse_key.is_not(None), e.collapse_key != NO_KEY)
     rows = connection.execute(
-        select(e.export_id, e.collapse_key).where(among(entries, chunk), *competing).distinct()
+        select(e.export, e.collapse_key).where(rows_among(chunk), *competing).distinct()
     )
-    return [(row.export_id, row.collapse_key) for row in rows]
+    return [(row.export, row.collapse_key) for row in rows]
 
 
-def _forget_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
+def _forget_keys(connection: Connection, keys: Sequence[tuple[int, str]]) -> None:
     """Forgets these keys of entries that are empty, unless another tardy is still collapsed behind one of them."""
-    e, other, v = entries.c, entries.alias("other"), tardy_versions.c
+    e, other, v = entry_rows.c, entry_rows.alias("other"), tardy_versions.c
     waits = exists().where(
-        other.c.export_id == e.export_id,
+        other.c.export == e.export,
         other.c.collapse_key == e.collapse_key,
         other.c.state == "collapsed",
     )
-    same = same_version(v, e)
-    is_empty = exists().where(same, v.document.is_(None))
+    same = (tardies.c.tardy == e.tardy, same_tardy(v, tardies.c), v.version == e.version)
+    is_empty = exists().where(*same, v.document.is_(None))
     for chunk in chunks(keys):
-        competing = one_of(e.export_id, e.collapse_key, chunk)
-        connection.execute(update(entries).where(competing, ~waits, is_empty).values(collapse_key=NO_KEY))
+        competing = one_of(e.export, e.collapse_key, chunk)
+        connection.execute(update(entry_rows).where(competing, ~waits, is_empty).values(collapse_key=NO_KEY))
 
 
 def among(table: Table, keys: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
@@ -133,6 +133,20 @@ def among(table: Table, keys: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
     if not keys or len(keys[0]) == 2:
         return of_tardies
     return and_(of_tardies, tuple_(c.district_id, c.tardy_id, c.version).in_(keys))
+
+
+def rows_among(keys: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
+    """SQL: the same of a row of `entry_rows`."""
+    e, t = entry_rows.c, tardies.alias("among").c
+    if not keys or len(keys[0]) == 2:
+        return of_tardies(keys)
+    numbered = (
+        select(t.tardy, t.district_id, t.tardy_id).where(one_of(t.district_id, t.tardy_id, keys)).subquery()
+    )
+    n, v = numbered.c, tardy_versions.alias("among_versions").c
+    these = tuple_(v.district_id, v.tardy_id, v.version).in_(keys)
+    versions = select(n.tardy, v.version).where(same_tardy(n, v), these)
+    return tuple_(e.tardy, e.version).in_(versions)
 
 
 def chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:

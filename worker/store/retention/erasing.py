@@ -16,6 +16,7 @@ from worker.errors import RefusedError
 from worker.store import trail
 from worker.store.database.tables import (
     entries,
+    entry_rows,
     receipts,
     runs,
     tardies,
@@ -31,6 +32,7 @@ from worker.store.retention.emptying import (
     empty_rows,
     empty_words,
     erase_for_good,
+    rows_among,
 )
 from worker.store.retention.purging import runs_in_use
 
@@ -141,7 +143,7 @@ def erase(connection: Connection, student: Student, *, who: str, reason: str, no
     erase_for_good(connection)
     emptied = empty(connection, _to_empty(connection, student, touched), now)
     for chunk in chunks(touched):  # a void repeats the row that it takes back, whomever its version names
-        emptied += Emptied(rows=empty_rows(connection, among(entries, chunk), entries.c.action == "void"))
+        emptied += Emptied(rows=empty_rows(connection, rows_among(chunk), entry_rows.c.action == "void"))
         empty_words(connection, among(receipts, chunk), receipts.c.action == "void")
     trail.note(connection, "erase-student", who, now, reason=f"student {student.fingerprint}: {reason}")
     return emptied

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, and_, delete, exists, or_, select, te
 from worker.store.database.tables import (
     attempts,
     commands,
-    entries,
+    entry_rows,
     outbox,
     receipts,
     replies,
@@ -53,7 +53,7 @@ def _forget_requests(connection: Connection, edge: datetime) -> int:
 def _forget_runs(connection: Connection, edge: datetime) -> int:
     """Those that ended without a file."""
     c = runs.c
-    carried = exists().where(entries.c.run_id == c.run_id)
+    carried = exists().where(entry_rows.c.run_id == c.run_id)
     old = select(c.run_id).where(c.finished_at < edge, _FILELESS, ~carried).order_by(c.finished_at)
     found = connection.execute(old.limit(PAGE)).scalars().all()
     for start in range(0, len(found), 500):

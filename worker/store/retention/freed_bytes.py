@@ -14,7 +14,7 @@ _WHOLE_NAME = text(
     "SELECT quote_ident(nspname) || '.' || quote_ident(relname)"
     " FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass(:name)"
 )
-_TABLES = ("tardy_versions", "tardies", "entries")
+_TABLES = ("tardy_versions", "tardies", "entry_rows")
 _PATIENCE = 30.0  # seconds: others write, or read an older state, for a moment only
 
 

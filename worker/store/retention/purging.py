@@ -16,7 +16,7 @@ from worker.failpoints import Step, reached
 from worker.store.database.engine import Database, share_catalogue
 from worker.store.database.tables import (
     definitions,
-    entries,
+    entry_rows,
     runs,
     tardies,
     tardy_versions,
@@ -150,11 +150,16 @@ def _free(connection: Connection, chosen: Sequence[Tardy]) -> list[Tardy]:
     """Those of which no entry is being judged, is in an open run or in one that is sent once more; held as well."""
     if not chosen:
         return []
-    e = entries.c
-    of_these = select(e.export_id, e.district_id, e.tardy_id, e.run_id).where(among(entries, chosen))
+    e, t, d = entry_rows.c, tardies.c, definitions.c
+    of_these = (
+        select(d.export_id, t.district_id, t.tardy_id, e.run_id)
+        .join(tardies, t.tardy == e.tardy)
+        .join(definitions, d.export == e.export)
+        .where(among(tardies, chosen))
+    )
     there = connection.execute(of_these).all()
     exports = _hold_exports(connection, sorted({row.export_id for row in there}))
-    held = connection.execute(of_these.with_for_update(of=entries, skip_locked=True)).all()
+    held = connection.execute(of_these.with_for_update(of=entry_rows, skip_locked=True)).all()
     in_use = runs_in_use(connection)
     busy = {_tardy(row) for row in held if row.run_id in in_use}
     busy |= {_tardy(row) for row in there if row.export_id not in exports}

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, update
 from worker.store import trail
 from worker.store.catalogue.exports_in_force import hold_definition
 from worker.store.database.instants import database_time
-from worker.store.database.tables import attempts, definitions, entries
+from worker.store.database.tables import attempts, definitions, entry_rows
 from worker.store.entries.collapsing import wake_after_delivery
 from worker.store.entries.settling import cancel_if_retired, reconsider_after_delivery, release_entries
 from worker.store.runs.claims import Claim, fenced
@@ -36,8 +36,8 @@ def settle_delivered(connection: Connection, claim: Claim, now: datetime) -> Non
 
 def _deliver_entries(connection: Connection, run: RowMapping, now: datetime) -> None:
     delivered = connection.execute(
-        update(entries)
-        .where(entries.c.run_id == run["run_id"], entries.c.state == "sealed")
+        update(entry_rows)
+        .where(entry_rows.c.run_id == run["run_id"], entry_rows.c.state == "sealed")
         .values(state="delivered", settled_at=now)
     ).rowcount
     if delivered != run["rows"]:

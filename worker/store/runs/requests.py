@@ -14,15 +14,19 @@ from worker.store.database.column_types import instant_text
 from worker.store.database.instants import database_time
 from worker.store.database.statements import but_for, insert_into, inserted
 from worker.store.database.tables import (
+    IS_UNSEALED,
     definitions,
-    entries,
+    entry_rows,
     run_requests,
     runs,
 )
+from worker.store.entries.matching import of_export
 from worker.store.outcome_rows import CommandKey
 from worker.store.runs.barriers import has_passed
 
 Request = RowMapping
+
+_IS_READY = (IS_UNSEALED, entry_rows.c.state == "buffered", entry_rows.c.judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +154,7 @@ def continuous_candidates(
 ) -> list[str]:
     """Continuous exports (or this one, if it is) with something ready, not paused, no open run, no run asked for;
     but for these."""
-    ready = exists().where(
-        entries.c.export_id == definitions.c.export_id, entries.c.state == "buffered", entries.c.judged
-    )
+    ready = exists().where(entry_rows.c.export == definitions.c.export, *_IS_READY)
     busy = exists().where(runs.c.export_id == definitions.c.export_id, runs.c.finished_at.is_(None))
     asked = exists().where(
         run_requests.c.export_id == definitions.c.export_id, run_requests.c.state == "pending"
@@ -176,13 +178,8 @@ def continuous_candidates(
 def filled(connection: Connection, export_id: str, limit: int, *, judged: bool = True) -> Filled:
     """How many rows are ready, counted up to the limit, and since when the oldest of them waits. `judged=False`: those
     nobody has judged yet are taken to be ready, too."""
-    known = [entries.c.judged] if judged else []
-    ready = (
-        select(entries.c.buffered_at)
-        .where(entries.c.export_id == export_id, entries.c.state == "buffered", *known)
-        .limit(limit)
-        .subquery()
-    )
+    wanted = _IS_READY if judged else _IS_READY[:2]
+    ready = select(entry_rows.c.buffered_at).where(of_export(export_id), *wanted).limit(limit).subquery()
     count, oldest = connection.execute(
         select(func.count(), func.min(ready.c.buffered_at)).select_from(ready)
     ).one()

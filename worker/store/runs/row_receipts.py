@@ -17,7 +17,7 @@ from worker.store.catalogue.exports_in_force import load_definition
 from worker.store.database.column_types import instant_text
 from worker.store.database.recordset import as_parameter
 from worker.store.database.statements import columns_of, insert_given, update_given
-from worker.store.database.tables import attempts, entries, receipts, runs
+from worker.store.database.tables import attempts, entries, entry_rows, receipts, runs, tardies
 from worker.store.entries.matching import carries_newest
 from worker.store.runs.claims import Claim, fenced, lease_end
 
@@ -91,7 +91,7 @@ def open_rows(
 ) -> list[EntryRow]:
     """The run's rows of this pass beyond this line without a final answer, in order; of those lost, what was asked for
     `before` then: what has been lost since is looked at in another attempt."""
-    e, r = entries.c, receipts.c
+    e, r, t = entry_rows.c, receipts.c, tardies.c
     lost = and_(r.asked_at.is_not(None), or_(r.outcome.is_(None), r.outcome == "unknown"))
     fresh = or_(r.run_id.is_(None), and_(r.outcome.is_(None), r.asked_at.is_(None)))
     open_ = {
@@ -101,9 +101,11 @@ def open_rows(
     }[which]
     statement = (
         select(
-            *(e[name] for name in (*_ENTRY, "line", "action", "row_values")),
+            *(t[name] for name in _ENTRY[:2]),
+            *(e[name] for name in (*_ENTRY[2:], "line", "action", "row_values")),
             *(r[name].label(f"r_{name}") for name in (*_ASKED, "sis_id", "sis_version")),
         )
+        .join(tardies, t.tardy == e.tardy)
         .outerjoin(receipts, and_(r.run_id == e.run_id, r.line == e.line))
         .where(e.run_id == run["run_id"], e.state == "sealed", e.line > after, open_)
         .order_by(e.line)
@@ -201,7 +203,7 @@ class EarlierColumns:
 
 def count_open(connection: Connection, run_id: str) -> int:
     """How many of the run's rows have no final answer."""
-    e, r = entries.c, receipts.c
+    e, r = entry_rows.c, receipts.c
     final = exists().where(
         r.run_id == e.run_id, r.line == e.line, r.outcome.is_not(None), r.outcome != "unknown"
     )
@@ -236,7 +238,7 @@ def undepart(connection: Connection, claim: Claim) -> None:
 
 def release_outdated(connection: Connection, claim: Claim) -> int:
     """Takes rows out of the run that nobody has asked for and whose tardies have newer versions by now."""
-    e, r = entries.c, receipts.c
+    e, r = entry_rows.c, receipts.c
     asked = exists().where(r.run_id == e.run_id, r.line == e.line)
     outdated = (e.run_id == claim.run_id, e.state == "sealed", ~asked, ~carries_newest())
     superseded = {
@@ -245,7 +247,7 @@ def release_outdated(connection: Connection, claim: Claim) -> int:
         "judged": True,
     }
     nothing = dict.fromkeys(("run_id", "line", "row_values"))
-    return connection.execute(update(entries).where(*outdated).values(**superseded, **nothing)).rowcount
+    return connection.execute(update(entry_rows).where(*outdated).values(**superseded, **nothing)).rowcount
 
 
 def depart(connection: Connection, claim: Claim) -> None:

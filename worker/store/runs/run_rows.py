@@ -13,7 +13,7 @@ from worker.store import trail
 from worker.store.catalogue.exports_in_force import load_definition
 from worker.store.database.instants import database_time
 from worker.store.database.portions import portions, size
-from worker.store.database.tables import entries, runs
+from worker.store.database.tables import entry_rows, runs, tardies
 from worker.store.entries.matching import EntryKey
 from worker.store.entries.settling import release_entries
 
@@ -53,7 +53,7 @@ def pinned(connection: Connection, run: RowMapping) -> Definition:
 
 def lines(connection: Connection, run: RowMapping, page: int = 2000) -> Iterator[str]:
     """The run's stored rows in file order, as JSON text, streamed."""
-    source, c = run["resend_of"] or run["run_id"], entries.c
+    source, c = run["resend_of"] or run["run_id"], entry_rows.c
     weighed = select(c.line, size(connection, c.row_values).label("size")).where(c.run_id == source)
     stored = select(c.row_values).where(c.run_id == source).order_by(c.line)
     last = 0
@@ -65,10 +65,11 @@ def lines(connection: Connection, run: RowMapping, page: int = 2000) -> Iterator
 
 def places_of(connection: Connection, run_id: str, lines: Sequence[int]) -> list[EntryKey]:
     """The entries that are these lines of the run."""
-    c, found = entries.c, []
+    c, found = entry_rows.c, []
+    named = select(tardies.c.tardy_id, c.version, c.ordinal).join(tardies, tardies.c.tardy == c.tardy)
     for start in range(0, len(lines), 500):
         some = c.line.in_(lines[start : start + 500])
-        rows = connection.execute(select(c.tardy_id, c.version, c.ordinal).where(c.run_id == run_id, some))
+        rows = connection.execute(named.where(c.run_id == run_id, some))
         found += [(row.tardy_id, row.version, row.ordinal) for row in rows]
     return found
 

@@ -28,14 +28,13 @@ from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.column_types import instant_text
 from worker.store.database.portions import BYTES
 from worker.store.database.statements import but_for, update_given
-from worker.store.database.tables import definitions, entries
+from worker.store.database.tables import IS_UNSEALED, UNSEALED, definitions, entry_rows
 from worker.store.entries.collapsing import wake
 from worker.store.entries.contest import Contest, freed_keys
 from worker.store.entries.evidence import Unsealed, broken
-from worker.store.entries.matching import EntryKey
+from worker.store.entries.matching import ROW_KEY, EntryKey, of_export
 from worker.store.entries.pages import in_open_run, pages
 
-_ENTRY_KEY = ("district_id", "tardy_id", "version", "ordinal")
 _NOTHING_HELD: Mapping[EntryKey, Waits] = {}
 _VERDICT = ("state", "reason_code", "reason", "action", "run_id", "line", "row_values", "settled_at")
 
@@ -109,8 +108,10 @@ def preview_rows(connection: Connection, definition: Definition, route: Route) -
 def exports_with_unjudged(connection: Connection, limit: int, *, besides: Collection[str] = ()) -> list[str]:
     """Active exports that have entries nobody has judged yet; but for these."""
     unjudged = exists().where(
-        entries.c.export_id == definitions.c.export_id,
-        ~entries.c.judged,
+        IS_UNSEALED,
+        entry_rows.c.export == definitions.c.export,
+        entry_rows.c.state.in_(UNSEALED),
+        ~entry_rows.c.judged,
         ~in_open_run(),
     )
     return list(
@@ -126,7 +127,7 @@ def count_held(connection: Connection, export_id: str) -> int:
     """How many of the export's entries are held."""
     return int(
         connection.execute(
-            select(func.count()).where(entries.c.export_id == export_id, entries.c.state == "held")
+            select(func.count()).where(of_export(export_id), IS_UNSEALED, entry_rows.c.state == "held")
         ).scalar_one()
     )
 
@@ -211,7 +212,7 @@ def _schools(page: Sequence[Unsealed]) -> set[str]:
 def _verdict_row(judged: Judged, now: datetime, *, run_id: str | None, line: int | None) -> dict[str, Any]:
     entry, verdict = judged.entry, judged.verdict
     row: dict[str, Any] = (
-        {name: entry[name] for name in _ENTRY_KEY}
+        {name: entry[name] for name in ROW_KEY}
         | dict.fromkeys(_VERDICT)
         | {"judged": True, "collapse_key": judged.key}
     )
@@ -238,5 +239,5 @@ def _store_verdicts(
     collapses = definition.collapse != "none"
     freed = freed_keys(connection, definition, page) if collapses else set()
     values = [*_VERDICT, "judged", *(["collapse_key"] if collapses else [])]
-    update_given(connection, entries, _ENTRY_KEY, values, rows, entries.c.export_id == definition.export_id)
+    update_given(connection, entry_rows, ROW_KEY, values, rows)
     wake(connection, definition.export_id, freed)

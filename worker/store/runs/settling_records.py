@@ -11,9 +11,9 @@ from worker.store import trail
 from worker.store.catalogue.exports_in_force import hold_definition
 from worker.store.database.column_types import instant_text
 from worker.store.database.statements import update_given
-from worker.store.database.tables import definitions, entries, receipts
+from worker.store.database.tables import IS_UNSEALED, definitions, entry_rows, receipts
 from worker.store.entries.collapsing import wake_behind_run
-from worker.store.entries.matching import carries_newest
+from worker.store.entries.matching import ROW_KEY, carries_newest, of_export
 from worker.store.entries.settling import cancel_if_retired, reconsider_after_delivery, release_entries
 from worker.store.runs.claims import Claim, fenced
 from worker.store.runs.receipts import finish_attempt, settle_abandoned
@@ -21,7 +21,6 @@ from worker.store.runs.run_outcomes import tell_of_run
 from worker.store.runs.run_rows import close, is_of_records
 from worker.store.runs.sealing import count_held
 
-_KEY = ("export_id", "district_id", "tardy_id", "version", "ordinal")
 _FIRST = timedelta(minutes=10)
 _LONGEST = timedelta(hours=6)
 _CLEARED = {"sis_waits": None, "later_at": None, "later_times": None}
@@ -94,7 +93,7 @@ def _close(connection: Connection, claim: Claim, state: str, now: datetime) -> N
 
 def _of(run_id: str, *outcomes: str) -> Any:
     """SQL: entries of the run whose receipt says so."""
-    e, r = entries.c, receipts.c
+    e, r = entry_rows.c, receipts.c
     answered = exists().where(r.run_id == e.run_id, r.line == e.line, r.outcome.in_(outcomes))
     return and_(e.run_id == run_id, e.state == "sealed", answered)
 
@@ -102,15 +101,13 @@ def _of(run_id: str, *outcomes: str) -> Any:
 def _deliver(connection: Connection, run_id: str, now: datetime) -> int:
     """What is open of these tardies from earlier is settled with it: the SIS's record is known."""
     told = _of(run_id, "done", "accepted")
-    tardies = select(entries.c.export_id, entries.c.district_id, entries.c.tardy_id).where(told).subquery()
-    same = (
-        entries.c.export_id == tardies.c.export_id,
-        entries.c.district_id == tardies.c.district_id,
-        entries.c.tardy_id == tardies.c.tardy_id,
-    )
-    open_ = entries.c.sis_waits.is_not(None)
-    connection.execute(update(entries).where(open_, exists().where(*same)).values(**_CLEARED))
-    return connection.execute(update(entries).where(told).values(state="delivered", settled_at=now)).rowcount
+    sent = select(entry_rows.c.export, entry_rows.c.tardy).where(told).subquery()
+    same = (entry_rows.c.export == sent.c.export, entry_rows.c.tardy == sent.c.tardy)
+    open_ = entry_rows.c.sis_waits.is_not(None)
+    connection.execute(update(entry_rows).where(open_, exists().where(*same)).values(**_CLEARED))
+    return connection.execute(
+        update(entry_rows).where(told).values(state="delivered", settled_at=now)
+    ).rowcount
 
 
 def _refuse(connection: Connection, run_id: str, now: datetime) -> int:
@@ -118,16 +115,16 @@ def _refuse(connection: Connection, run_id: str, now: datetime) -> int:
     values = {"state": "refused", "reason_code": "sis-refused", "reason": reason, "judged": True}
     _note_half(connection, run_id, receipts.c.outcome == "refused")
     return connection.execute(
-        update(entries).where(_of(run_id, "refused")).values(**values, settled_at=now)
+        update(entry_rows).where(_of(run_id, "refused")).values(**values, settled_at=now)
     ).rowcount
 
 
 def _note_half(connection: Connection, run_id: str, which: ColumnElement[bool]) -> None:
     """The SIS has let go of the old record and not taken the new one."""
-    e, r = entries.c, receipts.c
+    e, r = entry_rows.c, receipts.c
     half = exists().where(r.run_id == e.run_id, r.line == e.line, which, r.step > 0)
     connection.execute(
-        update(entries).where(e.run_id == run_id, e.state == "sealed", half).values(sis_waits="half")
+        update(entry_rows).where(e.run_id == run_id, e.state == "sealed", half).values(sis_waits="half")
     )
 
 
@@ -135,13 +132,13 @@ def _put_off(connection: Connection, run_id: str, now: datetime) -> None:
     """Rows that the SIS takes later leave the run, and are looked at again twice as long after each time."""
     _note_half(connection, run_id, receipts.c.outcome == "later")
     found = connection.execute(
-        select(*(entries.c[name] for name in _KEY), entries.c.later_times, entries.c.sis_waits).where(
-            _of(run_id, "later")
-        )
+        select(
+            *(entry_rows.c[name] for name in ROW_KEY), entry_rows.c.later_times, entry_rows.c.sis_waits
+        ).where(_of(run_id, "later"))
     ).mappings()
     rows = [_put_off_row(dict(row), now) for row in found]
-    values = [name for name in rows[0] if name not in _KEY] if rows else []
-    update_given(connection, entries, _KEY, values, rows)
+    values = [name for name in rows[0] if name not in ROW_KEY] if rows else []
+    update_given(connection, entry_rows, ROW_KEY, values, rows)
 
 
 def _put_off_row(row: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -149,7 +146,7 @@ def _put_off_row(row: dict[str, Any], now: datetime) -> dict[str, Any]:
     at = now + min(_FIRST * 2 ** min(times, 10), _LONGEST)
     reason = f"the SIS does not take it yet; it is looked at again at {at:%H:%M} UTC"
     return (
-        {name: row[name] for name in _KEY}
+        {name: row[name] for name in ROW_KEY}
         | _left("sis-later", reason)
         | {
             "sis_waits": row["sis_waits"] or "later",
@@ -169,15 +166,20 @@ def _hold_unanswered(connection: Connection, run_id: str) -> None:
 def _hold_unknown(connection: Connection, run_id: str) -> None:
     reason = "the answer of the SIS was lost, or it can do no more by itself: look there, then release or dismiss it"
     values = _left("sis-unknown", reason) | {"sis_waits": "unknown", "settled_at": None}
-    connection.execute(update(entries).where(_of(run_id, "held")).values(**values))
+    connection.execute(update(entry_rows).where(_of(run_id, "held")).values(**values))
 
 
 def _supersede_outdated(connection: Connection, export_id: str, now: datetime) -> None:
     """What has left the run waits no more where a newer version came meanwhile: that one waits in its place."""
-    e = entries.c
-    left = (e.export_id == export_id, e.state == "held", e.reason_code.in_(("sis-later", "sis-unknown")))
+    e = entry_rows.c
+    left = (
+        of_export(export_id),
+        IS_UNSEALED,
+        e.state == "held",
+        e.reason_code.in_(("sis-later", "sis-unknown")),
+    )
     superseded = {"state": "superseded", "reason": "a newer version arrived", "reason_code": None}
-    outdated = update(entries).where(*left, ~carries_newest())
+    outdated = update(entry_rows).where(*left, ~carries_newest())
     connection.execute(outdated.values(**superseded, later_at=None, settled_at=now, judged=True))
 
 

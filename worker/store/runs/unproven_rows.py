@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, exists, select, update
 
-from worker.store.database.tables import entries, receipts, runs
+from worker.store.database.tables import entry_rows, receipts, runs
 from worker.store.runs.row_receipts import EarlierColumns
 
 
@@ -40,12 +40,12 @@ def unproven(
     connection: Connection, export_id: str, place: str, since: datetime, until: datetime, limit: int
 ) -> list[Unproven]:
     """The oldest of them that this SIS has accepted, and whose rows are still there."""
-    e, r = entries.c, receipts.c
+    e, r = entry_rows.c, receipts.c
     statement = (
         select(e.run_id, e.line, e.row_values, runs.c.revision, r.sis_id)
         .join(receipts, and_(r.run_id == e.run_id, r.line == e.line))
         .join(runs, runs.c.run_id == e.run_id)
-        .where(e.export_id == export_id, e.state == "delivered", e.row_values.is_not(None))
+        .where(runs.c.export_id == export_id, e.state == "delivered", e.row_values.is_not(None))
         .where(r.place == place, _accepted(since, until))
         .order_by(r.answered_at)
         .limit(limit)

@@ -93,7 +93,7 @@ def whole_export(database: Database, export_id: str, now: datetime) -> WholeExpo
         running = listing.open_runs(connection, export_id).get(export_id)
         return WholeExport(
             KnownExport(row, running, missed[-1] if missed else None),
-            listing.entry_states(connection, export_id),
+            listing.states_of_export(connection, export_id),
             listing.revisions(connection, export_id),
             listing.audit(connection, export_id=export_id),
         )

@@ -140,7 +140,7 @@ def known_run(database: Database, beginning: str) -> KnownRun:
             run,
             zone_of_export(connection, run["export_id"]),
             listing.attempts_of(connection, run_id),
-            listing.entry_states(connection, run_id=run_id),
+            listing.states_in_run(connection, run_id),
             listing.resends_of(connection, run_id),
             outcomes_of(connection, run_id),
             listing.audit(connection, run_id=run_id),

@@ -12,14 +12,16 @@ from worker.store.database.tables.catalogue_tables import (
 from worker.store.database.tables.definition_tables import actions, definition_revisions, definitions
 from worker.store.database.tables.entry_tables import (
     ENTRY_STATES,
+    IS_ENDED,
     IS_UNSEALED,
     UNSEALED,
     decisions,
-    entries,
+    entry_rows,
     quiet_days,
     tardies,
     tardy_versions,
 )
+from worker.store.database.tables.entry_view import entries
 from worker.store.database.tables.message_tables import commands, outbox, replies
 from worker.store.database.tables.run_tables import (
     IS_UNSWEPT,
@@ -34,6 +36,7 @@ from worker.store.database.tables.worker_tables import asides, consumers, flushe
 
 __all__ = [
     "ENTRY_STATES",
+    "IS_ENDED",
     "IS_UNSEALED",
     "IS_UNSWEPT",
     "UNSEALED",
@@ -48,6 +51,7 @@ __all__ = [
     "definition_revisions",
     "definitions",
     "entries",
+    "entry_rows",
     "flushers",
     "marked_places",
     "metadata",

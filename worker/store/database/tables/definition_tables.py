@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Date, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Date, Index, Integer, String, Table, Text, UniqueConstraint
 
 from worker.store.database.column_types import Instant
 from worker.store.database.tables.table_parts import ID, KEY, Number, metadata
@@ -10,7 +10,8 @@ from worker.store.database.tables.table_parts import ID, KEY, Number, metadata
 definitions = Table(
     "definitions",
     metadata,
-    Column("export_id", String(KEY), primary_key=True),
+    Column("export", Integer, primary_key=True),  # a number of this database's, which never leaves it
+    Column("export_id", String(KEY), nullable=False),
     Column("district_id", String(ID), nullable=False),
     Column("state", String(16), nullable=False),  # active | retired
     Column("frequency", String(16), nullable=False),
@@ -27,8 +28,10 @@ definitions = Table(
     Column("paused_by", Text),
     Column("pause_reason", Text),
     Column("last_delivered_at", Instant),
+    UniqueConstraint("export_id", name="ux_definitions_name"),
     Index("ix_definitions_due", "next_due_at"),
     Index("ix_definitions_generation", "generation"),
+    sqlite_autoincrement=True,
 )
 """Each export as it stands: which revision is in force, its pause, its due times, its next file's number."""
 

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, String, Table, Text, false, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 
 from worker.store.database.column_types import Instant
 from worker.store.database.tables.table_parts import ID, KEY, Number, metadata, partial_index
@@ -21,8 +34,11 @@ ENTRY_STATES = (
     "not_required",
 )
 UNSEALED = ("buffered", "held")
-IS_UNSEALED = text("entries.state IN ('buffered', 'held')")
-"""SQL, as the index says it."""
+_UNSEALED = "state IN ('buffered', 'held')"
+_ENDED = "state NOT IN ('buffered', 'held', 'sealed', 'delivered')"
+IS_UNSEALED = text(f"entry_rows.{_UNSEALED}")
+"""SQL, as the index says it; so is the next."""
+IS_ENDED = text(f"entry_rows.{_ENDED}")
 
 tardy_versions = Table(
     "tardy_versions",
@@ -56,8 +72,9 @@ tardy_versions = Table(
 tardies = Table(
     "tardies",
     metadata,
-    Column("district_id", String(ID), primary_key=True),
-    Column("tardy_id", String(ID), primary_key=True),
+    Column("tardy", Number, primary_key=True),  # a number of this database's, which never leaves it
+    Column("district_id", String(ID), nullable=False),
+    Column("tardy_id", String(ID), nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("voided", Boolean, nullable=False),
     Column("school_id", String(ID), nullable=False),
@@ -66,31 +83,32 @@ tardies = Table(
     Column("student_id", Text),
     Column("changes", Integer, nullable=False),  # how often another version replaced the head
     Column("first_received_at", Instant, nullable=False),
+    UniqueConstraint("district_id", "tardy_id", name="ux_tardies_name"),
     Index("ix_tardies_routing", "district_id", "school_id", "occurred_at"),
+    sqlite_autoincrement=True,  # a head that is taken back leaves its number to nobody
 )
 """Each tardy's head: its highest version that counts."""
 
-entries = Table(
-    "entries",
+entry_rows = Table(
+    "entry_rows",
     metadata,
-    Column("export_id", String(KEY), primary_key=True),
-    Column("district_id", String(ID), primary_key=True),
-    Column("tardy_id", String(ID), primary_key=True),
+    Column("tardy", BigInteger, primary_key=True, autoincrement=False),
+    Column("export", Integer, primary_key=True, autoincrement=False),
     Column("version", BigInteger, primary_key=True),
     Column("ordinal", Integer, primary_key=True, autoincrement=False),  # a version may come to matter twice
     Column("state", String(16), nullable=False),
-    Column("reason_code", String(32)),
-    Column("reason", Text),
-    Column("sort_at", Instant),  # occurred_at of the version: the order of rows in a file
-    Column("action", String(8)),
-    Column("run_id", String(32)),
-    Column("line", Integer),
-    Column("row_values", Text),  # JSON list, one value a field of the pinned revision; None once purged
     Column("judged", Boolean, nullable=False),  # False: the state says nothing yet of what a seal would do
-    Column("buffered_at", Instant, nullable=False),
-    Column("settled_at", Instant),
     # A person has decided: it may go; or, of a refused row, what becomes of it.
     Column("released", Boolean, nullable=False, server_default=false()),
+    Column("sort_at", Instant),  # occurred_at of the version: the order of rows in a file
+    Column("buffered_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    Column("run_id", String(32)),
+    Column("line", Integer),
+    Column("action", String(8)),
+    Column("row_values", Text),  # JSON list, one value a field of the pinned revision; None once purged
+    Column("reason_code", String(32)),
+    Column("reason", Text),
     # What an SIS that takes records left open: later (it does not take it yet) | half (it has let go of the old record
     # and not taken the new one) | unknown (it may have it: only a person can tell, whatever version comes next).
     Column("sis_waits", String(8)),
@@ -98,24 +116,25 @@ entries = Table(
     Column("later_times", Integer),  # how often it has been put off
     # What it competes under where the definition collapses; None: not judged yet.
     Column("collapse_key", String(32)),
-    Index("ix_entries_state", "export_id", "state"),
-    partial_index("ix_entries_collapse", "export_id", "collapse_key", where="collapse_key IS NOT NULL"),
     partial_index(
-        "ix_entries_unsealed",
-        "export_id",
+        "ix_entry_rows_unsealed",
+        "export",
+        "state",
+        "judged",
         "sort_at",
-        "tardy_id",
+        "tardy",
         "version",
         "ordinal",
-        where="state IN ('buffered', 'held')",
+        where=_UNSEALED,
     ),
-    Index("ix_entries_tardy", "district_id", "tardy_id"),
-    partial_index("ix_entries_later", "export_id", "later_at", where="later_at IS NOT NULL"),
-    partial_index("ix_entries_run", "run_id", "line", where="run_id IS NOT NULL"),
-    # What is not judged is unsealed. (SQLAlchemy writes `judged = 0` on SQLite, `NOT judged` on PostgreSQL.)
-    partial_index("ix_entries_unjudged", "export_id", where="judged = 0", postgresql="NOT judged"),
+    partial_index("ix_entry_rows_ended", "export", "state", where=_ENDED),
+    partial_index("ix_entry_rows_run", "run_id", "line", where="run_id IS NOT NULL"),
+    partial_index("ix_entry_rows_collapse", "export", "collapse_key", where="collapse_key IS NOT NULL"),
+    partial_index("ix_entry_rows_later", "export", "later_at", where="later_at IS NOT NULL"),
 )
-"""One version of a tardy in one export, and what has become of it. `docs/glossary.md` draws its states."""
+"""One version of a tardy in one export, and what has become of it. `docs/glossary.md` draws its states.
+
+Whatever is written goes here; what people read by name is the view over it, `entries`."""
 
 decisions = Table(
     "decisions",
