@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -11,6 +11,10 @@ from schemas.fields.zones import Zone, find_zone, zone_of
 from worker.core.definition import Definition
 
 _DAY = timedelta(days=1)
+_MANY = 8  # routes; fewer are looked at faster than they are looked up
+
+Named = tuple[str, str | None]
+"""A district, and a school or code of it; None: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,19 @@ def _too_early(route: Route, occurred_at: datetime, zone: Zone | None) -> bool:
     return day < route.backfill_from
 
 
+_NOBODY: dict[str, Route] = {}
+
+
 class Router:
-    """The routes of every active definition, found by district and school."""
+    """The routes of every active definition, found by school; where a school has many, by code as well.
+
+    Each pair of a school and a code is no key: one definition may name a thousand of either.
+    """
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:
         self._routes: dict[str, Route] = {}
-        self._by_school: dict[tuple[str, str | None], dict[str, Route]] = {}
+        self._by_school: dict[Named, dict[str, Route]] = {}
+        self._by_code: dict[Named, dict[str, Route]] = {}
         for route in routes:
             self.put(route)
 
@@ -96,16 +107,18 @@ class Router:
         """Adds a route or replaces the one of the same export."""
         self.remove(route.export_id)
         self._routes[route.export_id] = route
-        for school in _keys(route):
-            self._by_school.setdefault((route.district_id, school), {})[route.export_id] = route
+        for index, name in self._places(route):
+            index.setdefault(name, {})[route.export_id] = route
 
     def remove(self, export_id: str) -> None:
         """Forgets a route; no effect where there is none."""
         route = self._routes.pop(export_id, None)
         if route is None:
             return
-        for school in _keys(route):
-            del self._by_school[(route.district_id, school)][export_id]
+        for index, name in self._places(route):
+            del index[name][export_id]
+            if not index[name]:
+                del index[name]
 
     def has(self, export_id: str) -> bool:
         """Whether the export is active."""
@@ -121,12 +134,30 @@ class Router:
     ) -> list[str]:
         """The exports that a tardy belongs to."""
         found = []
-        for key in ((district_id, school_id), (district_id, None)):
-            for route in self._by_school.get(key, {}).values():
+        for name in ((district_id, school_id), (district_id, None)):
+            routes = self._by_school.get(name, _NOBODY)
+            if len(routes) > _MANY:
+                routes = self._of_code(routes, district_id, code)
+            for route in routes.values():
                 if mismatch(route, school_id, code, occurred_at, zone) is None:
                     found.append(route.export_id)
         return found
 
+    def _of_code(self, routes: dict[str, Route], district_id: str, code: str | None) -> dict[str, Route]:
+        """Those of the routes that name the code, or every code."""
+        found = {}
+        for name in ((district_id, code), (district_id, None)):
+            coded = self._by_code.get(name, _NOBODY)
+            fewer, more = sorted((routes, coded), key=len)
+            found.update({export_id: route for export_id, route in fewer.items() if export_id in more})
+        return found
 
-def _keys(route: Route) -> Iterable[str | None]:
-    return (None,) if route.schools is None else route.schools
+    def _places(self, route: Route) -> Iterator[tuple[dict[Named, dict[str, Route]], Named]]:
+        for school in _each(route.schools):
+            yield self._by_school, (route.district_id, school)
+        for code in _each(route.codes):
+            yield self._by_code, (route.district_id, code)
+
+
+def _each(named: frozenset[str] | None) -> Iterable[str | None]:
+    return (None,) if named is None else named

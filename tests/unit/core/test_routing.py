@@ -33,22 +33,33 @@ def test_the_first_day_is_a_local_date_of_the_school(hours: int, zone: str) -> N
     assert (mismatch(route(), "s", "c", moment, ZoneInfo(zone)) is None) == (local >= date(2026, 10, 6))
 
 
-schools = st.one_of(st.none(), st.sets(st.sampled_from("abc"), min_size=1))
+some = st.none() | st.sets(st.sampled_from("abc"), min_size=1)
+ZONES = [None, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Pacific/Niue")]
+tardies = st.tuples(
+    st.sampled_from("abcd"), st.none() | st.sampled_from("abcd"), st.integers(-40, 40), st.sampled_from(ZONES)
+)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["e1", "e2", "e3"]), schools, schools)), st.sampled_from("abcd"))
+@given(st.lists(st.tuples(st.integers(1, 14), some, some)), st.lists(tardies, min_size=1, max_size=5))
 def test_the_router_finds_what_a_look_at_every_route_finds(
-    puts: list[tuple[str, set[str] | None, set[str] | None]], school: str
+    puts: list[tuple[int, set[str] | None, set[str] | None]],
+    given_tardies: list[tuple[str, str | None, int, ZoneInfo | None]],
 ) -> None:
-    router, current = Router(), dict[str, Route]()
-    moment = datetime(2026, 12, 1, tzinfo=UTC)
-    for export_id, some_schools, some_codes in puts:
+    """Fourteen exports: more than are looked at one by one."""
+    router, current = Router(), {f"e{number}": route(f"e{number}", None, {"a"}) for number in range(1, 15)}
+    for one in current.values():
+        router.put(one)
+    for number, some_schools, some_codes in puts:
+        export_id = f"e{number}"
         if export_id in current and some_schools == {"a"}:
             router.remove(export_id)
             del current[export_id]
             continue
         current[export_id] = route(export_id, some_schools, some_codes)
         router.put(current[export_id])
-    expected = {name for name, one in current.items() if mismatch(one, school, "a", moment, None) is None}
-    assert set(router.matches("d", school, "a", moment, None)) == expected
-    assert router.matches("other district", school, "a", moment, None) == []
+    for school, code, hours, zone in given_tardies:
+        moment = datetime(2026, 10, 6, tzinfo=UTC) + timedelta(hours=hours)
+        expected = [one for one in current.values() if mismatch(one, school, code, moment, zone) is None]
+        found = router.matches("d", school, code, moment, zone)
+        assert sorted(found) == sorted(one.export_id for one in expected)
+        assert router.matches("other district", school, code, moment, zone) == []

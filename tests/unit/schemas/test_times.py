@@ -132,6 +132,27 @@ def refuses(field: Strict, value: object) -> bool:
     return False
 
 
+def on_the_clock(year: int, month: int, day: int) -> datetime:
+    return datetime(year, month, day, tzinfo=UTC).replace(tzinfo=None)
+
+
+@given(
+    st.datetimes(on_the_clock(1, 1, 2), on_the_clock(9999, 12, 30), timezones=st.timezones())
+    | st.datetimes(
+        on_the_clock(2026, 11, 1),
+        on_the_clock(2026, 11, 2),
+        timezones=st.just(zone_of("America/Chicago")),
+    ),
+    st.sampled_from([0, 1]),
+)
+def test_an_instant_has_one_text_in_utc_whatever_was_asked_for_before(moment: datetime, fold: int) -> None:
+    """The two 01:30s of an autumn night are equal to Python, and are not the same instant."""
+    for one in (moment.replace(fold=1 - fold), moment.replace(fold=fold)):
+        utc = one.astimezone(UTC)
+        text = f"{utc.year:04}{utc.replace(microsecond=0):-%m-%dT%H:%M:%S}.{utc.microsecond:06}Z"
+        assert instant_text(one) == instant_text(utc) == text
+
+
 @pytest.mark.parametrize(
     "value",
     [
