@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import signal
@@ -63,6 +64,8 @@ class Service:
         log.info("stopped")
 
     def _work(self) -> None:
+        gc.collect()
+        gc.freeze()  # what the program itself consists of is no garbage: it is not gone through again and again
         threads = [self._thread(name, work) for name, work in self._loops().items()]
         log.info("running", roles=list(self._roles), version=__version__, worker=self._program.worker)
         while not self._stop.wait(_LOOK):
