@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -14,14 +15,18 @@ from sqlalchemy import (
     Table,
     Update,
     and_,
+    any_,
     bindparam,
     false,
+    func,
+    literal,
     or_,
     select,
     text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from worker.store.database.recordset import Columns, as_parameter, recordset
 
@@ -113,3 +118,11 @@ def one_of(first: Column[Any], second: Column[Any], keys: Iterable[tuple[Any, ..
     for key in keys:
         grouped.setdefault(key[0], set()).add(key[1])
     return or_(false(), *(and_(first == one, second.in_(sorted(many))) for one, many in grouped.items()))
+
+
+def one_of_many(connection: Connection, column: Column[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    """SQL: the column has one of these values, however many: one parameter, which a driver need not take apart."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(literal(list(values), ARRAY(column.type)))
+    given = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+    return column.in_(select(given.c.value))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ from worker.core.judgement.verdicts import Candidate, Delivered, SisWaits, Waits
 from worker.errors import UnreadableError
 from worker.failpoints import Step, reached
 from worker.store.catalogue.exports_in_force import load_definition
+from worker.store.database.statements import one_of_many
 from worker.store.database.tables import entry_rows, runs, tardies, tardy_versions
 from worker.store.entries.matching import EntryKey, of_export
 
@@ -85,22 +86,25 @@ class Layouts:
 
 
 class _Known:
-    """What is known of some tardies: heads, versions, the row last delivered, voids that a person has seen to."""
+    """What is known of some tardies: versions, the row last delivered, voids that a person has seen to. `heads`: each
+    tardy's; `unsent`: those of which nothing can have been delivered."""
 
     def __init__(
         self,
         connection: Connection,
         definition: Definition,
-        tardy_ids: Sequence[str],
+        heads: Mapping[str, RowMapping],
         states: Sequence[str] = ("delivered",),
+        unsent: Collection[str] = (),
     ) -> None:
-        self._heads = _heads(connection, definition.district_id, tardy_ids)
-        names = {head["tardy"]: tardy_id for tardy_id, head in self._heads.items()}
-        self._sent = _last_delivered(connection, definition, names, states)
+        self._heads = heads
+        names = {head["tardy"]: tardy_id for tardy_id, head in heads.items()}
+        known = {number: name for number, name in names.items() if name not in unsent}
+        self._sent = _last_delivered(connection, definition, known, states) if known else {}
         self._seen_to = _voids_seen_to(
             connection, definition, {head: name for head, name in names.items() if name in self._sent}
         )
-        self._stored = _versions(connection, definition.district_id, tardy_ids)
+        self._stored = _versions(connection, definition.district_id, sorted(heads))
         takes_records = definition.records is not None
         self._open = _left_open(connection, definition, names) if takes_records else {}
         self._read: dict[tuple[str, int], _Version] = {}
@@ -119,7 +123,7 @@ class _Known:
         return Candidate(
             row["tardy_id"],
             row["version"],
-            head["version"],
+            head["head_version"],
             head["voided"],
             version.document,
             version.occurred_at,
@@ -161,7 +165,10 @@ def with_tardies(
     connection: Connection, definition: Definition, page: Sequence[RowMapping], layouts: Layouts
 ) -> list[Unsealed]:
     """The entries, each with all that it is judged by. Raises UnreadableError."""
-    known = _Known(connection, definition, sorted({row["tardy_id"] for row in page}))
+    heads = {row["tardy_id"]: row for row in page}
+    unsent = {name for name, row in heads.items() if row["changes"] == 0}
+    unsent -= {row["tardy_id"] for row in page if row["ordinal"] > 0}
+    known = _Known(connection, definition, heads, unsent=unsent)
     return [_read(row, known, layouts) for row in page]
 
 
@@ -179,9 +186,9 @@ def sent_of(
     connection: Connection, definition: Definition, tardy_id: str, *, states: Sequence[str] = ("delivered",)
 ) -> Delivered | None:
     """What the SIS has of one tardy by this export; with `sealed` among the states, what its open run brings it."""
-    return _Known(connection, definition, [tardy_id], states).delivered(
-        tardy_id, Layouts(connection, definition)
-    )
+    heads = _heads(connection, definition.district_id, [tardy_id])
+    known = _Known(connection, definition, heads, states)
+    return known.delivered(tardy_id, Layouts(connection, definition))
 
 
 def broken(error: Exception, entry: RowMapping) -> Waits:
@@ -199,7 +206,7 @@ def _unread(row: RowMapping) -> Candidate:
 def _heads(connection: Connection, district_id: str, tardy_ids: Sequence[str]) -> dict[str, RowMapping]:
     c = tardies.c
     rows = connection.execute(
-        select(c.tardy, c.tardy_id, c.version, c.voided, c.first_received_at).where(
+        select(c.tardy, c.tardy_id, c.version.label("head_version"), c.voided, c.first_received_at).where(
             c.district_id == district_id, c.tardy_id.in_(tardy_ids)
         )
     ).mappings()
@@ -213,7 +220,9 @@ def _versions(
     c = tardy_versions.c
     rows = connection.execute(
         select(c.tardy_id, c.version, c.type, c.document, c.received_at).where(
-            c.district_id == district_id, c.tardy_id.in_(tardy_ids), c.taken_back_at.is_(None)
+            c.district_id == district_id,
+            one_of_many(connection, c.tardy_id, tardy_ids),
+            c.taken_back_at.is_(None),
         )
     )
     stored: dict[str, dict[int, tuple[str | None, datetime]]] = defaultdict(dict)
@@ -233,7 +242,7 @@ def _last_delivered(
     rows = connection.execute(
         select(c.tardy, c.version, c.action, c.row_values, runs.c.revision)
         .join(runs, runs.c.run_id == c.run_id)
-        .where(*_these(definition, names), c.state.in_(states))
+        .where(*_these(connection, definition, names), c.state.in_(states))
         .order_by(c.version, c.ordinal)
     ).mappings()
     return {names[row["tardy"]]: row for row in rows.all()}
@@ -245,7 +254,7 @@ def _left_open(
     """{tardy: what an SIS that takes records has left open of it, by this version or an earlier one}."""
     c = entry_rows.c
     rows = connection.execute(
-        select(c.tardy, c.sis_waits).where(*_these(definition, names), c.sis_waits.is_not(None))
+        select(c.tardy, c.sis_waits).where(*_these(connection, definition, names), c.sis_waits.is_not(None))
     )
     found: dict[str, SisWaits] = {}
     for number, waits in sorted(rows, key=lambda row: _GRAVITY[row[1]]):
@@ -263,11 +272,11 @@ def _voids_seen_to(
     if not names:
         return {}
     c = entry_rows.c
-    seen_to = (*_these(definition, names), c.state == "dismissed", c.action == "void")
+    seen_to = (*_these(connection, definition, names), c.state == "dismissed", c.action == "void")
     rows = connection.execute(select(c.tardy, func.max(c.version)).where(*seen_to).group_by(c.tardy))
     return {names[row[0]]: row[1] for row in rows}
 
 
-def _these(definition: Definition, names: Mapping[int, str]) -> list[Any]:
+def _these(connection: Connection, definition: Definition, names: Mapping[int, str]) -> list[Any]:
     """SQL: the definition's entries of these tardies."""
-    return [of_export(definition.export_id), entry_rows.c.tardy.in_(sorted(names))]
+    return [of_export(definition.export_id), one_of_many(connection, entry_rows.c.tardy, sorted(names))]

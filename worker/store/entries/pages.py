@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     exists,
     func,
     literal,
@@ -63,7 +64,12 @@ def _weight(connection: Connection) -> ColumnElement[int]:
     parts = [
         func.coalesce(part.correlate(entry_rows, tardies).scalar_subquery(), 0) for part in (documents, rows)
     ]
-    return parts[0] + parts[1]
+    return parts[0] + case((is_first(), 0), else_=parts[1])
+
+
+def is_first() -> ColumnElement[bool]:
+    """SQL: it is the tardy's first entry in the export, so nothing of it has been delivered."""
+    return and_(tardies.c.changes == 0, entry_rows.c.ordinal == 0)
 
 
 def in_open_run() -> Any:
@@ -120,8 +126,9 @@ def _rows(
     c, t, keys = entry_rows.c, tardies.c, wanted.subquery("keys")
     this = and_(c.export == export, *(c[name] == keys.c[name] for name in _FILE_ORDER[1:]))
     names = (literal(export_id).label("export_id"), t.district_id, t.tardy_id)
+    head = (t.version.label("head_version"), t.voided, t.first_received_at, t.changes)
     statement = (
-        select(entry_rows, *names, _weight(connection).label("weight"))
+        select(entry_rows, *names, *head, _weight(connection).label("weight"))
         .select_from(keys)
         .join(entry_rows, this)
         .join(tardies, t.tardy == c.tardy)
