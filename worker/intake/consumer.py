@@ -28,6 +28,7 @@ from worker.store.database.engine import Database
 log = structlog.get_logger("intake")
 
 PREFETCH_BATCHES = 4
+_AHEAD = 2  # batches that are taken with a full one
 _WAIT = 0.1  # seconds to wait for a first event: how late a command may be seen
 _WELL = 60.0  # seconds after which a connection without any work counts as good, too
 
@@ -64,7 +65,7 @@ class Intake:
             waiting="not consuming; trying again",
         )
         self._untaken = Untaken()
-        self._events = Storing(database, clock, instruments, senders, self._untaken, bells)
+        self._events = Storing(database, clock, instruments, senders, self._untaken, bells, batch_size)
         self._commands = Hearing(database, clock, instruments, places, senders, locks, self._untaken, bells)
         self._enlisted = Enlisted(database, worker, bells)
 
@@ -107,7 +108,9 @@ class Intake:
     def step(self, consumer: Consumer, publisher: Publisher) -> int:
         """One batch of events and the commands that are there; returns how many messages were handled."""
         link = self._link(consumer, publisher)
-        handled = self._take_events(link, self._batch_size, self._linger, _WAIT)
+        handled = self._take_events(
+            link, self._batch_size, self._linger, _WAIT, more=_AHEAD * self._batch_size
+        )
         handled += self._commands.handle_all(link)
         self._enlisted.drain(
             consumer, lambda left: self._take_events(link, min(left, self._batch_size), 0, 0)
@@ -116,8 +119,12 @@ class Intake:
         consumer.keep_alive()
         return handled
 
-    def _take_events(self, link: Link, limit: int, linger: float, wait: float) -> int:
+    def _take_events(self, link: Link, limit: int, linger: float, wait: float, *, more: int = 0) -> int:
+        """`more`: behind a full batch, so many that are there already are taken with it, to be read while it is
+        committed."""
         deliveries = link.consumer.receive(limit, linger, wait)
+        if more and len(deliveries) == limit:
+            deliveries = [*deliveries, *link.consumer.receive(more, 0, 0)]
         self._events.handle(deliveries, link)
         return len(deliveries)
 

@@ -29,6 +29,7 @@ from worker.instruments import Instruments
 from worker.intake.admission import event_in
 from worker.intake.finishing import Link
 from worker.intake.setbacks import Left, Untaken
+from worker.intake.writing_ahead import InFlight
 from worker.running.wakes import Doorbells
 from worker.senders import Senders
 from worker.store.catalogue.catalogue import CatalogueCache
@@ -56,6 +57,7 @@ class Batch:
     tardies: list[tuple[Delivery, TardyVersion]] = field(default_factory=list)
     references: list[tuple[Delivery, ReferenceItem]] = field(default_factory=list)
     rejected: list[tuple[Delivery, Rejection]] = field(default_factory=list)
+    broken: list[tuple[Delivery, Exception]] = field(default_factory=list)  # reading these met a defect
 
     def add(self, delivery: Delivery, event: TardyVersion | ReferenceItem) -> None:
         """Takes a message that was read."""
@@ -77,7 +79,9 @@ class Storing:
         senders: Senders | None,
         untaken: Untaken,
         bells: Doorbells,
+        batch_size: int,
     ) -> None:
+        self._batch_size = batch_size
         self._database = database
         self._clock = clock
         self._instruments = instruments
@@ -109,22 +113,24 @@ class Storing:
 
     def _handle_group(self, deliveries: Sequence[Delivery], link: Link) -> None:
         """Takes them in shares: after so long in reading, what was read is finished first, so that nothing that
-        is slow to read, and no heartbeat, waits for the whole."""
+        is slow to read, and no heartbeat, waits for the whole. While a share is committed the next is read."""
         left = deque(deliveries)
-        while left:
-            batch = self._read(left)
+        batch = self._read(left)
+        while batch is not None:
             link.park(batch.rejected)
-            verdicts = self._store(batch)
+            batch, verdicts = self._store(batch, left)
             link.park([(delivery, rejection) for delivery, rejection in verdicts if rejection is not None])
             if stored := [delivery for delivery, rejection in verdicts if rejection is None]:
                 link.acknowledge(stored)
             reached(Arrow.BATCH_ACKNOWLEDGED)
             link.consumer.keep_alive()
 
-    def _read(self, left: deque[Delivery]) -> Batch:
-        """Reads from the left as many as the time allows, one at the least."""
+    def _read(self, left: deque[Delivery]) -> Batch | None:
+        """Reads from the left as many as make a batch and as the time allows, one at the least; None: none is left."""
+        if not left:
+            return None
         batch, deadline = Batch(), time.monotonic() + _READING
-        while left:
+        for _ in range(min(len(left), self._batch_size)):
             self._read_one(left.popleft(), batch)
             if time.monotonic() > deadline:
                 break
@@ -139,14 +145,35 @@ class Storing:
         except RejectedError as error:
             batch.rejected.append((delivery, Rejection(error.code, error.reason)))
         except Exception as error:  # noqa: BLE001 - a defect of ours in reading one message is no other's
-            self._left.add(delivery, partial(event_in, delivery, self._senders), error)
+            batch.broken.append((delivery, error))
         else:
             batch.add(delivery, event)
 
-    def _store(self, batch: Batch) -> list[Verdict]:
-        """Stores what was read. What meets a defect stays in hand, and has no verdict."""
+    def _store(self, batch: Batch, left: deque[Delivery]) -> tuple[Batch | None, list[Verdict]]:
+        """Stores what was read, and reads the next batch meanwhile; that, and the verdicts. What meets a defect stays
+        in hand, and has no verdict."""
+        for delivery, error in batch.broken:
+            self._left.add(delivery, partial(event_in, delivery, self._senders), error)
         verdicts = self._store_together(batch.references, self._commit_references)
-        return verdicts + self._store_together(batch.tardies, self._commit_tardies)
+        if not left or not batch.tardies:
+            verdicts += self._store_together(batch.tardies, self._commit_tardies)
+            return self._read(left), verdicts
+        events = [event for _, event in batch.tardies]
+        written = InFlight(lambda: self._commit_tardies(events))
+        try:
+            following = self._read(left)
+        finally:
+            written.wait()  # also where reading ends otherwise: nothing is committed behind a session's back
+        return following, verdicts + self._store_together(batch.tardies, self._committed_by(written))
+
+    def _committed_by(self, written: InFlight[list[str]]) -> Callable[[list[TardyVersion]], list[str]]:
+        """Gives the outcome of what was committed meanwhile for the whole batch, and commits any part of it itself."""
+        ahead = [written]
+
+        def commit(tardies: list[TardyVersion]) -> list[str]:
+            return ahead.pop().outcome() if ahead else self._commit_tardies(tardies)
+
+        return commit
 
     def _store_together(
         self, items: list[tuple[Delivery, E]], commit: Callable[[list[E]], list[str]]
