@@ -37,7 +37,7 @@ from tests.processes import Processes, Worker, processes, wait_for
 from tests.servers import PostgreSQL
 from tests.servers.janitor import Janitor
 from worker.store.database.engine import Database, own_catalogue
-from worker.store.database.tables import entries, tardies
+from worker.store.database.tables import entry_rows, tardies
 
 EXPORTS = 12
 BURST = 100
@@ -109,7 +109,9 @@ def lose_a_batch(database: Database, publisher: Stubborn, number: int) -> list[s
 def lose_a_seal(database: Database, publisher: Stubborn, number: int) -> list[str]:
     """A run that is being sealed is the victim; returns the tardies that have to come."""
     names = [f"by-hand-{number}-{one}" for one in range(3)]
-    waiting = select(entries.c.tardy_id).where(entries.c.tardy_id.in_(names), entries.c.state == "buffered")
+    numbers = select(tardies.c.tardy).where(tardies.c.tardy_id.in_(names))
+    c = entry_rows.c
+    waiting = select(c.tardy).where(c.tardy.in_(numbers), c.state == "buffered")
     publisher.publish([save(definition("by-hand", fields=[{"field": "tardy_id"}]))], "writeback.commands")
     publisher.publish([tardy(name) for name in names])
     wait_for(lambda: len(rows_of(database, waiting)) == len(names), "the tardies to be buffered")
