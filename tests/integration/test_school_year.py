@@ -45,7 +45,7 @@ def fill(program: SteppedProgram, first: int, last: int) -> None:
     """Delivered tardies of many students, one each, without working through their runs."""
     with program.database.write() as connection:
         rows = [
-            (f"y{number:06}", f"{number:032x}", f"2026-09-{1 + number % 28:02}T13:00:00.000000Z")
+            (f"y{number:06}", f"{number:032x}", f"2026-05-{1 + number % 28:02}T13:00:00.000000Z")
             for number in range(first, last)
         ]
         version = (

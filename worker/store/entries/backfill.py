@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select, update
+from sqlalchemy import Connection, Row, exists, literal, select, tuple_, update
 
 from schemas.fields.zones import Zone
 from worker.core.routing import Route, belongs
@@ -90,16 +90,17 @@ def _candidates(
         wanted.append(tardies.c.school_id == school_id)
     if until is not None:
         wanted.append(tardies.c.occurred_at < until)
-    after = ""
+    t = tardies.c
+    place = (
+        t.school_id,
+        t.occurred_at,
+        t.tardy,
+    )  # as the index has them: the walk reads no more than these schools
+    beyond: list[Any] = []
     while True:
-        # by key: the whole walk reads each of the district's tardies once
-        page = connection.execute(
-            select(tardies)
-            .where(*wanted, tardies.c.tardy_id > after)
-            .order_by(tardies.c.tardy_id)
-            .limit(_PAGE)
-        ).all()
+        page = connection.execute(select(tardies).where(*wanted, *beyond).order_by(*place).limit(_PAGE)).all()
         if not page:
             return
         yield page
-        after = page[-1].tardy_id
+        last = (literal(getattr(page[-1], column.name), column.type) for column in place)
+        beyond = [tuple_(*place) > tuple_(*last)]

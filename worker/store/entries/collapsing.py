@@ -6,7 +6,19 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, and_, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from worker.core.judgement.collapse import NO_KEY, Rival
 from worker.store.database.tables import (
@@ -97,16 +109,13 @@ def known_keys(connection: Connection, export_id: str, numbers: Sequence[int]) -
     """{tardy, by number: every key that one of its entries has competed under}."""
     c = entry_rows.c
     rows = connection.execute(
-        select(c.tardy, c.collapse_key).where(
-            of_export(export_id),
-            c.tardy.in_(numbers),
-            c.collapse_key.is_not(None),
-            c.collapse_key != NO_KEY,
-        )
+        select(c.tardy, c.collapse_key).where(of_export(export_id), c.tardy.in_(numbers)).distinct()
     )
     found: dict[int, set[str]] = defaultdict(set)
     for tardy, key in rows:
-        found[tardy].add(key)
+        # Asked in SQL, it would have SQLite read the index of all keys there are.
+        if key not in (None, NO_KEY):
+            found[tardy].add(key)
     return found
 
 
@@ -162,21 +171,29 @@ def wake_schools(connection: Connection, district_id: str, school_ids: Collectio
 
 
 def delivered_page(
-    connection: Connection, export_id: str, after: RowPlace | None, limit: int, *conditions: Any
+    connection: Connection, export_id: str, after: RowPlace | None, limit: int
 ) -> Sequence[RowMapping]:
     """Delivered adds and changes, each with its tardy's id and its version's document (None: purged), in the order of
     their runs' lines, from behind `after` on."""
+    c, r = entry_rows.c, runs.c
+    statement = _delivered().where(c.run_id.in_(select(r.run_id).where(r.export_id == export_id)))
+    if after is not None:
+        statement = statement.where(tuple_(c.run_id, c.line) > tuple_(*map(literal, after)))
+    return connection.execute(statement.order_by(c.run_id, c.line).limit(limit)).mappings().all()
+
+
+def delivered_of(connection: Connection, export_id: str, numbers: Sequence[int]) -> Sequence[RowMapping]:
+    """The same of these tardies, in any order."""
+    these = (of_export(export_id), entry_rows.c.tardy.in_(numbers))
+    return connection.execute(_delivered().where(*these)).mappings().all()
+
+
+def _delivered() -> Select[Any]:
     c, v = entry_rows.c, tardy_versions.c
     of_version = and_(same_tardy(tardies.c, v), v.version == c.version)
-    statement = (
+    return (
         select(c.run_id, c.line, *(c[name] for name in ROW_KEY), tardies.c.tardy_id, v.document)
         .join(tardies, tardies.c.tardy == c.tardy)
         .join(tardy_versions, of_version)
-        .where(c.run_id.in_(select(runs.c.run_id).where(runs.c.export_id == export_id)))
-        .where(c.state == "delivered", c.action != "void", *conditions)
-        .order_by(c.run_id, c.line)
-        .limit(limit)
+        .where(c.state == "delivered", c.action != "void")
     )
-    if after is not None:
-        statement = statement.where(tuple_(c.run_id, c.line) > tuple_(*map(literal, after)))
-    return connection.execute(statement).mappings().all()

@@ -34,7 +34,7 @@ from worker.store.catalogue.exports_in_force import view_export
 from worker.store.catalogue.references_in_force import ReferenceLoader
 from worker.store.database.statements import update_given
 from worker.store.database.tables import entry_rows, tardies
-from worker.store.entries.collapsing import RowPlace, delivered_page, known_keys, rivals_of
+from worker.store.entries.collapsing import RowPlace, delivered_of, delivered_page, known_keys, rivals_of
 from worker.store.entries.evidence import Unsealed, broken
 from worker.store.entries.matching import ROW_KEY, EntryKey, active_in
 
@@ -159,24 +159,30 @@ def freed_keys(connection: Connection, definition: Definition, page: Sequence[_J
     return freed
 
 
-def rekey_delivered(connection: Connection, definition: Definition, *conditions: Any) -> None:
-    """Has what was delivered (of it, what meets the conditions) compete by the definition and the reference data as
-    they are now. The caller owns the catalogue."""
+def rekey_delivered(connection: Connection, definition: Definition) -> None:
+    """Has what was delivered compete by the definition and the reference data as they are now. The caller owns the
+    catalogue."""
     loader = ReferenceLoader(connection, definition.district_id)
     after: RowPlace | None = None
-    while page := delivered_page(connection, definition.export_id, after, _CHUNK, *conditions):
-        texts = [row["document"] for row in page]
-        documents = [None if text is None else orjson.loads(text) for text in texts]
-        references = loader.cover({document["school_id"] for document in documents if document is not None})
-        rows = [
-            {name: row[name] for name in ROW_KEY}
-            | {"collapse_key": _key_of(definition, row, document, references)}
-            for row, document in zip(page, documents, strict=True)
-        ]
-        update_given(connection, entry_rows, ROW_KEY, ["collapse_key"], rows)
+    while page := delivered_page(connection, definition.export_id, after, _CHUNK):
+        _rekey(connection, definition, page, loader)
         if len(page) < _CHUNK:
             return
         after = (page[-1]["run_id"], page[-1]["line"])
+
+
+def _rekey(
+    connection: Connection, definition: Definition, page: Sequence[RowMapping], loader: ReferenceLoader
+) -> None:
+    texts = [row["document"] for row in page]
+    documents = [None if text is None else orjson.loads(text) for text in texts]
+    references = loader.cover({document["school_id"] for document in documents if document is not None})
+    rows = [
+        {name: row[name] for name in ROW_KEY}
+        | {"collapse_key": _key_of(definition, row, document, references)}
+        for row, document in zip(page, documents, strict=True)
+    ]
+    update_given(connection, entry_rows, ROW_KEY, ["collapse_key"], rows)
 
 
 def rekey_schools(
@@ -192,10 +198,11 @@ def rekey_schools(
         export = view_export(connection, export_id)
         if export is not None and export.definition.collapse != "none":
             found = connection.execute(recent).scalars().all()
+            loader = ReferenceLoader(connection, district_id)
             with suppress(UnreadableError):
                 for start in range(0, len(found), _CHUNK):
-                    chunk = entry_rows.c.tardy.in_(found[start : start + _CHUNK])
-                    rekey_delivered(connection, export.definition, chunk)
+                    page = delivered_of(connection, export_id, found[start : start + _CHUNK])
+                    _rekey(connection, export.definition, page, loader)
 
 
 def _key_of(
