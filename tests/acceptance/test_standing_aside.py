@@ -16,7 +16,7 @@ from worker.failpoints import RAISE_VARIABLE, Arrow, Step
 LONG = 120.0  # seconds: a busy machine
 LIVE = {"frequency": "continuous", "linger_seconds": 0.2, "time_zone": "UTC"}
 IN_A_LOOP = (Step.CONSUMER, Step.TICK, Step.OUTBOX, Step.HOUSEKEEPING, Step.LEASES)
-AT_A_STEP = (Arrow.JUDGE_BEFORE_COMMIT, Arrow.SEAL_BEFORE_COMMIT, Arrow.CLAIM_COMMITTED, Arrow.UPLOAD_DONE)
+AT_A_STEP = (Arrow.SEAL_BEFORE_COMMIT, Arrow.CLAIM_COMMITTED, Arrow.UPLOAD_DONE)
 
 
 def publish(broker: Broker, tardy_id: str) -> None:
@@ -40,6 +40,12 @@ def wait_until_sent(home: Path, export_id: str, *tardies: str) -> None:
     wait_for(sent, f"{export_id} to have sent {tardies}", LONG)
 
 
+def aside(processes: Processes) -> set[tuple[str, str]]:
+    """What `status` says stands aside."""
+    told = json.loads(processes.run("status", "--json").stdout)["aside"]
+    return {(one["kind"], one["export_id"]) for one in told}
+
+
 def one_export_fails(processes: Processes, broker: Broker, home: Path, place: Arrow) -> None:
     """Before and after a restart the other one delivers; without the fault the failed one does so as well."""
     save_exports(broker)
@@ -48,10 +54,10 @@ def one_export_fails(processes: Processes, broker: Broker, home: Path, place: Ar
         worker = processes.start_ready(**fault)
         publish(broker, name)
         wait_until_sent(home, "good", *"ab"[:number])
+        wait_for(lambda: aside(processes), "the bad one to stand aside", LONG)
         assert worker.alive
         assert worker.stop() == 0
-    told = json.loads(processes.run("status", "--json").stdout)["aside"]
-    assert {(one["kind"], one["export_id"]) for one in told} <= {("export", "bad"), ("run", "bad")} and told
+    assert aside(processes) <= {("export", "bad"), ("run", "bad")}
     processes.start_ready()
     processes.run("exports", "retry", "bad")
     wait_until_sent(home, "bad", "a", "b")
@@ -65,7 +71,7 @@ def test_one_export_that_meets_an_error_costs_no_other_its_rows(
 
 
 def test_on_the_embedded_default_neither(embedded: Processes, home: Path) -> None:
-    one_export_fails(embedded, open_broker(None, home), home, Arrow.JUDGE_BEFORE_COMMIT)
+    one_export_fails(embedded, open_broker(None, home), home, Arrow.SEAL_BEFORE_COMMIT)
 
 
 @pytest.mark.parametrize("part", IN_A_LOOP)

@@ -127,7 +127,7 @@ def test_a_message_that_meets_a_defect_stays_in_hand_while_the_others_go_on(
 def test_a_data_error_over_rows_that_are_stored_is_no_messages_fault(consumer: Consumer) -> None:
     """As where a school's new bell schedule has something judged anew that cannot be."""
     consumer.program.command(save(definition()))
-    consumer.fails("22012", "entry_rows")
+    consumer.fails("22012", "entry_rows", "NEW.tardy = (SELECT tardy FROM tardies WHERE tardy_id = 'poison')")
     consumer.events(*with_poison(), bell_schedule())
     assert consumer.heard.parked == {}
     assert consumer.stored() == set(GOOD)
