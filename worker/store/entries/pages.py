@@ -90,26 +90,32 @@ def _entry_pages(
     beyond: list[Any] = []
     while True:
         keys = _keys(export, *conditions, *beyond, unjudged=unjudged)
-        page = connection.execute(_rows(connection, export_id, export, keys, lock, unjudged)).mappings().all()
-        if page:
-            beyond = [_beyond(page[-1])]
+        rows = connection.execute(_rows(connection, export_id, export, keys, lock, unjudged)).mappings().all()
+        if not rows and (unjudged or connection.execute(select(keys.subquery()).limit(1)).first() is None):
+            return  # else a whole page was erased while it was waited for
+        if rows:
+            beyond = [_beyond(rows[-1])]
+        if page := [row for row in rows if row["state"] in UNSEALED]:  # but for what was superseded meanwhile
             yield page
-        elif unjudged or connection.execute(select(keys.subquery()).limit(1)).first() is None:
-            return  # else a whole page was superseded while it was waited for
 
 
 def _keys(export: int, *conditions: Any, unjudged: bool) -> CompoundSelect[Any]:
-    """The next page's keys from the index alone: in file order in each state, judged and not, which are merged."""
+    """The next page's keys from the index alone: in file order in each state, judged and not, which are merged. Each
+    stream has a limit of its own, for a planner without statistics would sort all of them whole."""
     c = entry_rows.c
     in_order = [c[name] for name in _FILE_ORDER]
     streams = (
-        select(*in_order).where(
+        select(*in_order)
+        .where(
             IS_UNSEALED, c.export == export, c.state == state, c.judged if judged else ~c.judged, *conditions
         )
+        .order_by(*in_order)
+        .limit(PAGE)
+        .subquery()
         for state in UNSEALED
         for judged in ((False,) if unjudged else (False, True))
     )
-    merged = union_all(*streams)
+    merged = union_all(*(select(stream) for stream in streams))
     return merged.order_by(*(merged.selected_columns[name] for name in _FILE_ORDER)).limit(PAGE)
 
 
@@ -121,8 +127,8 @@ def _rows(
     lock: bool,
     unjudged: bool,
 ) -> Select[Any]:
-    """The entries of these keys with all their names and their weight. Of one that was waited for it asks once more
-    whether it is unsealed, and nothing else: by then it may have been judged, or superseded."""
+    """The entries of these keys as they are once locked, with all their names and their weight. Nothing is asked of
+    their state here: without statistics the planner would take that for a reason to read the whole buffer."""
     c, t, keys = entry_rows.c, tardies.c, wanted.subquery("keys")
     this = and_(c.export == export, *(c[name] == keys.c[name] for name in _FILE_ORDER[1:]))
     names = (literal(export_id).label("export_id"), t.district_id, t.tardy_id)
@@ -132,7 +138,6 @@ def _rows(
         .select_from(keys)
         .join(entry_rows, this)
         .join(tardies, t.tardy == c.tardy)
-        .where(IS_UNSEALED)
         .order_by(*(keys.c[name] for name in _FILE_ORDER))
     )
     return statement.with_for_update(of=entry_rows, skip_locked=unjudged) if lock else statement
