@@ -13,6 +13,7 @@ from sqlalchemy import Connection, event
 
 from tests.builders import code, command, definition, save, school, tardy, void
 from tests.program import SteppedProgram
+from worker.store.entries.pages import PAGE
 from worker.store.queries.standing import take_status
 
 _LARGE = ("entry_rows", "tardies", "tardy_versions")
@@ -94,6 +95,23 @@ def test_the_status(program: SteppedProgram) -> None:
     with noted(program) as found, program.database.read() as connection:
         take_status(connection, program.now)
     assert_no_scan(program, found)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_page_of_the_buffer_is_joined_by_its_keys_where_there_are_no_statistics(
+    program: SteppedProgram,
+) -> None:
+    with noted(program) as found:
+        program.command(command("export.run_now", {"export_id": "daily"}))
+        program.work()
+    program.receive(*(tardy(f"new-{number}") for number in range(2 * PAGE)))
+    pages = {statement: given for statement, given in found.items() if " AS weight" in statement}
+    assert pages
+    for statement, given in pages.items():
+        with program.database.write() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE) {statement}", given).scalars().all()
+        thrown_away = [int(row.rpartition(":")[2]) for row in plan if "Removed by Join Filter" in row]
+        assert sum(thrown_away) < PAGE, plan
 
 
 @pytest.mark.parametrize(
