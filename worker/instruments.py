@@ -52,6 +52,7 @@ class Pulse:
 
     def __init__(self) -> None:
         self._beats: dict[str, tuple[float, float]] = {}
+        self._at_work: set[str] = set()
 
     def expect(self, loop: str, *, within: float) -> None:
         """A loop starts; it is stuck once it has not beaten for `within` seconds."""
@@ -63,6 +64,14 @@ class Pulse:
         if loop in self._beats:
             _, within = self._beats[loop]
             self._beats[loop] = (time.monotonic(), within)
+
+    def worked(self, loop: str) -> None:
+        """The loop has done what it is there for: it no longer waits for what it needs to begin."""
+        self._at_work.add(loop)
+
+    def at_work(self, *loops: str) -> bool:
+        """Whether each of these loops has worked since the process started."""
+        return self._at_work.issuperset(loops)
 
     def stopped(self, loop: str) -> None:
         """The loop ended in order."""

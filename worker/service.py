@@ -17,6 +17,7 @@ from worker.actions.parked import replay_for_new_version
 from worker.bootstrap import Program
 from worker.errors import ConfigurationError, UnavailableError, WritebackError
 from worker.ops.server import OpsServer
+from worker.ops.service_manager import ServiceManager
 from worker.running.loops import Loop
 from worker.store.database import migrate
 
@@ -45,6 +46,7 @@ class Service:
         self._roles = tuple(roles) or ROLES
         self._stop = threading.Event()
         self._error: WritebackError | None = None
+        self._manager = ServiceManager(program.settings.environment)
 
     def run(self) -> None:
         """Runs until SIGTERM or SIGINT. Raises ConfigurationError, RefusedError (a database that is behind)."""
@@ -68,8 +70,9 @@ class Service:
         gc.freeze()  # what the program itself consists of is no garbage: it is not gone through again and again
         threads = [self._thread(name, work) for name, work in self._loops().items()]
         log.info("running", roles=list(self._roles), version=__version__, worker=self._program.worker)
+        pulse = self._program.instruments.pulse
         while not self._stop.wait(_LOOK):
-            continue
+            self._manager.working(at_work=pulse.at_work(*self._roles), stuck=pulse.stuck())
         self._program.bells.ring_all()
         for thread in threads:
             thread.join()
@@ -81,6 +84,7 @@ class Service:
         last.daemon = True
         last.start()
         self._stop.set()
+        self._manager.stopping()
 
     def _break_off(self) -> None:
         """As safe as a power cut: what is in hand is finished by whoever takes it over."""
@@ -92,9 +96,9 @@ class Service:
 
     def _wait_for_servers(self) -> None:
         """Waits for the database and the broker; a flusher alone does not need the broker to begin."""
-        self._waited_for(self._prepare)
+        self._waited_for(self._prepare, "the database")
         if "consumer" in self._roles:
-            self._waited_for(self._program.broker.prepare)
+            self._waited_for(self._program.broker.prepare, "the broker")
 
     def _replay(self, stop: threading.Event) -> None:
         """Has a new version handle again what the broker parked, beside everything else: nothing waits for it, and it
@@ -112,14 +116,16 @@ class Service:
             log.info("parked messages are handled again by the new version", messages=replayed)
         return math.inf
 
-    def _waited_for(self, step: Callable[[], None]) -> None:
+    def _waited_for(self, step: Callable[[], None], what: str) -> None:
         pause = 0.5
+        self._manager.starting(what)
         while not self._stop.is_set():
             try:
                 step()
                 return
             except UnavailableError as error:
                 log.warning("waiting", reason=str(error), seconds=pause)
+                self._manager.starting(f"waiting for {what}: {error}")
                 self._stop.wait(pause)
                 pause = min(15.0, pause * 2)
 

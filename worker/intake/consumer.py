@@ -98,6 +98,7 @@ class Intake:
             while not stop.is_set() and not self._events.is_over():
                 self.step(consumer, publisher)
                 self._instruments.pulse.beat("consumer")
+                self._instruments.pulse.worked("consumer")
                 if time.monotonic() - well_since > _WELL:
                     self._loop.well()
         finally:

@@ -78,6 +78,7 @@ class Loop:
             defects.noted(self._name, error, seconds=pause)
         else:
             self._failures = 0
+            self._pulse.worked(self._name)
         return pause
 
     def _next_pause(self, longest: float) -> float:

@@ -22,6 +22,8 @@ def run(roles: tuple[str, ...]) -> None:
     """
     _check_roles(roles)
     program = worker_program()
+    import faulthandler
+
     import structlog
 
     from worker.actions.database_opening import explained
@@ -29,6 +31,7 @@ def run(roles: tuple[str, ...]) -> None:
     from worker.service import Service
 
     log_uncaught()
+    faulthandler.enable()  # a watchdog's SIGABRT leaves where each thread stood: files and lines, no values
     # A folder that cannot be made is told before anything starts.
     explained(program.settings, lambda: program.database)
     try:
