@@ -28,32 +28,23 @@ def made(folder: Path, *options: str) -> dict[str, Any]:
 
 def test_they_declare_what_the_program_declares() -> None:
     topology = json.loads((DEPLOY / "rabbitmq" / "topology.json").read_text())
+    made_by_itself = {"durable": True, "auto_delete": False}
     assert topology == {
         "exchanges": [
-            {
-                "name": e.name,
-                "type": e.type,
-                "durable": True,
-                "auto_delete": False,
-                "internal": False,
-                "arguments": {},
-            }
-            for e in EXCHANGES
+            {"name": one.name, "type": one.type, **made_by_itself, "internal": False, "arguments": {}}
+            for one in EXCHANGES
         ],
-        "queues": [
-            {"name": q.name, "durable": True, "auto_delete": False, "arguments": dict(q.arguments)}
-            for q in QUEUES
-        ],
+        "queues": [{"name": one.name, **made_by_itself, "arguments": dict(one.arguments)} for one in QUEUES],
         "bindings": [
             {
-                "source": q.exchange,
-                "destination": q.name,
+                "source": queue.exchange,
+                "destination": queue.name,
                 "destination_type": "queue",
-                "routing_key": p,
+                "routing_key": pattern,
                 "arguments": {},
             }
-            for q in QUEUES
-            for p in q.patterns
+            for queue in QUEUES
+            for pattern in queue.patterns
         ],
     }
 
