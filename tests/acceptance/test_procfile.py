@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from tests.processes import ROOT, STOP_SECONDS, page, wait_for
@@ -40,7 +41,7 @@ def test_honcho_runs_every_role_and_stops_them_cleanly(janitor: Janitor, home: P
         )
 
     for port in (first, first + PORTS_APART):
-        wait_for(lambda port=port: page(port, "/readyz") == (200, "ok\n"), f"a worker to be ready at {port}")
+        wait_for(partial(_is_ready, port), f"a worker to be ready at {port}")
     honcho.send_signal(signal.SIGTERM)
     honcho.wait(STOP_SECONDS)
 
@@ -48,3 +49,7 @@ def test_honcho_runs_every_role_and_stops_them_cleanly(janitor: Janitor, home: P
     for role in ("consumer.1", "flusher.1"):
         assert re.search(rf'{role} *\| .*"event": "stopped"', said), said
         assert f"{role} stopped (rc=0)" in said, "the signal reached a shell, not the worker"
+
+
+def _is_ready(port: int) -> bool:
+    return page(port, "/readyz") == (200, "ok\n")

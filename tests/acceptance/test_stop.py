@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import random
 import signal
-import sys
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -19,7 +17,7 @@ from tests.acceptance.amqp import Client
 from tests.acceptance.load import Load, continuous_exports, wait_for_files
 from tests.acceptance.sis import Collector
 from tests.builders import command, definition, rows_in, save, tardy
-from tests.processes import ROOT, Processes, Worker, page, processes, wait_for
+from tests.processes import Processes, Worker, processes, wait_for
 from tests.servers.boot import free_ports
 from tests.servers.janitor import Janitor
 
@@ -152,29 +150,6 @@ def test_a_worker_that_waits_for_its_servers_can_be_watched_meanwhile(writeback:
     assert worker.page("/healthz") == (200, "ok\n")
     assert worker.metric("writeback_broker_up") == worker.metric("writeback_database_up") == 0
     assert worker.stop() == 0
-
-
-def test_the_roles_of_the_procfile_are_watched_side_by_side_on_one_machine(
-    janitor: Janitor, tmp_path: Path
-) -> None:
-    """Each line as a process manager starts it, which gives every process a port of its own as PORT."""
-    lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
-    ports = dict(zip(lines, free_ports(len(lines)), strict=True))
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    started = []
-    for role, line in lines.items():
-        environment = {"PATH": path, "PORT": str(ports[role]), "WRITEBACK_HOME": str(tmp_path)}
-        started.append(janitor.spawn(["sh", "-c", f"exec env {line}"], cwd=ROOT, env=environment))
-    try:
-        for role, port in ports.items():
-            wait_for(partial(_is_healthy, port), f"the {role} to say how it is")
-    finally:
-        for process in started:
-            process.kill()
-
-
-def _is_healthy(port: int) -> bool:
-    return page(port, "/healthz")[0] == 200
 
 
 def has_waited(worker: Worker) -> bool:
