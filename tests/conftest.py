@@ -12,6 +12,7 @@ import pytest
 
 from tests.servers import PostgreSQL, RabbitMQ, ServerError, Servers
 from tests.servers.tools import tool
+from tests.sparing import spare_time
 from worker.store.database import migrate
 from worker.store.database.engine import Database
 
@@ -22,6 +23,7 @@ Server = TypeVar("Server")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    spare_time()
     config.stash[SERVERS] = Servers()
 
 

@@ -88,14 +88,14 @@ class Echo:
 @pytest.mark.parametrize("secret", ['s3cret "quoted" ü', "-----BEGIN-----\nMIIEvQIBADANBg\n-----END-----"])
 def test_a_secret_that_a_plug_in_logs_by_itself_is_masked_in_the_log(format: LogFormat, secret: str) -> None:
     Overheard(lambda _name: secret)("any")
-    stream = StringIO()
+    stream, before = StringIO(), structlog.get_config()
     configure_logs(format, "info", stream)
     try:
         logging.getLogger("acme").warning("logged in with %s and %r", secret, {"key": secret})
         structlog.get_logger("acme").warning("logged in", given=[secret])
     finally:
         logging.getLogger().handlers.pop()
-        structlog.reset_defaults()
+        structlog.configure(**before)
     assert MASK in stream.getvalue()
     assert not any(part in stream.getvalue() for part in ("s3cret", "MIIEvQIBADANBg"))
 

@@ -68,9 +68,9 @@ def serve(program: SteppedProgram, broker: Broker) -> Iterator[Serve]:
 def restored_logs() -> Iterator[None]:
     """Leaves logging as it was."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, before = root.handlers[:], root.level, structlog.get_config()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.getLogger("writeback").setLevel(logging.NOTSET)
-    structlog.reset_defaults()
+    structlog.configure(**before)
