@@ -4,6 +4,7 @@ PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
 VENV = .venv
 BIN = $(VENV)/bin
 PEERS = tests/bench/peers
+SBOM = build/sbom
 PIP_INSTALL = $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check
 # `compat` is a line in a .pth; without it each start of Python would import a finder first.
 INSTALL_SELF = $(PIP_INSTALL) --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
@@ -23,7 +24,7 @@ COMPILE_PEERS = $(COMPILE:pyproject.toml=$(PEERS)/requirements.in) -o $(PEERS)/r
 SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit bench soak lock clean
+.PHONY: help demo test lint unit bench soak lock wheel sbom scan clean
 .DELETE_ON_ERROR:
 
 help: ## Show this
@@ -57,8 +58,24 @@ lock: $(CREATED) ## Compile the locks anew (LOCK_OPTIONS=--upgrade: with the new
 	$(COMPILE) --extra build --extra dev -o requirements-dev.lock
 	$(COMPILE_PEERS)
 
+wheel: $(INSTALLED_DEV) ## The wheel of the last commit, in dist: the same bytes whoever builds it
+	@$(BIN)/python .ci/wheel.py dist
+
+# Of an environment that holds the program and what it needs, and nothing of the tests.
+sbom: $(INSTALLED_DEV) ## A bill of what is installed with the program (CycloneDX), in dist
+	@rm -rf $(SBOM) && $(BIN)/python -m venv --without-pip $(SBOM) && mkdir -p dist
+	@$(BIN)/python -m pip --python $(SBOM)/bin/python install -qq --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip --python $(SBOM)/bin/python install -qq --no-deps "$$($(BIN)/python .ci/wheel.py build/wheel | head -1)"
+	@$(BIN)/python -m pip --python $(SBOM)/bin/python uninstall -qq --yes setuptools
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-format JSON \
+		--output-file dist/tardy-writeback.cdx.json $(SBOM)/bin/python
+	@echo dist/tardy-writeback.cdx.json
+
+scan: $(INSTALLED_DEV) ## Is a vulnerability known in a library? Says so where nobody can be asked
+	@$(BIN)/python .ci/scan.py
+
 clean: ## Remove what was built and installed (not var: that may hold tardies)
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .test-*
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .test-*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(CREATED):

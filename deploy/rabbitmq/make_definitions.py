@@ -53,24 +53,26 @@ class User:
     sends: Mapping[str, Any] | None = None
 
 
-# The worker declares nothing: the definitions do. Replies go to queues that others name, over the default exchange.
+# The program looks whether exchanges and queues are there. RabbitMQ from 4.2.7 on wants some permission for that, so
+# each user has one for all that they look at; where it is not for use, it is one that alone lets nobody do anything:
+# `write` for a queue, or `read` for an exchange, each half of what a binding takes.
 SERVICES = (
+    # It declares nothing: the definitions do. Replies go to queues that others name, over the default exchange.
     User(
         WORKER,
         write=r"^(writeback\.(outcomes|rejected)|amq\.default)$",
-        read=r"^writeback\.(events|commands|rejected)$",
+        read=r"^(behavior|writeback\.(events|commands|rejected))$",
         sends={"replays": True},
     ),
     # A person at the command line: publishes, replays, looks at what is parked and, in the browser, at everything.
     User(
         OPERATOR,
-        write=r"^(behavior|writeback\.commands|amq\.default)$",
-        read=r"^writeback\.rejected$",
+        write=r"^(behavior|writeback\.(events|commands)|amq\.default)$",
+        read=r"^writeback\.(outcomes|rejected)$",
         tags=("monitoring",),
         sends={"districts": "all", "commands": True, "replays": True},
     ),
-    # KEDA asks how many messages wait. RabbitMQ from 4.2.7 on wants some permission for that; this one lets nobody do
-    # anything: a binding takes permission to read the exchange as well.
+    # KEDA asks how many messages wait.
     User(SCALER, write=r"^writeback\.events$"),
 )
 

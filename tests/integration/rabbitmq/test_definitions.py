@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
-from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
+from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE, EXCHANGES, QUEUES, REJECTED_QUEUE
 from tests.granted import BrokerUsers, import_definitions
 from tests.servers import RabbitMQ
 from worker.broker.by_url import open_broker
@@ -75,10 +76,11 @@ def bind(queue: str, exchange: str) -> Attempt:
     return lambda channel: channel.queue_bind(queue, exchange, "#")
 
 
-def test_the_program_finds_everything_it_needs_as_the_worker_who_may_declare_nothing(
-    users: BrokerUsers, tmp_path: Path
+@pytest.mark.parametrize("user", [WORKER, OPERATOR])
+def test_the_program_finds_everything_it_needs_as_one_who_may_declare_nothing(
+    users: BrokerUsers, tmp_path: Path, user: str
 ) -> None:
-    broker = open_broker(users.url(WORKER), tmp_path)
+    broker = open_broker(users.url(user), tmp_path)
     broker.prepare()
     assert {depth.queue for depth in broker.operator().depths()} == {
         EVENTS_QUEUE,
@@ -130,6 +132,7 @@ def test_each_user_may_do_their_part(users: BrokerUsers, user: str, attempt: Att
         pytest.param(WORKER, bind(EVENTS_QUEUE, "writeback.outcomes"), 403, id="worker: binds"),
         pytest.param(OPERATOR, get(EVENTS_QUEUE), 403, id="operator: takes tardies"),
         pytest.param(OPERATOR, declare("mine"), 403, id="operator: a queue"),
+        pytest.param(OPERATOR, bind(EVENTS_QUEUE, "behavior"), 403, id="operator: binds"),
         pytest.param(SCALER, get(EVENTS_QUEUE), 403, id="scaler: takes tardies"),
         pytest.param(SCALER, publish("behavior", "tardy.recorded"), 403, id="scaler: publishes"),
         pytest.param(SCALER, bind(EVENTS_QUEUE, "amq.topic"), 403, id="scaler: binds"),
@@ -139,6 +142,15 @@ def test_no_user_may_do_more(users: BrokerUsers, user: str, attempt: Attempt, co
     with channel_of(users, user) as channel, pytest.raises(ChannelClosedByBroker) as refused:
         attempt(channel)
     assert refused.value.reply_code == code
+
+
+def test_whatever_the_program_looks_at_each_of_its_users_has_some_permission_for(users: BrokerUsers) -> None:
+    """RabbitMQ refuses to say that a thing is there to who has none, from 4.2.7 on."""
+    names = {thing.name for thing in (*EXCHANGES, *QUEUES)}
+    for permissions in json.loads((users.folder / "definitions.json").read_text())["permissions"]:
+        if permissions["user"] in (WORKER, OPERATOR):
+            rights = [re.compile(permissions[kind]) for kind in ("configure", "write", "read")]
+            assert names == {name for name in names if any(right.search(name) for right in rights)}
 
 
 def test_a_commander_cannot_listen_to_the_outcomes_of_others(users: BrokerUsers) -> None:
