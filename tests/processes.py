@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers.boot import free_ports
 from tests.servers.janitor import Janitor
+from tests.warm_starts import CAN_FORK, ROOT, Forked, may_be_warm, warm_starts
 
 START_SECONDS = 180.0  # for a lease to end, a kill, and a machine that is busy with something else
 STOP_SECONDS = 45.0  # contract: SIGTERM, then the end within 30; and a busy machine's leisure
-ROOT = Path(__file__).resolve().parent.parent
 _LOOK = 0.02  # seconds between two looks at a condition
 _TICKS = os.sysconf("SC_CLK_TCK")
 _FOREIGN = ("WRITEBACK_", "BROKER_URL", "DATABASE_URL")
@@ -43,7 +43,7 @@ def wait_for(condition: Callable[[], Value], what: str, seconds: float = START_S
 class Worker:
     """One `writeback run`. `log` holds what it wrote to standard error."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path, ops_port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, log: Path, ops_port: int) -> None:
         self._process = process
         self._ops_port = ops_port
         self.log = log
@@ -110,11 +110,22 @@ class Worker:
 
 class Processes:
     """Starts workers and commands that share one environment; files may go to folders under `folder`. `module` is
-    what Python runs as the program."""
+    what Python runs as the program.
+
+    They are forks of a process that has imported the program; `cold`, where the start itself or what the process takes
+    is looked at, they are started as a person does.
+    """
 
     def __init__(
-        self, janitor: Janitor, folder: Path, environment: Mapping[str, str], module: str = "worker"
+        self,
+        janitor: Janitor,
+        folder: Path,
+        environment: Mapping[str, str],
+        module: str = "worker",
+        *,
+        cold: bool = False,
     ) -> None:
+        self._cold = cold
         self._module = module
         self._janitor = janitor
         self._folder = folder
@@ -129,17 +140,30 @@ class Processes:
         [port] = free_ports(1)
         log = self._folder / f"worker-{len(self._started)}.log"
         with log.open("wb") as sink:
-            process = self._janitor.spawn(
-                command_line("run", *roles, module=self._module),
-                cwd=ROOT,
-                env={**self._environment, "WRITEBACK_OPS_ADDRESS": f"127.0.0.1:{port}", **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-            )
+            ours = {"WRITEBACK_OPS_ADDRESS": f"127.0.0.1:{port}"}
+            process = self._begin(["run", *roles], {**self._environment, **ours, **environment}, sink)
         worker = Worker(process, log, port)
         self._started.append(worker)
         return worker
+
+    def _begin(
+        self, arguments: list[str], environment: Mapping[str, str], sink: IO[bytes]
+    ) -> subprocess.Popen[bytes] | Forked:
+        if self._is_warm(environment):
+            return warm_starts(self._janitor).start(
+                self._module, arguments, folder=ROOT, environment=environment, output=sink, errors=sink
+            )
+        return self._janitor.spawn(
+            command_line(*arguments, module=self._module),
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+        )
+
+    def _is_warm(self, environment: Mapping[str, str]) -> bool:
+        return not self._cold and may_be_warm(environment)
 
     def start_ready(self, *roles: str, **environment: str) -> Worker:
         """The same; returns once it works."""
@@ -151,10 +175,15 @@ class Processes:
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs one command of the command line to its end."""
+        given = {**self._environment, **environment}
+        if self._is_warm(given):
+            return warm_starts(self._janitor).run(
+                self._module, arguments, folder=ROOT, environment=given, seconds=START_SECONDS
+            )
         return subprocess.run(
             command_line(*arguments, module=self._module),
             cwd=ROOT,
-            env={**self._environment, **environment},
+            env=given,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -181,6 +210,25 @@ def page(port: int, path: str) -> tuple[int, str]:
         return 0, ""
 
 
+def run_in(
+    janitor: Janitor, folder: Path, environment: Mapping[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs one command in the folder, with no environment but this."""
+    if CAN_FORK:
+        starts = warm_starts(janitor)
+        return starts.run("worker", arguments, folder=folder, environment=environment, seconds=START_SECONDS)
+    return subprocess.run(
+        command_line(*arguments),
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+
 def command_line(*arguments: str, module: str = "worker") -> list[str]:
     """`writeback` with these arguments, as Popen wants it."""
     return [sys.executable, "-m", module, *arguments]
@@ -188,10 +236,15 @@ def command_line(*arguments: str, module: str = "worker") -> list[str]:
 
 @contextmanager
 def processes(
-    janitor: Janitor, folder: Path, environment: Mapping[str, str], module: str = "worker"
+    janitor: Janitor,
+    folder: Path,
+    environment: Mapping[str, str],
+    module: str = "worker",
+    *,
+    cold: bool = False,
 ) -> Iterator[Processes]:
     """Processes that are gone at the end."""
-    started = Processes(janitor, folder, environment, module)
+    started = Processes(janitor, folder, environment, module, cold=cold)
     try:
         yield started
     finally:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.builders import code, definition, rows_in, school, tardy
-from tests.processes import ROOT, Processes, wait_for
+from tests.processes import Processes, wait_for
+from tests.warm_starts import ROOT
 from worker.testing.web_server import Reply, Seen, WebServer
 
 EXAMPLE = ROOT / "docs" / "examples" / "acme-sis"

@@ -10,9 +10,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tests.processes import ROOT, STOP_SECONDS, page, wait_for
+from tests.processes import STOP_SECONDS, page, wait_for
 from tests.servers.boot import free_ports
 from tests.servers.janitor import Janitor
+from tests.warm_starts import ROOT
 
 PORTS_APART = 100  # between two kinds of process, as honcho counts
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.builders import definition
+from tests.conftest import SERVERS
+from tests.processes import run_in
+
+Typed = Callable[..., subprocess.CompletedProcess[str]]
 
 QUESTIONS = [
     "status",
@@ -44,22 +48,22 @@ ACTS = [
 ]
 
 
-def writeback(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command as it is typed in the folder, with no environment but what is given."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", "worker", *arguments],
-        cwd=folder,
-        env={**kept, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
+@pytest.fixture
+def writeback(request: pytest.FixtureRequest) -> Typed:
+    """The command as it is typed in a folder, with nothing of the program in the environment but what is given."""
+    janitor = request.config.stash[SERVERS].janitor
+
+    def typed(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return run_in(janitor, folder, {**kept, **environment}, *arguments)
+
+    return typed
 
 
 @pytest.mark.parametrize("typed", QUESTIONS)
-def test_a_question_where_nothing_is_yet_is_answered_and_creates_nothing(tmp_path: Path, typed: str) -> None:
+def test_a_question_where_nothing_is_yet_is_answered_and_creates_nothing(
+    writeback: Typed, tmp_path: Path, typed: str
+) -> None:
     done = writeback(tmp_path, *typed.split())
     assert done.returncode == 0, done.stderr
     assert typed == "exports fields" or "writeback: embedded, at ./var\n" in done.stderr
@@ -68,7 +72,7 @@ def test_a_question_where_nothing_is_yet_is_answered_and_creates_nothing(tmp_pat
 
 @pytest.mark.parametrize("typed", ABOUT_ONE + ACTS)
 def test_what_names_something_where_nothing_is_yet_fails_in_a_line_and_creates_nothing(
-    tmp_path: Path, typed: str
+    writeback: Typed, tmp_path: Path, typed: str
 ) -> None:
     done = writeback(tmp_path, *typed.split())
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
@@ -76,13 +80,14 @@ def test_what_names_something_where_nothing_is_yet_fails_in_a_line_and_creates_n
     assert not list(tmp_path.iterdir())
 
 
-def test_a_list_of_nothing_is_an_empty_array_for_programs(tmp_path: Path) -> None:
+def test_a_list_of_nothing_is_an_empty_array_for_programs(writeback: Typed, tmp_path: Path) -> None:
     done = writeback(tmp_path, "runs", "list", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, [])
     assert "nothing is there yet" in done.stderr
 
 
 def test_a_question_about_a_sqlite_database_of_ones_own_creates_neither_folder_nor_file(
+    writeback: Typed,
     tmp_path: Path,
 ) -> None:
     done = writeback(tmp_path, "check", DATABASE_URL=f"sqlite:///{tmp_path}/deep/own.sqlite3")
@@ -91,7 +96,9 @@ def test_a_question_about_a_sqlite_database_of_ones_own_creates_neither_folder_n
     assert not list(tmp_path.iterdir())
 
 
-def test_a_command_speaks_of_the_installation_of_the_service_whose_file_it_is_given(tmp_path: Path) -> None:
+def test_a_command_speaks_of_the_installation_of_the_service_whose_file_it_is_given(
+    writeback: Typed, tmp_path: Path
+) -> None:
     home, file = tmp_path / "home", tmp_path / "environment"
     file.write_text(f"# as systemd reads it\nWRITEBACK_HOME='{home}'\n")
     (tmp_path / "daily.json").write_text(json.dumps(definition()))
@@ -103,14 +110,18 @@ def test_a_command_speaks_of_the_installation_of_the_service_whose_file_it_is_gi
     assert not (tmp_path / "var").exists()
 
 
-def test_a_file_that_is_not_there_is_wrong_configuration_that_names_what_named_it(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_wrong_configuration_that_names_what_named_it(
+    writeback: Typed, tmp_path: Path
+) -> None:
     done = writeback(tmp_path, "--env-file", "nowhere", "status")
     assert (done.returncode, done.stderr.count("\n")) == (78, 1)
     assert done.stderr.startswith("writeback: --env-file: nowhere: it cannot be read")
     assert "WRITEBACK_ENV_FILE: nowhere" in writeback(tmp_path, "status", WRITEBACK_ENV_FILE="nowhere").stderr
 
 
-def test_a_variable_with_a_slip_in_its_name_is_told_with_the_one_that_is_meant(tmp_path: Path) -> None:
+def test_a_variable_with_a_slip_in_its_name_is_told_with_the_one_that_is_meant(
+    writeback: Typed, tmp_path: Path
+) -> None:
     done = writeback(
         tmp_path,
         "exports",
@@ -138,7 +149,9 @@ def test_a_variable_with_a_slip_in_its_name_is_told_with_the_one_that_is_meant(t
         ("BROKER_URL", "me:p-secret://127.0.0.1"),
     ],
 )
-def test_no_piece_of_a_password_is_shown_as_a_host_or_a_database(tmp_path: Path, name: str, url: str) -> None:
+def test_no_piece_of_a_password_is_shown_as_a_host_or_a_database(
+    writeback: Typed, tmp_path: Path, name: str, url: str
+) -> None:
     for command in ("status", "check"):
         done = writeback(tmp_path, command, **{name: url})
         assert done.returncode == 78

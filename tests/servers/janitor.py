@@ -55,6 +55,12 @@ class Janitor:
             self._children.append(process)
         return process
 
+    def look_after(self, pid: int) -> None:
+        """Has a process that somebody else has started killed at the end. Raises RuntimeError once the janitor is
+        closed."""
+        with self._lock:
+            self._tell(f"process {pid} {signal.SIGKILL.value}")
+
     def new_folder(self, name: str) -> Path:
         """A fresh temporary folder, removed at the end. Others may pass through, since a server may run as
         another user. Raises RuntimeError once the janitor is closed."""

@@ -108,7 +108,7 @@ class Crew:
         environment = {**self._stage.environment, **_SMALL_BATCHES}
         self._stage.logs.mkdir()
         self.processes: Processes = self._stack.enter_context(
-            processes(self._stage.janitor, self._stage.logs, environment)
+            processes(self._stage.janitor, self._stage.logs, environment, cold=True)
         )
         for place in self.places:
             self._start(place)

@@ -14,12 +14,13 @@ from sqlalchemy import func, select
 
 from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
 from tests.acceptance.amqp import Client
-from tests.processes import ROOT, command_line
+from tests.processes import command_line
 from tests.soak.exports import Export
 from tests.soak.files import collected
 from tests.soak.journal import Journal
 from tests.soak.load import Certain, fingerprint
 from tests.soak.plan import Stage
+from tests.warm_starts import ROOT
 from worker.store.database.engine import Database
 from worker.store.database.tables import entries, runs
 
