@@ -142,7 +142,8 @@ class Operator(Protocol):
     """What a person does to the broker from the command line: short-lived connections, another credential if
     wanted."""
 
-    def depths(self) -> list[QueueDepth]: ...
+    def depths(self) -> list[QueueDepth]:
+        """Each queue's depth."""
 
     def publish_all(self, messages: Sequence[Outgoing], progress: Callable[[int], None] | None = None) -> int:
         """Publishes many with confirms in batches; returns how many no queue took (whether or not
@@ -161,6 +162,17 @@ class Operator(Protocol):
 
     def drop(self, parked_ids: Sequence[str] | None) -> int:
         """Deletes parked messages (None: all); returns how many."""
+
+
+class QueueWatch(Protocol):
+    """Looks at the queues' depths again and again: what it needs for that it keeps open. Any thread may ask; one
+    question is put at a time."""
+
+    def depths(self) -> list[QueueDepth]:
+        """As `Operator.depths`. Raises UnavailableError, ConfigurationError (a queue is missing)."""
+
+    def close(self) -> None:
+        """Lets go of what it keeps open; asked again, it opens it again. Never waits for a silent broker."""
 
 
 class Broker(Protocol):
@@ -187,3 +199,5 @@ class Broker(Protocol):
     def publisher(self) -> Publisher: ...
 
     def operator(self) -> Operator: ...
+
+    def queue_watch(self) -> QueueWatch: ...

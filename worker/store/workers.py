@@ -24,6 +24,9 @@ class AtWork:
     last_heard_of_at: datetime | None
 
 
+NOBODY = AtWork(0, 0, None)
+
+
 def note_flusher(connection: Connection, worker: str) -> None:
     """A flusher lives."""
     now = database_time(connection)

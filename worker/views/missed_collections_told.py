@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import RowMapping
 
+from worker.store.queries.standing import LATELY
 from worker.views.words import instant
 
-MISSED_SHOWN = timedelta(days=7)
+MISSED_SHOWN = LATELY
 """For so long it is told of how things stand."""
 
 

@@ -15,7 +15,7 @@ _UNKNOWN = "UTC"
 
 def zones_of_exports(connection: Connection) -> dict[str, str]:
     """{export: its zone}, retired ones included; where a document is not understood, UTC."""
-    return {row["export_id"]: zone_of(row["document"]) for row in definitions.every(connection, retired=True)}
+    return {export_id: _known(zone) for export_id, zone in definitions.zones(connection)}
 
 
 def zone_of_export(connection: Connection, export_id: str) -> str:
@@ -27,6 +27,9 @@ def zone_of_export(connection: Connection, export_id: str) -> str:
 def zone_of(document: Mapping[str, Any]) -> str:
     """The zone of a definition's schedule; UTC where this version does not understand it."""
     schedule = document.get("schedule")
-    zone = schedule.get("time_zone") if isinstance(schedule, Mapping) else None
+    return _known(schedule.get("time_zone") if isinstance(schedule, Mapping) else None)
+
+
+def _known(zone: object) -> str:
     known = find_zone(zone) if isinstance(zone, str) else None
     return _UNKNOWN if known is None else known.key

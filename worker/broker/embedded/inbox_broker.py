@@ -44,6 +44,9 @@ class EmbeddedBroker:
     def operator(self) -> EmbeddedOperator:
         return EmbeddedOperator(self._home)
 
+    def queue_watch(self) -> EmbeddedOperator:
+        return EmbeddedOperator(self._home)
+
     def declare_reply_queue(self, name: str) -> None:
         """Makes a queue for answers, to be named in a command's `reply_to`. Doing it again changes
         nothing."""

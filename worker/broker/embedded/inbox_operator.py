@@ -51,7 +51,7 @@ class EmbeddedPublisher:
 
 
 class EmbeddedOperator:
-    """`ports.Operator` on the embedded inbox. Each of its changes is one transaction."""
+    """`ports.Operator` and `ports.QueueWatch` on the embedded inbox. Each of its changes is one transaction."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -74,6 +74,9 @@ class EmbeddedOperator:
             QueueDepth(queue, *found.get(queue, (0, 0)), consumers=0 if queue == REJECTED_QUEUE else living)
             for queue in QUEUE_NAMES
         ]
+
+    def close(self) -> None:
+        """As the port says: between two questions nothing is open."""
 
     def publish_all(self, messages: Sequence[Outgoing], progress: Callable[[int], None] | None = None) -> int:
         """As the port says, in transactions of 500."""

@@ -7,6 +7,7 @@ from worker.broker.rabbitmq.address import USUAL, Timeouts, parse_address
 from worker.broker.rabbitmq.amqp_consumer import RabbitMQConsumer
 from worker.broker.rabbitmq.amqp_operator import RabbitMQOperator
 from worker.broker.rabbitmq.pika_publisher import RabbitMQPublisher
+from worker.broker.rabbitmq.queue_watch import RabbitMQQueueWatch
 from worker.broker.rabbitmq.vouching import Vouching
 
 
@@ -44,3 +45,7 @@ class RabbitMQ:
     def operator(self) -> RabbitMQOperator:
         """An operator that connects for each of its calls."""
         return RabbitMQOperator(self._address, self._vouching)
+
+    def queue_watch(self) -> RabbitMQQueueWatch:
+        """A watch that connects at its first question, and again where its connection is over."""
+        return RabbitMQQueueWatch(self._address)

@@ -4,19 +4,16 @@ call."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 
-from amqp.exceptions import AccessRefused, NotFound
-
-from schemas.topology import QUEUE_NAMES
 from worker.broker import parking
 from worker.broker.ports import Outgoing, Parked, QueueDepth
 from worker.broker.rabbitmq.address import BrokerAddress
-from worker.broker.rabbitmq.management import unacknowledged
 from worker.broker.rabbitmq.parked_queue import InHand, ParkedMessages
 from worker.broker.rabbitmq.pika_publisher import Publication, RabbitMQPublisher
+from worker.broker.rabbitmq.queue_watch import RabbitMQQueueWatch
 from worker.broker.rabbitmq.vouching import Vouching
-from worker.broker.rabbitmq.wire import BROKEN, fail, open_wire
-from worker.errors import ConfigurationError, UnavailableError
+from worker.errors import UnavailableError
 
 
 class RabbitMQOperator:
@@ -34,30 +31,9 @@ class RabbitMQOperator:
         self._vouching = vouching
 
     def depths(self) -> list[QueueDepth]:
-        """Each queue's depth. `unacknowledged` needs the management API (`?management=http://HOST:PORT` in
-        the URL), which lags behind by some seconds; else it is None."""
-        wire = open_wire(self._address, "operator")
-        try:
-            channel = wire.channel()
-            answers = [channel.queue_declare(queue, passive=True) for queue in QUEUE_NAMES]
-        except (NotFound, AccessRefused) as error:
-            raise ConfigurationError(
-                f"{self._address}: {error.reply_text}: "
-                "start the program once as a user who may declare its queues"
-            ) from error
-        except BROKEN as error:
-            fail(error, self._address)
-        finally:
-            wire.hang_up()
-        return [
-            QueueDepth(
-                answer.queue,
-                answer.message_count,
-                unacknowledged(self._address, answer.queue),
-                answer.consumer_count,
-            )
-            for answer in answers
-        ]
+        """As the queue watch tells them."""
+        with closing(RabbitMQQueueWatch(self._address)) as watch:
+            return watch.depths()
 
     def publish_all(self, messages: Sequence[Outgoing], progress: Callable[[int], None] | None = None) -> int:
         """As the port says."""

@@ -57,12 +57,17 @@ def all_schools_out(
     connection: Connection, district_id: str, schools: frozenset[str] | None, day: date
 ) -> bool:
     """Whether every one of the schools (None: every known one) has a school day saying it is not in session."""
-    said = in_session(connection, district_id, day)
-    wanted = schools if schools is not None else _known_schools(connection, district_id)
-    return bool(wanted) and not any(said.get(school_id, True) for school_id in wanted)
+    wanted = schools if schools is not None else known_schools(connection, district_id)
+    return all_out(in_session(connection, district_id, day), wanted)
 
 
-def _known_schools(connection: Connection, district_id: str) -> frozenset[str]:
+def all_out(said: Mapping[str, bool], schools: frozenset[str]) -> bool:
+    """Whether every one of the schools, of which there is one at least, is said not to be in session."""
+    return bool(schools) and not any(said.get(school_id, True) for school_id in schools)
+
+
+def known_schools(connection: Connection, district_id: str) -> frozenset[str]:
+    """The district's schools that have been described."""
     c = reference_versions.c
     rows = connection.execute(
         select(c.school_id).where(c.kind == "school", c.district_id == district_id).distinct()

@@ -41,6 +41,14 @@ def every(connection: Connection, *, retired: bool = False) -> list[RowMapping]:
     )
 
 
+def zones(connection: Connection) -> list[tuple[str, str | None]]:
+    """Each definition, retired ones included, with the zone that its document names: thousands of documents are not
+    sent here for it. None: it names none."""
+    zone = definition_revisions.c.document["schedule"]["time_zone"].as_string()
+    rows = connection.execute(_WITH_DOCUMENT.with_only_columns(definitions.c.export_id, zone))
+    return [(row[0], row[1]) for row in rows]
+
+
 def naming_school(connection: Connection, district_id: str, school_id: str) -> list[RowMapping]:
     """The district's active definitions that name the school ("all" names every one)."""
     rows = connection.execute(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from worker.core.definition import Definition
 from worker.core.references import References
@@ -16,7 +16,7 @@ from worker.store import trail
 from worker.store.catalogue.exports_in_force import hold_definition, view_export
 from worker.store.catalogue.references_in_force import load_references
 from worker.store.catalogue.schools import zones_of
-from worker.store.database.tables import actions, definition_revisions, definitions
+from worker.store.database.tables import IS_OF_CODES, actions, definition_revisions, definitions
 
 _TURNS = {"gone": "codes-gone", "back": "codes-back"}
 
@@ -68,22 +68,16 @@ def note_codes(
 def codes_gone(connection: Connection, export_id: str | None = None) -> list[CodesGone]:
     """What is in force, of active exports or of this one. A definition that was saved since is for the next look to
     judge."""
-    d, revised = definitions.c, definition_revisions.c
+    d, revised, a = definitions.c, definition_revisions.c, actions.c
     in_force = (revised.export_id == d.export_id) & (revised.revision == d.revision)
-    gone = (actions.c.action == _TURNS["gone"], actions.c.at >= revised.saved_at)
-    wanted: list[ColumnElement[bool]] = [] if export_id is None else [d.export_id == export_id]
+    of_one: list[ColumnElement[bool]] = [] if export_id is None else [a.export_id == export_id]
+    last_words = select(func.max(a.action_id)).where(IS_OF_CODES, *of_one).group_by(a.export_id)
     rows = connection.execute(
-        select(d.export_id, actions.c.at, actions.c.reason)
+        select(d.export_id, a.at, a.reason)
         .join(definition_revisions, in_force)
-        .join(actions, actions.c.action_id == _last_word())
-        .where(d.state == "active", *gone, *wanted)
+        .join(actions, a.export_id == d.export_id)
+        .where(a.action_id.in_(last_words), a.action == _TURNS["gone"])
+        .where(d.state == "active", a.at >= revised.saved_at)
         .order_by(d.export_id)
     )
     return [CodesGone(*row) for row in rows]
-
-
-def _last_word() -> ScalarSelect[int]:
-    """By the index of each definition's trail, which is short."""
-    a = actions.alias()
-    word = a.c.export_id == definitions.c.export_id, a.c.action.in_(_TURNS.values())
-    return select(func.max(a.c.action_id)).where(*word).correlate(definitions).scalar_subquery()

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select, union_all
+from sqlalchemy import Connection, Row, RowMapping, func, select, union_all
 
 from worker.store import asides
 from worker.store.asides import Aside
 from worker.store.database.tables import IS_ENDED, IS_UNSEALED, definitions, entry_rows, outbox, runs
 from worker.store.definitions.noticed_codes import CodesGone, codes_gone
+from worker.store.entries.quiet import quiet_since
 from worker.store.queries.overdue import Behind, overdue_since
 from worker.store.runs.barriers import events_in_hand
+from worker.store.runs.claims import stale_leases
+from worker.store.runs.missed_collections import missed_since
+from worker.store.workers import NOBODY, AtWork, at_work
 
 LIVE_STATES = ("buffered", "held", "sealed", "refused")
 COUNTED_STATES = (*LIVE_STATES, "not_required")
 OPEN_STATES = ("sealed", "delivering", "waiting", "guarded", "failed")
+LATELY = timedelta(days=7)
+"""How far back days without a tardy and collections that were missed are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,9 @@ class Buffer:
         return self.buffered + self.held + self.sealed + self.refused == 0
 
 
+_EMPTY = Buffer()
+
+
 @dataclass(frozen=True, slots=True)
 class ExportStatus:
     """One export. A retired one is listed as long as something of it has not ended; nothing of it is due."""
@@ -84,37 +93,59 @@ class ExportStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Every export by its id, how many outcomes wait for the broker, how many events consumers have in hand;
-    what stands aside, by export the entries that defects hold and the runs that they failed, and what SISs have no
-    more of the codes that exports use."""
+    """Every export by its id, how many outcomes wait for the broker, how many events consumers have in hand, who is
+    at work and how many leases have ended without anybody taking the run over; what stands aside, by export the
+    entries that defects hold and the runs that they failed, what SISs have no more of the codes that exports use, and,
+    of late, days without a tardy and collections that were missed (as the trail has them)."""
 
     exports: tuple[ExportStatus, ...] = field(default=())
     unpublished_outcomes: int = 0
     events_in_hand: int = 0
+    working: AtWork = NOBODY
+    stale_leases: int = 0
     aside: tuple[Aside, ...] = ()
     held_by_defects: Mapping[str, int] = field(default_factory=dict)
     failed_by_defects: Mapping[str, str] = field(default_factory=dict)
     codes_gone: tuple[CodesGone, ...] = ()
+    quiet: tuple[tuple[str, date], ...] = ()
+    missed: tuple[RowMapping, ...] = ()
     known: bool = False  # False: nobody has been able to ask yet
     writable: bool = True  # False: it can be asked, and takes no writes just now
 
 
-def take_status(connection: Connection, now: datetime) -> Status:
-    """Reads it all in eleven statements; locks nothing.
+_STANDING = select(
+    *(
+        definitions.c[name]
+        for name in (
+            "export_id",
+            "district_id",
+            "state",
+            "frequency",
+            "next_due_at",
+            "last_delivered_at",
+            "paused_at",
+            "paused_by",
+            "pause_reason",
+        )
+    )
+).order_by(definitions.c.export_id)
+"""What is told of each definition."""
 
-    The cost is that of counting what has not ended: with a million buffered entries about 0.2 s on PostgreSQL
-    and 0.5 s on SQLite, with few of them some milliseconds, however many were delivered.
+
+def take_status(connection: Connection, now: datetime) -> Status:
+    """Reads it all in some fifteen statements; locks nothing.
+
+    The cost is that of reading every definition's row and of counting what has not ended: with a million buffered
+    entries about 0.2 s on PostgreSQL and 0.5 s on SQLite, with few of them some milliseconds, however many were
+    delivered; docs/speed.md has what 50,000 definitions cost.
     """
     buffers = _buffers(connection)
     open_runs = _open_runs(connection)
-    rows = connection.execute(select(definitions).order_by(definitions.c.export_id)).mappings().all()
+    rows = connection.execute(_STANDING).all()
     late = _late(connection, rows, buffers, open_runs, now)
     exports = (
         _export(
-            row,
-            buffers.get(row["export_id"], Buffer()),
-            open_runs.get(row["export_id"]),
-            late.get(row["export_id"]),
+            row, buffers.get(row.export_id, _EMPTY), open_runs.get(row.export_id), late.get(row.export_id)
         )
         for row in rows
     )
@@ -122,10 +153,14 @@ def take_status(connection: Connection, now: datetime) -> Status:
         tuple(filter(_is_worth_listing, exports)),
         _unpublished(connection),
         events_in_hand(connection),
+        at_work(connection),
+        stale_leases(connection),
         tuple(asides.standing(connection, now)),
         asides.held_by_defects(connection),
         asides.failed_by_defects(connection),
         tuple(codes_gone(connection)),
+        tuple(quiet_since(connection, (now - LATELY).date())),
+        tuple(missed_since(connection, now - LATELY)),
         known=True,
     )
 
@@ -184,20 +219,19 @@ def _open_runs(connection: Connection) -> Mapping[str, OpenRun]:
 
 def _late(
     connection: Connection,
-    rows: Sequence[RowMapping],
+    rows: Sequence[Row[Any]],
     buffers: Mapping[str, Buffer],
     open_runs: Mapping[str, OpenRun],
     now: datetime,
 ) -> dict[str, datetime]:
-    active = {row["export_id"]: row for row in rows if row["state"] == "active"}
-    waiting = {
-        export_id: Behind(
-            open_runs[export_id].due_at if export_id in open_runs else None,
-            buffers[export_id].oldest_buffered_at if export_id in buffers else None,
+    def behind(row: Row[Any]) -> Behind:
+        run, buffer = open_runs.get(row.export_id), buffers.get(row.export_id, _EMPTY)
+        return Behind(
+            row.frequency, row.next_due_at, run.due_at if run is not None else None, buffer.oldest_buffered_at
         )
-        for export_id in active
-    }
-    return overdue_since(connection, active, waiting, now)
+
+    going = {row.export_id: behind(row) for row in rows if row.state == "active" and row.paused_at is None}
+    return overdue_since(connection, going, now)
 
 
 def _unpublished(connection: Connection) -> int:
@@ -205,18 +239,18 @@ def _unpublished(connection: Connection) -> int:
 
 
 def _export(
-    row: RowMapping, buffer: Buffer, open_run: OpenRun | None, overdue_since: datetime | None
+    row: Row[Any], buffer: Buffer, open_run: OpenRun | None, overdue_since: datetime | None
 ) -> ExportStatus:
     return ExportStatus(
-        export_id=row["export_id"],
-        district_id=row["district_id"],
-        active=row["state"] == "active",
-        frequency=row["frequency"],
-        next_due_at=row["next_due_at"],
-        last_delivered_at=row["last_delivered_at"],
-        paused_at=row["paused_at"],
-        paused_by=row["paused_by"],
-        pause_reason=row["pause_reason"],
+        export_id=row.export_id,
+        district_id=row.district_id,
+        active=row.state == "active",
+        frequency=row.frequency,
+        next_due_at=row.next_due_at,
+        last_delivered_at=row.last_delivered_at,
+        paused_at=row.paused_at,
+        paused_by=row.paused_by,
+        pause_reason=row.pause_reason,
         buffer=buffer,
         open_run=open_run,
         overdue_since=overdue_since,

@@ -38,6 +38,8 @@ from worker.store.database.tables import (
 
 LEASE = timedelta(seconds=30)  # renewed every 10 s; a dead worker's run is free after this
 
+_TAKEN_OVER = timedelta(seconds=30)  # after its lease's end, somebody has taken a dead worker's run over
+
 _AT_ONCE = 10_000  # runs queued at once; those behind them come when these have gone
 
 # From the third attempt on that ended with its process, a run waits beyond the end of its lease.
@@ -170,6 +172,14 @@ def renew(connection: Connection, claim: Claim) -> None:
     """
     free = select(runs.c.run_id).where(_mine(claim)).with_for_update(skip_locked=True)
     connection.execute(update(runs).where(runs.c.run_id.in_(free)).values(lease_until=lease_end(connection)))
+
+
+def stale_leases(connection: Connection) -> int:
+    """How many runs are in the hands of nobody: their lease ended a while ago, and no other worker has taken them over
+    (as it does not for up to half an hour where a run has killed its workers time and again)."""
+    ended = runs.c.lease_until < database_time(connection, -_TAKEN_OVER)
+    under_way = (runs.c.finished_at.is_(None), runs.c.state == "delivering")
+    return int(connection.execute(select(func.count()).where(*under_way, ended)).scalar_one())
 
 
 def lease_end(connection: Connection) -> ColumnElement[Any]:

@@ -4,7 +4,7 @@ trail of the export, once for each run."""
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection, RowMapping, exists, select
 
@@ -13,12 +13,11 @@ from worker.core.definition import Definition
 from worker.core.due import local_date
 from worker.store import trail
 from worker.store.catalogue.exports_in_force import hold_definition
-from worker.store.database.tables import actions, attempts, definitions, runs
+from worker.store.database.tables import IS_MISSED, actions, attempts, runs
 from worker.store.runs.run_rows import open_run
 from worker.store.runs.scheduling import sends_on
 
 How = Literal["late", "uncollected"]
-_HOWS: tuple[How, ...] = ("late", "uncollected")
 _WAITED = timedelta(days=2)  # for which a run may have waited whose file is still looked for
 
 
@@ -99,8 +98,9 @@ def missed_since(
 ) -> list[RowMapping]:
     """What was missed from then on (until then, of this export alone), the first first."""
     a = actions.c
-    of = select(definitions.c.export_id) if export_id is None else [export_id]
-    wanted = [a.export_id.in_(of), a.action.in_(_HOWS), a.at >= since]
+    wanted: list[Any] = [IS_MISSED, a.at >= since]
+    if export_id is not None:
+        wanted.append(a.export_id == export_id)
     if until is not None:
         wanted.append(a.at < until)
     return list(connection.execute(select(actions).where(*wanted).order_by(a.at, a.action_id)).mappings())

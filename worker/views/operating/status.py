@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
@@ -16,18 +16,15 @@ from worker.errors import UnavailableError, WritebackError
 from worker.store.asides import Aside
 from worker.store.database.engine import Database
 from worker.store.database.tables import run_requests
-from worker.store.entries.quiet import quiet_since
 from worker.store.queries.standing import ExportStatus as ExportStatus
 from worker.store.queries.standing import OpenRun, Status, take_status
 from worker.store.runs.barriers import BARRIER_PATIENCE
-from worker.store.runs.missed_collections import missed_since
-from worker.store.workers import AtWork, at_work
+from worker.store.workers import AtWork
 from worker.views.leaving import run_stands
-from worker.views.missed_collections_told import MISSED_SHOWN, missed_shape
+from worker.views.missed_collections_told import missed_shape
 from worker.views.words import instant
 from worker.views.zone_names import zones_of_exports
 
-_LOOK_BACK = timedelta(days=7)  # for quiet days
 _LOOKED_AT = 200  # parked messages: to tell a code each is taken out and given back
 
 
@@ -59,16 +56,17 @@ class WholeStatus:
     broken: str | None
     parked: ParkedCount
     status: Status
-    working: AtWork
     run_nows: Sequence[WaitingRunNow]
-    quiet: Sequence[tuple[str, date]]
-    missed: Sequence[RowMapping]  # collections of the last days, as the trail has them
     zones: Mapping[str, str]
     refusing: str | None
 
     @property
     def exports(self) -> Sequence[ExportStatus]:
         return self.status.exports
+
+    @property
+    def working(self) -> AtWork:
+        return self.status.working
 
     @property
     def oldest(self) -> datetime | None:
@@ -91,12 +89,9 @@ def how_it_stands(database: Database, broker: Broker, now: datetime) -> WholeSta
     with database.read() as connection:
         status = take_status(connection, now)
         zones = zones_of_exports(connection)
-        working = at_work(connection)
-        waiting = _run_nows(connection, status, working, zones, now)
-        quiet = quiet_since(connection, (now - _LOOK_BACK).date())
-        missed = missed_since(connection, now - MISSED_SHOWN)
+        waiting = _run_nows(connection, status, zones, now)
         refusing = _refusing(database)
-    return WholeStatus(now, depths, broken, parked, status, working, waiting, quiet, missed, zones, refusing)
+    return WholeStatus(now, depths, broken, parked, status, waiting, zones, refusing)
 
 
 def _refusing(database: Database) -> str | None:
@@ -130,24 +125,32 @@ def _count_parked(operator: Operator, depths: Sequence[QueueDepth]) -> ParkedCou
 
 
 def _run_nows(
-    connection: Connection, status: Status, working: AtWork, zones: Mapping[str, str], now: datetime
+    connection: Connection, status: Status, zones: Mapping[str, str], now: datetime
 ) -> list[WaitingRunNow]:
     """The runs asked for by a command that have not begun, the oldest first, each with what it waits for."""
+    exports = {one.export_id: one for one in status.exports}
     rows = connection.execute(
         select(run_requests)
         .where(run_requests.c.state == "pending", run_requests.c.trigger == "run_now")
         .order_by(run_requests.c.request_id)
     ).mappings()
     return [
-        WaitingRunNow(row["export_id"], row["requested_at"], _waits_for(row, status, working, zones, now))
+        WaitingRunNow(
+            row["export_id"],
+            row["requested_at"],
+            _waits_for(row, exports.get(row["export_id"]), status.working, zones, now),
+        )
         for row in rows
     ]
 
 
 def _waits_for(
-    row: RowMapping, status: Status, working: AtWork, zones: Mapping[str, str], now: datetime
+    row: RowMapping,
+    export: ExportStatus | None,
+    working: AtWork,
+    zones: Mapping[str, str],
+    now: datetime,
 ) -> str:
-    export = next((one for one in status.exports if one.export_id == row["export_id"]), None)
     if export is not None and export.paused:
         return f"the end of the pause (`writeback exports resume {export.export_id}`)"
     if export is not None and (run := export.open_run) is not None:
@@ -185,12 +188,12 @@ def status_shape(found: WholeStatus, *, installation: str) -> dict[str, Any]:
         "events_in_hand": status.events_in_hand,
         "unpublished_outcomes": status.unpublished_outcomes,
         "aside": _aside_shapes(status),
-        "quiet_days": [{"export_id": export_id, "day": day.isoformat()} for export_id, day in found.quiet],
+        "quiet_days": [{"export_id": export_id, "day": day.isoformat()} for export_id, day in status.quiet],
         "codes_gone": [
             {"export_id": one.export_id, "since": instant(one.since), "reason": one.reason}
             for one in status.codes_gone
         ],
-        "missed_collections": [{"export_id": one["export_id"]} | missed_shape(one) for one in found.missed],
+        "missed_collections": [{"export_id": one["export_id"]} | missed_shape(one) for one in status.missed],
         "exports": [_export_shape(one) for one in found.exports],
     }
 

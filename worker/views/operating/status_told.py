@@ -71,9 +71,9 @@ def to_see_to(found: WholeStatus) -> Iterator[str]:
         yield f"{asked.export_id}: a run is asked for since {since}; it waits for {asked.waits_for}"
     for gone in found.status.codes_gone:
         yield f"{gone.export_id}: {gone.reason} (seen {when(gone.since, found.zone(gone.export_id))})"
-    for one in found.missed:
+    for one in found.status.missed:
         yield f"{one['export_id']}: {missed_told(one)}"
-    for export_id, day in found.quiet:
+    for export_id, day in found.status.quiet:
         yield f"{export_id}: not one tardy on {day}, a day in session: is the behavior system publishing?"
 
 

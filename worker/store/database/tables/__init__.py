@@ -9,7 +9,13 @@ from worker.store.database.tables.catalogue_tables import (
     program_versions,
     reference_versions,
 )
-from worker.store.database.tables.definition_tables import actions, definition_revisions, definitions
+from worker.store.database.tables.definition_tables import (
+    IS_MISSED,
+    IS_OF_CODES,
+    actions,
+    definition_revisions,
+    definitions,
+)
 from worker.store.database.tables.entry_tables import (
     ENTRY_STATES,
     IS_ENDED,
@@ -37,6 +43,8 @@ from worker.store.database.tables.worker_tables import asides, consumers, flushe
 __all__ = [
     "ENTRY_STATES",
     "IS_ENDED",
+    "IS_MISSED",
+    "IS_OF_CODES",
     "IS_UNSEALED",
     "IS_UNSWEPT",
     "UNSEALED",

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Date, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Date,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from worker.store.database.column_types import Instant
-from worker.store.database.tables.table_parts import ID, KEY, Number, metadata
+from worker.store.database.tables.table_parts import ID, KEY, Number, metadata, partial_index
+
+_CODES = "action IN ('codes-gone', 'codes-back')"
+_MISSED = "action IN ('late', 'uncollected')"
+IS_OF_CODES = text(f"actions.{_CODES}")
+"""SQL, as the index says it; so is the next."""
+IS_MISSED = text(f"actions.{_MISSED}")
 
 definitions = Table(
     "definitions",
@@ -58,5 +76,8 @@ actions = Table(
     Column("run_id", String(32)),
     Column("reason", Text),
     Index("ix_actions_export", "export_id", "at"),
+    # What the program has noticed: some rows of many, asked for every few seconds.
+    partial_index("ix_actions_codes", "export_id", "action_id", where=_CODES),
+    partial_index("ix_actions_missed", "at", where=_MISSED),
 )
 """Who did what and why."""

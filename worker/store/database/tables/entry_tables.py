@@ -160,5 +160,6 @@ quiet_days = Table(
     Column("export_id", String(KEY), primary_key=True),
     Column("day", Date, primary_key=True),  # local, of the schedule's zone: in session, and no tardy at all
     Column("noticed_at", Instant, nullable=False),
+    Index("ix_quiet_days_day", "day"),
 )
 """Days in session on which an export got nothing at all."""
