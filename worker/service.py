@@ -177,6 +177,7 @@ class Service:
             program.broker,
             program.clock,
             migrated=lambda: migrate.is_current(program.database),
+            flushes="flusher" in self._roles,
         )
         try:
             server.start()

@@ -23,9 +23,9 @@ _SEEDS = {
 # One in five is continuous. Each copy is its seed under another name, in another district.
 _COPIES = """
 CREATE TEMPORARY TABLE copies AS
-SELECT n, 'export-' || n AS export_id, 'district-' || n % %(districts)s AS district_id,
+SELECT n, 'export-' || n AS export_id, 'district-' || n % {districts} AS district_id,
        CASE WHEN n % 5 = 0 THEN 'seed-continuous' ELSE 'seed-daily' END AS seed
-FROM generate_series(1, %(definitions)s) AS n"""
+FROM generate_series(1, {definitions}) AS n"""
 _REVISIONS = """
 INSERT INTO definition_revisions (export_id, revision, document, saved_at, saved_by, reason)
 SELECT c.export_id, r.revision,
@@ -45,14 +45,14 @@ INSERT INTO runs (run_id, export_id, revision, trigger, due_at, state, sequence,
                   attempts, next_attempt_at, started_at, swept)
 SELECT md5(c.export_id || 'open'), c.export_id, 1, 'schedule', now() - interval '40 minutes', 'waiting', 4, 10, 0, 0,
        3, now() + interval '10 minutes', now() - interval '40 minutes', false
-FROM copies AS c WHERE n %% 5 = 1 AND n <= 5 * {silent}""",
+FROM copies AS c WHERE n % 5 = 1 AND n <= 5 * {silent}""",
     """
 INSERT INTO entry_rows (tardy, export, version, ordinal, state, judged, sort_at, buffered_at, settled_at)
 SELECT d.export * 100::bigint + number, d.export, 1, 0,
        CASE WHEN number > 5 THEN 'delivered' WHEN number = 5 THEN 'held' ELSE 'buffered' END, true,
        now() - interval '30 minutes', now() - interval '30 minutes', now()
 FROM copies AS c JOIN definitions AS d ON d.export_id = c.export_id, generate_series(1, 20) AS number
-WHERE n %% 5 <> 0 OR n <= 5 * {silent}""",
+WHERE n % 5 <> 0 OR n <= 5 * {silent}""",
     """
 INSERT INTO actions (at, who, action, export_id)
 SELECT now() - number * interval '1 day', 'a person', 'save', c.export_id
@@ -69,12 +69,11 @@ def furnish_nation(database_url: str) -> None:
     columns = _save_seeds(database_url)
     url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:
-        size = {"definitions": DEFINITIONS, "districts": DISTRICTS}
-        connection.execute((_COPIES % {name: str(value) for name, value in size.items()}).encode())
+        connection.execute(_COPIES.format(definitions=DEFINITIONS, districts=DISTRICTS).encode())
         connection.execute(_definitions(columns).encode())
         connection.execute(_REVISIONS.encode())
         for statement in _STATEMENTS:
-            connection.execute(statement.format(silent=_SILENT).replace("%%", "%").encode())
+            connection.execute(statement.format(silent=_SILENT).encode())
         connection.execute(b"DELETE FROM definitions WHERE export_id LIKE 'seed-%'")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(b"VACUUM ANALYZE")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
@@ -265,3 +266,25 @@ def holding_process(url: str | None, home: Path, count: int) -> subprocess.Popen
     assert process.stdout is not None
     assert process.stdout.readline().strip() == str(count)
     return process
+
+
+# watching the queues
+
+
+def test_a_watch_tells_the_same_as_the_operator_as_often_as_it_is_asked(
+    broker: Broker, publisher: Publisher
+) -> None:
+    with closing(broker.queue_watch()) as watch:
+        for number in range(3):
+            assert {depth.queue: depth.ready for depth in watch.depths()}[EVENTS_QUEUE] == number
+            assert publisher.publish(event())
+        assert watch.depths() == broker.operator().depths()
+
+
+def test_a_watch_that_was_closed_can_be_asked_again(broker: Broker, publisher: Publisher) -> None:
+    watch = broker.queue_watch()
+    before = watch.depths()
+    watch.close()
+    watch.close()
+    assert watch.depths() == before
+    watch.close()

@@ -17,7 +17,8 @@ from tests.contract.sis_sites import WONDE_SESSION, SisSite, told
 from tests.integration.delivering import ask
 from tests.processes import wait_for
 from tests.program import SteppedProgram
-from worker.ops.metrics import StateCollector
+from tests.unit.ops.scraping import parse
+from worker.ops.metrics import StateGauges
 from worker.store.database.tables import actions
 from worker.testing.web_server import Fault, Reply
 from worker.views.operating.status import how_it_stands, status_shape
@@ -67,10 +68,9 @@ def shown(program: SteppedProgram) -> list[str]:
 
 def sis_codes_gone(program: SteppedProgram) -> float:
     parts = program.parts
-    collector = StateCollector(parts.database, parts.broker, program.clock, parts.instruments, patience=20)
-    [gauge] = [one for one in collector.collect() if one.name == "writeback_sis_codes_gone"]
-    [sample] = gauge.samples
-    return sample.value
+    watch = parts.broker.queue_watch()
+    gauges = StateGauges(parts.database, watch, program.clock, parts.instruments, patience=20)
+    return parse(gauges.text())["sis_codes_gone", ("daily",)]
 
 
 def trail(program: SteppedProgram) -> list[str]:

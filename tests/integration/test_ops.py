@@ -10,7 +10,6 @@ from time import monotonic
 
 import psycopg
 import pytest
-from prometheus_client import CollectorRegistry
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from schemas.topology import EVENTS_QUEUE
@@ -18,11 +17,11 @@ from tests.builders import NOON, code, command, definition, outgoing, save, scho
 from tests.processes import wait_for
 from tests.program import SteppedProgram
 from tests.servers import PostgreSQL, RabbitMQ
-from tests.unit.ops.scraping import fetch, scrape
+from tests.unit.ops.scraping import fetch, parse, scrape
 from worker.broker.by_url import open_broker
 from worker.broker.ports import Broker
 from worker.errors import UnavailableError
-from worker.ops.metrics import StateCollector
+from worker.ops.metrics import StateGauges
 from worker.ops.server import READY_PATIENCE, OpsServer
 from worker.settings import ListenAddress
 from worker.store.database import migrate
@@ -200,10 +199,8 @@ def test_unacknowledged_is_what_consumers_say_where_the_broker_does_not_tell(
         watched.pass_time(minutes=1)
         barriers.note_consumer(connection, "one", "worker", 0, in_hand=3)
         barriers.note_consumer(connection, "two", "worker", 0, in_hand=4)
-    registry = CollectorRegistry()
-    registry.register(StateCollector(watched.database, broker, watched.clock, watched.instruments))
-    labels = {"queue": EVENTS_QUEUE, "state": "unacknowledged"}
-    assert registry.get_sample_value("writeback_queue_messages", labels) == 7
+    gauges = StateGauges(watched.database, broker.queue_watch(), watched.clock, watched.instruments)
+    assert parse(gauges.text())["queue_messages", (EVENTS_QUEUE, "unacknowledged")] == 7
 
 
 # while a server is away

@@ -14,6 +14,8 @@ from worker.errors import WritebackError
 
 log = structlog.get_logger("ops")
 
+_MOMENT = 0.3  # seconds: what takes longer is long; nobody waits longer where an earlier answer will do
+
 T = TypeVar("T")
 
 
@@ -41,15 +43,22 @@ class Probe(Generic[T]):
     else, and is asked again once the old question has ended.
     """
 
-    def __init__(self, ask: Callable[[], T], *, keep: float, patience: float) -> None:
-        """`keep`: seconds for which an answer is given again; `patience`: seconds waited for one."""
+    def __init__(
+        self, ask: Callable[[], T], *, keep: float, patience: float, rest: float = 0, good: float = 0
+    ) -> None:
+        """`keep`: seconds for which an answer is given again; `patience`: seconds waited for one. `rest`: an answer
+        that took long is given again for so many times as long, up to `good` seconds: so old, it will also do where
+        the next one is not there at once."""
         self._ask = ask
         self._keep = keep
         self._patience = patience
+        self._rest = rest
+        self._good = good
         self._lock = threading.Lock()
         self._asking: _Asking[T] | None = None
         self._last: Reading[T] | None = None
         self._fresh_until = 0.0
+        self._good_until = 0.0
 
     def begin(self) -> None:
         """Puts the question, unless it is under way or its answer is still good; returns at once."""
@@ -59,21 +68,30 @@ class Probe(Generic[T]):
                 threading.Thread(target=self._run, args=(self._asking,), name="probe", daemon=True).start()
 
     def answer(self) -> Reading[T]:
-        """The answer; waits for it no longer than the patience lasts since the question was put."""
+        """The answer; waits for it no longer than the patience lasts since the question was put, or, where an earlier
+        one will do, a moment."""
         self.begin()
         with self._lock:
-            asking, last = self._asking, self._last
+            asking, last, will_do = self._asking, self._last, monotonic() < self._good_until
         if asking is None:
             assert last is not None
             return last
-        asking.done.wait(max(0.0, asking.began + self._patience - monotonic()))
-        return asking.answer or Reading(None, f"no answer within {self._patience:g} s")
+        patience = min(_MOMENT, self._patience) if will_do else self._patience
+        asking.done.wait(max(0.0, asking.began + patience - monotonic()))
+        if asking.answer is not None:
+            return asking.answer
+        return last if will_do and last is not None else Reading(None, f"no answer within {patience:g} s")
 
     def _run(self, asking: _Asking[T]) -> None:
-        answer = self._put()
+        answer, now = self._put(), monotonic()
         with self._lock:
             asking.answer = self._last = answer
-            self._fresh_until = monotonic() + self._keep
+            self._fresh_until, self._good_until = now + self._keep, 0.0
+            if answer.value is not None:
+                took = now - asking.began
+                rest = min(self._good, self._rest * took) if took > _MOMENT else 0.0
+                self._fresh_until = now + max(self._keep, rest)
+                self._good_until = self._fresh_until + self._good
             self._asking = None
         asking.done.set()
 

@@ -20,7 +20,7 @@ from schemas.shown import mask_passwords, plain
 from worker.broker.ports import Broker
 from worker.clock import Clock
 from worker.instruments import Instruments, Pulse
-from worker.ops.metrics import StateCollector
+from worker.ops.metrics import StateGauges
 from worker.ops.probe import Probe
 from worker.settings import ListenAddress
 from worker.store.database.engine import Database
@@ -70,7 +70,8 @@ class Readiness:
 
 
 class OpsServer:
-    """Answers operators and their programs. `migrated` says whether the database is up to date.
+    """Answers operators and their programs. `migrated` says whether the database is up to date; `flushes`, whether
+    runs are delivered in this process.
 
     Nothing listens before `start`.
     """
@@ -84,12 +85,14 @@ class OpsServer:
         clock: Clock,
         *,
         migrated: Callable[[], bool],
+        flushes: bool = True,
     ) -> None:
         self._address = address
         self._instruments = instruments
-        self._collector = StateCollector(database, broker, clock, instruments)
+        self._watch = broker.queue_watch()
+        self._gauges = StateGauges(database, self._watch, clock, instruments, flushes=flushes)
         self._readiness = Readiness(
-            broker=Probe(broker.operator().depths, keep=READY_KEEP, patience=READY_PATIENCE),
+            broker=Probe(self._watch.depths, keep=READY_KEEP, patience=READY_PATIENCE),
             database=Probe(database.look, keep=READY_KEEP, patience=READY_PATIENCE),
             migrations=Probe(migrated, keep=READY_KEEP, patience=READY_PATIENCE),
         )
@@ -105,7 +108,6 @@ class OpsServer:
     def start(self) -> None:
         """Listens from now on. Raises OSError where the address is taken or is not this machine's."""
         server = _Server(self._address, self._answer)
-        self._instruments.registry.register(self._collector)
         threading.Thread(target=server.serve_forever, args=(0.1,), name="ops", daemon=True).start()
         self._server = server
 
@@ -116,11 +118,13 @@ class OpsServer:
         self._server.shutdown()
         self._server.server_close()
         self._server = None
-        self._instruments.registry.unregister(self._collector)
+        self._watch.close()
 
     def _answer(self, path: str) -> Page:
         if path == "/metrics":
-            text = generate_latest(self._instruments.registry)
+            # The gauges first: counters begin with what they have found.
+            gauges = self._gauges.text().encode()
+            text = generate_latest(self._instruments.registry) + gauges
             return Page(HTTPStatus.OK, text, CONTENT_TYPE_PLAIN_0_0_4)
         if path == "/healthz":
             return _health(self._instruments.pulse)

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
-from contextlib import closing
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from math import isnan
+from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+import trustme
+from prometheus_client import generate_latest
+from sqlalchemy import insert
 
 from schemas.topology import COMMANDS_QUEUE, EVENTS_QUEUE, REJECTED_QUEUE
-from tests.builders import command, definition, outgoing, save, tardy
+from tests.builders import NOON, command, definition, outgoing, save, tardy
 from tests.program import SteppedProgram
 from tests.unit.ops.scraping import Samples, parse
+from worker import certificates
 from worker.broker.ports import Broker, Rejection
-from worker.ops.metrics import StateCollector
+from worker.ops.metrics import StateGauges
+from worker.ops.standing_told import IN_FULL, standing_told
+from worker.store import trail
+from worker.store.database.tables import quiet_days
+from worker.store.queries.standing import Buffer, ExportStatus, Status
+from worker.store.runs import barriers
+from worker.store.workers import note_flusher
 
 WEEKLY = {"frequency": "weekly", "on": ["fri"], "at": ["15:10"], "time_zone": "America/Chicago"}
 FRIDAY = datetime(2026, 10, 9, 20, 10, tzinfo=UTC).timestamp()
@@ -25,15 +38,17 @@ class Scraper:
     """What scrapes a program's gauges again and again."""
 
     def __init__(self, program: SteppedProgram, broker: Broker, keep: float = 0) -> None:
-        self._registry = CollectorRegistry()
-        self._registry.register(
-            StateCollector(
-                program.database, broker, program.clock, program.instruments, keep=keep, patience=20
-            )
+        self._gauges = StateGauges(
+            program.database,
+            broker.queue_watch(),
+            program.clock,
+            program.instruments,
+            keep=keep,
+            patience=20,
         )
 
     def scrape(self) -> Samples:
-        return parse(generate_latest(self._registry).decode())
+        return parse(self._gauges.text())
 
 
 def scraped(program: SteppedProgram, broker: Broker, keep: float = 0) -> Samples:
@@ -85,7 +100,7 @@ def test_a_database_that_is_gone_leaves_its_gauges_out_and_says_so(
         connection.exec_driver_sql("DROP TABLE outbox")
     samples = scraped(program, broker)
     assert samples["database_up", ()] == 0
-    assert {name for name, _ in samples} == {"database_up", "broker_up", "queue_messages"}
+    assert {name for name, _ in samples} == {"database_up", "broker_up", "queue_messages", "queue_consumers"}
 
 
 def test_what_was_known_of_a_database_that_is_gone_is_told_as_unknown(
@@ -233,3 +248,131 @@ def test_broker_and_database_are_asked_no_more_often_than_told(
     with closing(broker.publisher()) as publisher:
         publisher.publish(outgoing(tardy("t-2")))
     assert scraper.scrape() == before
+
+
+def test_who_is_at_work_is_counted_by_role_until_he_falls_silent(
+    program: SteppedProgram, broker: Broker
+) -> None:
+    with program.database.write() as connection:
+        barriers.note_consumer(connection, "one", "worker-1", 0)
+        barriers.note_consumer(connection, "two", "worker-2", 0)
+        note_flusher(connection, "worker-1")
+    samples = scraped(program, broker)
+    assert (samples["workers", ("consumer",)], samples["workers", ("flusher",)]) == (2, 1)
+    program.pass_time(minutes=2)
+    samples = scraped(program, broker)
+    assert (samples["workers", ("consumer",)], samples["workers", ("flusher",)]) == (0, 0)
+
+
+def test_a_run_in_the_hands_of_nobody_is_a_stale_lease(exporting: SteppedProgram, broker: Broker) -> None:
+    exporting.receive(tardy("t-1"))
+    exporting.command(command("export.run_now", {"export_id": "weekly"}))
+    exporting.forget_barriers()
+    exporting.tick()
+    assert exporting.claim() is not None
+    assert scraped(exporting, broker)["stale_leases", ()] == 0
+    exporting.pass_time(seconds=90)
+    assert scraped(exporting, broker)["stale_leases", ()] == 1
+
+
+def test_a_clock_that_is_ahead_of_the_databases_says_by_how_much(
+    program: SteppedProgram, broker: Broker
+) -> None:
+    def ahead() -> datetime:
+        return program.database_clock() + timedelta(seconds=90)
+
+    watch = broker.queue_watch()
+    gauges = StateGauges(program.database, watch, ahead, program.instruments, patience=20)
+    assert parse(gauges.text())["clock_skew_seconds", ()] == 90
+
+
+def test_a_paused_export_and_an_open_run_say_since_when(exporting: SteppedProgram, broker: Broker) -> None:
+    exporting.command(save(definition("weekly", guard={"max_rows": 1})))
+    exporting.receive(tardy("t-1"), tardy("t-2"))
+    exporting.command(command("export.run_now", {"export_id": "weekly"}))
+    exporting.work()
+    began = exporting.now.timestamp()
+    exporting.pass_time(hours=1)
+    exporting.command(command("export.pause", {"export_id": "weekly", "reason": "the SIS is moved"}))
+    samples = scraped(exporting, broker)
+    assert samples["open_run_started_timestamp_seconds", ("weekly",)] == began
+    assert samples["export_paused_timestamp_seconds", ("weekly",)] == began + 3600
+    assert (samples["exports", ("true",)], samples["exports", ("false",)]) == (1, 0)
+
+
+def test_what_was_missed_and_what_was_quiet_is_told_for_a_day_or_two(
+    exporting: SteppedProgram, broker: Broker
+) -> None:
+    now = exporting.now
+    with exporting.database.write() as connection:
+        for how, at in (("late", now), ("uncollected", now - timedelta(days=2))):
+            trail.note(connection, how, trail.PROGRAM, at, export_id="weekly", run_id="r", reason="why")
+        for days in (1, 5):
+            day = now.date() - timedelta(days=days)
+            connection.execute(insert(quiet_days).values(export_id="weekly", day=day, noticed_at=now))
+    samples = scraped(exporting, broker)
+    assert samples["missed_collections", ("weekly", "late")] == 1
+    assert samples["missed_collections", ("weekly", "uncollected")] == 0
+    assert samples["export_quiet", ("weekly",)] == 1
+
+
+def test_of_very_many_exports_what_is_nothing_is_left_out() -> None:
+    def of(number: int, **more: Any) -> ExportStatus:
+        nothing = dict.fromkeys(
+            ("last_delivered_at", "paused_at", "paused_by", "pause_reason", "open_run", "overdue_since")
+        )
+        about: dict[str, Any] = nothing | {"buffer": Buffer(), "next_due_at": NOON} | more
+        return ExportStatus(f"e-{number}", "default", True, "daily", **about)
+
+    many = [of(number) for number in range(IN_FULL)]
+    held = of(IN_FULL, buffer=Buffer(held=2))
+    few = parse(standing_told(Status(tuple(many), known=True), NOON, 0).text())
+    assert few["buffer_entries", ("e-0", "held")] == few["export_paused", ("e-0",)] == 0
+    told = parse(standing_told(Status((*many, held), known=True), NOON, 0).text())
+    assert {name for name, labels in told if "e-0" in labels} == {"next_run_timestamp_seconds"}
+    assert told["buffer_entries", (held.export_id, "held")] == 2
+
+
+def test_a_process_that_delivers_nothing_counts_no_exports_runs(
+    exporting: SteppedProgram, broker: Broker
+) -> None:
+    watch = broker.queue_watch()
+    StateGauges(exporting.database, watch, exporting.clock, exporting.instruments, flushes=False).text()
+    assert not [
+        labels
+        for _, labels in parse(generate_latest(exporting.instruments.registry).decode())
+        if "weekly" in labels
+    ]
+
+
+def test_when_a_servers_certificate_ends_is_told_of_those_that_were_verified() -> None:
+    authority = trustme.CA()
+    ends = datetime(2036, 1, 1, tzinfo=UTC)
+    shown = authority.issue_cert("localhost", not_after=ends)
+    serving, asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    shown.configure_cert(serving)
+    authority.configure_trust(asking)
+    for context, known in ((asking, {"localhost:1": ends.timestamp()}), (_trusting(), {})):
+        certificates.EXPIRES.clear()
+        with _handshaken(serving, context) as connection:
+            certificates.noted("localhost:1", connection)
+        [family] = certificates.EXPIRES.collect()
+        assert {sample.labels["server"]: sample.value for sample in family.samples} == known
+
+
+def _trusting() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+@contextmanager
+def _handshaken(serving: ssl.SSLContext, asking: ssl.SSLContext) -> Iterator[ssl.SSLSocket]:
+    """The client's end of a connection that both have agreed on."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        server = threading.Thread(target=lambda: serving.wrap_socket(theirs, server_side=True).close())
+        server.start()
+        with asking.wrap_socket(ours, server_hostname="localhost") as connection:
+            yield connection
+        server.join()

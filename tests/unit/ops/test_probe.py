@@ -87,3 +87,31 @@ def test_many_who_ask_at_once_share_one_question(thaw: threading.Event) -> None:
         thread.join()
     assert answers == ["thawed"] * 8
     assert len(asked) == 1
+
+
+def test_an_earlier_answer_will_do_while_the_next_is_long_in_coming(thaw: threading.Event) -> None:
+    answers: list[Callable[[], str]] = [lambda: "first", frozen(thaw, [])]
+    probe = Probe(lambda: answers.pop(0)(), keep=0, patience=30, good=60)
+    assert [probe.answer().value, probe.answer().value] == ["first", "first"]
+    assert not answers
+    thaw.set()
+
+
+def test_an_answer_that_took_long_is_given_again_for_longer(thaw: threading.Event) -> None:
+    numbers = count()
+
+    def slow() -> int:
+        thaw.wait(0.4)
+        return next(numbers)
+
+    rested = Probe(slow, keep=0, patience=30, rest=100, good=60)
+    assert [rested.answer().value for _ in range(3)] == [0, 0, 0]
+
+
+def test_an_earlier_answer_will_not_do_where_the_next_is_a_problem() -> None:
+    def gone() -> str:
+        raise UnavailableError("nobody listens")
+
+    answers: list[Callable[[], str]] = [lambda: "first", gone]
+    probe = Probe(lambda: answers.pop(0)(), keep=0, patience=30, good=60)
+    assert [probe.answer().value, probe.answer().problem] == ["first", "nobody listens"]

@@ -21,7 +21,7 @@ from amqp.exceptions import AMQPError, RecoverableConnectionError, UnexpectedFra
 from kombu.connection import Connection
 from kombu.transport import pyamqp
 
-from worker import __version__
+from worker import __version__, certificates
 from worker.broker.rabbitmq.address import BrokerAddress, Node
 from worker.broker.rabbitmq.failures import raise_for
 from worker.errors import UnavailableError
@@ -278,4 +278,5 @@ def _connect(address: BrokerAddress, node: Node, purpose: str) -> Wire:
         },
     )
     wire: Wire = connection.transport.establish_connection()
+    certificates.noted(str(node), wire.sock)
     return wire

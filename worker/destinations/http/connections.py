@@ -12,6 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from worker import certificates
 from worker.destinations.http.gate import Gate
 from worker.destinations.http.trust import handshake
 
@@ -49,6 +50,7 @@ class _GuardedTls(_Guarded, HTTPSConnection):
     def connect(self) -> None:
         with handshake(self.host):
             super().connect()
+        certificates.noted(f"{self.host}:{self.port}", self.sock)
 
 
 class _Pool(HTTPConnectionPool):

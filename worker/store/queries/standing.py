@@ -168,7 +168,7 @@ def take_status(connection: Connection, now: datetime) -> Status:
 def _buffers(connection: Connection) -> dict[str, Buffer]:
     counts: dict[str, dict[str, int]] = {}
     oldest: dict[str, datetime] = {}
-    for export_id, state, count, buffered_at in connection.execute(_live()):
+    for export_id, state, count, buffered_at in connection.execute(_live()).all():
         counts.setdefault(export_id, {})[state] = count
         if state == "buffered":
             oldest[export_id] = buffered_at

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from worker import certificates
 from worker.destinations.file_port import Secret
 from worker.destinations.files.ftp.ftp_answers import FAILURES, explained, is_no_reuse
 from worker.destinations.files.ftp.ftp_client import FtpClient, TimeLimits, addresses_of, wire
@@ -150,6 +151,7 @@ class FtpAccess:
                 f"{self.server}: its certificate is not the pinned one: its SHA-256 fingerprint is {shown}; ask who"
                 " runs the server whether it has a new certificate, then put that in `certificate_sha256`"
             )
+        certificates.noted(self.server, client.sock)
 
     def _log_in(self, client: FtpClient) -> None:
         password = self._secret(self._account.password)
