@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import yaml
 
+from worker import certificates
+from worker.ops.gauges import GAUGES
+
 HERE = Path(__file__).parent
 RULES = HERE.parent.parent / "deploy" / "prometheus" / "rules.yaml"
 CASES = HERE / "alerts.yaml"
+RUNBOOK = HERE.parent.parent / "docs" / "runbook.md"
 
 
 def test_every_alert_rule_does_what_its_cases_say(promtool: str, tmp_path: Path) -> None:
@@ -34,3 +39,43 @@ def test_no_alert_rule_is_without_a_case() -> None:
         if case["exp_alerts"]
     }
     assert cases == rules
+
+
+def test_every_alert_has_its_section_in_the_runbook_and_every_section_its_alert() -> None:
+    """With what it means, what to look at, what to type and whom to call; each alert points there."""
+    rules = {
+        rule["alert"]: rule
+        for group in yaml.safe_load(RULES.read_text())["groups"]
+        for rule in group["rules"]
+    }
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOK.read_text(), re.MULTILINE | re.DOTALL))
+    assert sections.keys() == rules.keys()
+    for name, section in sections.items():
+        assert re.findall(r"^\*\*(\w+)\.\*\* .", section, re.MULTILINE) == [
+            "Means",
+            "Look",
+            "Type",
+            "Call",
+        ], name
+        assert rules[name]["annotations"]["runbook_url"] == f"docs/runbook.md#{name.lower()}"
+        assert rules[name]["labels"]["severity"] in ("page", "ticket")
+
+
+def test_every_alert_is_shown_in_its_cases_not_to_come_as_well() -> None:
+    silent = {
+        case["alertname"]
+        for test in yaml.safe_load(CASES.read_text())["tests"]
+        for case in test["alert_rule_test"]
+        if not case["exp_alerts"]
+    }
+    rules = {
+        rule["alert"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+    }
+    assert rules - silent == set()
+
+
+def test_every_metric_that_a_rule_names_is_one_that_the_program_has() -> None:
+    named = set(re.findall(r"writeback_\w+", RULES.read_text()))
+    counters = {f"writeback_{name}_total" for name in ("runs", "defects")}
+    others = {family.name for family in certificates.EXPIRES.collect()}
+    assert named - counters - others <= {f"writeback_{name}" for name in GAUGES}
