@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
@@ -50,27 +50,43 @@ class Instruments:
         return Counter(f"writeback_{name}", text, labels, registry=self.registry)
 
 
-class Pulse:
-    """When each loop of the process last made progress."""
+_BEGUN_AGAIN = 60.0  # seconds for which a loop may break off and be begun again
 
-    def __init__(self) -> None:
+
+class Pulse:
+    """When each loop of the process last made progress; `clock` counts seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._beats: dict[str, tuple[float, float]] = {}
+        self._broken: dict[
+            str, float
+        ] = {}  # loops that broke off, and since when none of their steps went through
         self._at_work: set[str] = set()
+
+    def loops(self) -> frozenset[str]:
+        """Which loops are watched."""
+        return frozenset(self._beats)
 
     def expect(self, loop: str, *, within: float) -> None:
         """A loop starts; it is stuck once it has not beaten for `within` seconds."""
-        self._beats[loop] = (time.monotonic(), within)
+        self._beats[loop] = (self._clock(), within)
 
     def beat(self, loop: str) -> None:
         """The loop made progress (waiting for a server that is down counts: it tries again); no effect where no
         such loop runs."""
         if loop in self._beats:
             _, within = self._beats[loop]
-            self._beats[loop] = (time.monotonic(), within)
+            self._beats[loop] = (self._clock(), within)
 
     def worked(self, loop: str) -> None:
         """The loop has done what it is there for: it no longer waits for what it needs to begin."""
         self._at_work.add(loop)
+        self._broken.pop(loop, None)
+
+    def broke_off(self, loop: str) -> None:
+        """The loop ended though nobody told it to, and is begun again: that alone is no progress."""
+        self._broken.setdefault(loop, self._clock())
 
     def at_work(self, *loops: str) -> bool:
         """Whether each of these loops has worked since the process started."""
@@ -82,5 +98,7 @@ class Pulse:
 
     def stuck(self) -> Mapping[str, float]:
         """Loops that have not made progress in time, and for how many seconds."""
-        now = time.monotonic()
-        return {loop: now - beat for loop, (beat, within) in dict(self._beats).items() if now - beat > within}
+        now = self._clock()
+        since = {loop: (broken, _BEGUN_AGAIN) for loop, broken in dict(self._broken).items()}
+        watched = dict(self._beats) | since
+        return {loop: now - beat for loop, (beat, within) in watched.items() if now - beat > within}

@@ -68,7 +68,7 @@ class Service:
     def _work(self) -> None:
         gc.collect()
         gc.freeze()  # what the program itself consists of is no garbage: it is not gone through again and again
-        threads = [self._thread(name, work) for name, work in self._loops().items()]
+        threads = [self._thread(name, work) for name, work in self.loops().items()]
         log.info("running", roles=list(self._roles), version=__version__, worker=self._program.worker)
         pulse = self._program.instruments.pulse
         while not self._stop.wait(_LOOK):
@@ -129,7 +129,8 @@ class Service:
                 self._stop.wait(pause)
                 pause = min(15.0, pause * 2)
 
-    def _loops(self) -> dict[str, Callable[[threading.Event], None]]:
+    def loops(self) -> dict[str, Callable[[threading.Event], None]]:
+        """What the roles consist of, by the names of their threads: each works until it is told to stop."""
         loops: dict[str, Callable[[threading.Event], None]] = {}
         if "flusher" in self._roles:
             loops["flusher"] = self._program.flusher.run
@@ -163,6 +164,7 @@ class Service:
                 self._end()
             except BaseException as error:  # noqa: BLE001 - whatever ended it, its work has to go on
                 defects.noted(name, error)
+                self._program.instruments.pulse.broke_off(name)
                 self._stop.wait(_BEGIN_AGAIN)
 
     def _start_ops(self) -> OpsServer | None:

@@ -87,3 +87,31 @@ def test_a_loop_that_has_ended_is_not_stuck_and_one_whose_step_takes_too_long_is
     Loop("slow", pulse, within=-1).run(step, stop)
     assert seen[0].keys() == {"slow"}
     assert pulse.stuck() == {}
+
+
+def test_a_loop_that_breaks_off_each_time_it_is_begun_again_makes_no_progress() -> None:
+    now = [0.0]
+    pulse = Pulse(lambda: now[0])
+    for now[0] in (0.0, 30.0, 61.0):
+        pulse.expect("consumer", within=120)
+        pulse.stopped("consumer")
+        pulse.broke_off("consumer")
+    assert pulse.stuck() == {"consumer": 61.0}
+    pulse.expect("consumer", within=120)
+    pulse.worked("consumer")
+    assert pulse.stuck() == {}
+
+
+def test_a_step_that_hangs_is_stuck_once_its_time_is_over_and_waiting_is_not() -> None:
+    now = 0.0
+    pulse, stop = Pulse(lambda: now), threading.Event()
+
+    def hang() -> float:
+        nonlocal now
+        now = 61.0
+        assert pulse.stuck() == {"hanging": 61.0}
+        stop.set()
+        return 0
+
+    loop("hanging", pulse).run(hang, stop)
+    assert pulse.stuck() == {}
