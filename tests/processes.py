@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -24,7 +25,7 @@ from tests.warm_starts import CAN_FORK, ROOT, Forked, may_be_warm, warm_starts
 
 START_SECONDS = 180.0  # for a lease to end, a kill, and a machine that is busy with something else
 STOP_SECONDS = 45.0  # contract: SIGTERM, then the end within 30; and a busy machine's leisure
-_LOOK = 0.02  # seconds between two looks at a condition
+_LOOK, _LATER = 0.02, 0.1  # seconds between two looks at a condition: at first, and at the most
 _TICKS = os.sysconf("SC_CLK_TCK")
 _FOREIGN = ("WRITEBACK_", "BROKER_URL", "DATABASE_URL")
 
@@ -32,11 +33,13 @@ Value = TypeVar("Value")
 
 
 def wait_for(condition: Callable[[], Value], what: str, seconds: float = START_SECONDS) -> Value:
-    """The condition's first value that is true; looks until the deadline. Fails with `what` it waited for."""
-    deadline = time.monotonic() + seconds
+    """The condition's first value that is true; looks until the deadline, the longer it takes the more seldom: whoever
+    looks takes time from whoever is waited for. Fails with `what` it waited for."""
+    begun = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"after {seconds:g} s still waiting for: {what}"
-        time.sleep(_LOOK)
+        waited = time.monotonic() - begun
+        assert waited < seconds, f"after {seconds:g} s still waiting for: {what}"
+        time.sleep(min(max(waited / 20, _LOOK), _LATER))
     return value
 
 
@@ -47,6 +50,7 @@ class Worker:
         self._process = process
         self._ops_port = ops_port
         self.log = log
+        self._read, self._events, self._reading = 0, list[dict[str, Any]](), threading.Lock()
 
     @property
     def pid(self) -> int:
@@ -85,8 +89,13 @@ class Worker:
 
     def events(self) -> list[dict[str, Any]]:
         """What it has logged, whole lines only, one dict a line (`event` is the text)."""
-        *lines, _ = self.log.read_text(errors="replace").split("\n")
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        with self._reading, self.log.open("rb") as log:
+            log.seek(self._read)
+            whole, newline, _ = log.read().rpartition(b"\n")
+            self._read += len(whole + newline)
+            lines = whole.decode(errors="replace").split("\n")
+            self._events += [json.loads(line) for line in lines if line.startswith("{")]
+            return list(self._events)
 
     def logged(self, event: str) -> int:
         """How often it has logged this event."""

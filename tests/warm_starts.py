@@ -23,6 +23,7 @@ from tests.warm_process import LARGEST
 
 ROOT = Path(__file__).resolve().parent.parent
 CAN_FORK = hasattr(os, "pidfd_open")  # on Linux alone
+_MOUNTS = Path("/proc/thread-self/ns/mnt")
 # What Python, or the system's loader, reads before any code of ours runs.
 _AT_START = ("PYTHON", "LD_", "LC_", "LANG", "TZ")
 
@@ -143,7 +144,15 @@ def may_be_warm(environment: Mapping[str, str]) -> bool:
     def at_start(variables: Mapping[str, str]) -> dict[str, str]:
         return {name: value for name, value in variables.items() if name.startswith(_AT_START)}
 
-    return CAN_FORK and at_start(environment) == at_start(os.environ)
+    return CAN_FORK and at_start(environment) == at_start(os.environ) and _mounts() == _FIRST_MOUNTS
+
+
+def _mounts() -> str:
+    """Which file systems this thread sees: a test may have some of its own."""
+    return str(_MOUNTS.readlink()) if CAN_FORK else ""
+
+
+_FIRST_MOUNTS = _mounts()
 
 
 @cache

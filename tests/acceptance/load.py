@@ -45,8 +45,8 @@ class Load:
         sis: Collector,
         *,
         exports: int,
-        burst: int = 200,
-        ahead: int = 3000,
+        burst: int = 100,
+        ahead: int = 1000,
     ) -> None:
         self._publish = publish
         self._sis = sis

@@ -20,7 +20,7 @@ from tests.mounts import MountError, mount, own_mounts
 from tests.processes import Processes, Worker, processes, wait_for
 from tests.servers.janitor import Janitor
 from worker.store.database.engine import Database
-from worker.store.database.tables import tardies
+from worker.store.database.tables import replies, tardies
 
 TARDIES = 50
 WARNINGS = 3  # so often the worker has tried in vain before the database gives in
@@ -128,6 +128,11 @@ def stored(database: Database) -> int:
         return len(connection.execute(select(tardies.c.tardy_id)).all())
 
 
+def unanswered(database: Database) -> bool:
+    with database.read() as connection:
+        return bool(connection.execute(select(replies.c.outbox_id)).all())
+
+
 def warnings(worker: Worker, said: str) -> int:
     return sum(event["level"] == "warning" and said in event.get("reason", "") for event in worker.events())
 
@@ -143,6 +148,9 @@ def test_while_the_database_refuses_nothing_is_parked_or_refused_and_then_all_is
         environment = {"DATABASE_URL": administrator.url_of_role()}
         worker = writeback.start_ready(**environment)
         client.replies(client.command(save(definition())))
+        wait_for(
+            lambda: not unanswered(database), "the answer to be noted, or it is sent again after a minute"
+        )
         administrator.does(refusal.begins)
         messages = [tardy(f"t{number}") for number in range(TARDIES)]
         client.publish(messages)
@@ -167,8 +175,8 @@ def test_while_the_database_refuses_nothing_is_parked_or_refused_and_then_all_is
         client.publish(messages)
         administrator.does(refusal.ends)
         wait_for(lambda: stored(database) == TARDIES, "all tardies to be stored", PATIENCE)
-        replies = client.replies(asked, 2)
-        assert [reply["type"] for reply in replies] == ["command.accepted", "run.delivered"]
+        answers = client.replies(asked, 2)
+        assert [answer["type"] for answer in answers] == ["command.accepted", "run.delivered"]
         assert [len(rows) for rows in rows_in(home / "outbox").values()] == [TARDIES]
         wait_for(lambda: client.depth(EVENTS_QUEUE) + client.depth(COMMANDS_QUEUE) == 0, "empty queues")
         assert client.depth(REJECTED_QUEUE) == 0

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300.0
-_OPTIONS = {"--minutes": "0.4", "--seed": "1848", "--workers": "3", "--rate": "250"}
+_OPTIONS = {"--minutes": "0.4", "--seed": "1848", "--workers": "3", "--rate": "120"}
 
 
 def test_a_short_soak_loses_nothing_and_sends_nothing_twice(

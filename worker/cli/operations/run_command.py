@@ -31,7 +31,7 @@ def run(roles: tuple[str, ...]) -> None:
     from worker.service import Service
 
     log_uncaught()
-    faulthandler.enable()  # a watchdog's SIGABRT leaves where each thread stood: files and lines, no values
+    faulthandler.enable(2)  # a watchdog's SIGABRT leaves where each thread stood: files and lines, no values
     # A folder that cannot be made is told before anything starts.
     explained(program.settings, lambda: program.database)
     try:
