@@ -105,6 +105,11 @@ class Worker:
         """The last line it has written."""
         return self.log.read_text(errors="replace").strip().rpartition("\n")[2]
 
+    @property
+    def ops_address(self) -> str:
+        """Where its ops server listens."""
+        return f"127.0.0.1:{self._ops_port}"
+
     def page(self, path: str) -> tuple[int, str]:
         """Status and text of a page of its ops server; (0, "") where nothing listens there."""
         return page(self._ops_port, path)
