@@ -39,6 +39,11 @@ IN_AN_ATTEMPT = (
     Arrow.SETTLE_BEFORE_COMMIT,
     Arrow.SETTLE_COMMITTED,
 )
+# A run that failed waits for more than time.
+CURES = [
+    *((place, cure) for cure in ("version", "saved", "retry") for place in (*IN_A_TICK, *IN_AN_ATTEMPT)),
+    *((place, "time") for place in IN_A_TICK),
+]
 
 
 @pytest.fixture
@@ -83,8 +88,7 @@ def test_a_fault_at_any_step_of_one_export_holds_no_other_up_before_and_after_a_
         assert [sent(program, name) for name in GOOD] == [["a,1,", "b,1,"]] * 2
 
 
-@pytest.mark.parametrize("place", (*IN_A_TICK, *IN_AN_ATTEMPT))
-@pytest.mark.parametrize("cure", ["version", "saved", "retry", "time"])
+@pytest.mark.parametrize(("place", "cure"), CURES)
 def test_what_stood_aside_delivers_too_once_the_fault_is_gone(
     program: Bench, place: Place, cure: str
 ) -> None:
@@ -95,16 +99,16 @@ def test_what_stood_aside_delivers_too_once_the_fault_is_gone(
         program.pass_time(seconds=40)
         program.flush_all()
         program.pass_time(seconds=10)
-    program = cured(program, bad, cure, by_time=place in IN_A_TICK)
+    program = cured(program, bad, cure)
     program.flush_all()
     assert sent(program, bad) == ["a,1,"]
     program.pass_time(minutes=20)  # nobody of another version tries again: its row says nothing any more
     assert program.aside() == []
 
 
-def cured(program: Bench, export_id: str, cure: str, *, by_time: bool) -> Bench:
-    """What may make an end of it happens. (A run that failed waits for more than time.)"""
-    if cure == "version" or (cure == "time" and not by_time):
+def cured(program: Bench, export_id: str, cure: str) -> Bench:
+    """What may make an end of it happens."""
+    if cure == "version":
         return program.restarted("next")
     if cure == "saved":
         kind = export_id.partition("-")[2]
