@@ -24,7 +24,7 @@ COMPILE_PEERS = $(COMPILE:pyproject.toml=$(PEERS)/requirements.in) -o $(PEERS)/r
 SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit bench soak lock wheel sbom scan clean
+.PHONY: help demo test lint unit bench soak drill lock wheel sbom scan clean
 .DELETE_ON_ERROR:
 
 help: ## Show this
@@ -51,6 +51,9 @@ bench: $(INSTALLED_DEV) ## Measure how fast it is (ARGS=… are handed on)
 
 soak: $(INSTALLED_DEV) ## Run it for long under load and faults (ARGS=… are handed on)
 	$(BIN)/python -m tests.soak $(ARGS)
+
+drill: $(INSTALLED_DEV) ## Cause each alert on real servers, follow the runbook, write docs/drill.md (five minutes)
+	$(BIN)/python -m tests.drill $(ARGS)
 
 lock: $(CREATED) ## Compile the locks anew (LOCK_OPTIONS=--upgrade: with the newest versions)
 	$(PIP_INSTALL) uv

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.drill.exercises import EXERCISES, NOT_CAUSED
+from tests.drill.scene import FOR, LIMITS, shortened
 from worker import certificates
 from worker.ops.gauges import GAUGES
 
@@ -79,3 +81,21 @@ def test_every_metric_that_a_rule_names_is_one_that_the_program_has() -> None:
     counters = {f"writeback_{name}_total" for name in ("runs", "defects")}
     others = {family.name for family in certificates.EXPIRES.collect()}
     assert named - counters - others <= {f"writeback_{name}" for name in GAUGES}
+
+
+def test_the_drill_causes_every_alert_or_says_where_it_is_tried_instead() -> None:
+    rules = {
+        rule["alert"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+    }
+    caused = {exercise.alert for exercise in EXERCISES}
+    assert caused | NOT_CAUSED.keys() == rules
+    assert caused & NOT_CAUSED.keys() == set()
+
+
+def test_the_drill_shortens_what_the_rules_say() -> None:
+    """A limit that the rules no longer have would leave the drill waiting for hours."""
+    shipped = yaml.safe_load(RULES.read_text())
+    before = {rule["alert"]: rule["expr"] for group in shipped["groups"] for rule in group["rules"]}
+    after = {rule["alert"]: rule for group in shortened(shipped)["groups"] for rule in group["rules"]}
+    assert all(after[name]["expr"] != before[name] for name in LIMITS)
+    assert {rule.get("for", FOR) for rule in after.values()} == {FOR}

@@ -16,7 +16,7 @@ from worker.views.operating.status import (
     how_it_stands,
     status_shape,
 )
-from worker.views.operating.status_told import alarms, status_facts, to_see_to
+from worker.views.operating.status_told import MOST, alarms, exports_to_show, status_facts, to_see_to
 from worker.views.words import counted, when
 
 _QUEUES = [
@@ -34,6 +34,9 @@ _EXPORTS = [
     Column("HELD", number=True),
     Column("OPEN RUN"),
 ]
+
+
+_NO_EXPORTS = "no exports; `writeback exports apply FILE` saves one"
 
 
 def show_status(program: Program, *, as_json: bool) -> None:
@@ -58,10 +61,23 @@ def _print(found: WholeStatus, where: str) -> None:
     _print_queues(found.depths)
     emit_facts(list(status_facts(found)))
     emit("")
-    rows = [_line(one, found.zone(one.export_id)) for one in found.exports]
-    emit_table(_EXPORTS, rows, empty="no exports; `writeback exports apply FILE` saves one")
-    for line in to_see_to(found):
+    _print_exports(found)
+    lines = list(to_see_to(found))
+    for line in lines[:MOST]:
         emit_line(line)
+    if len(lines) > MOST:
+        emit_line(f"and {counted(len(lines) - MOST, 'line')} more of this kind; `--json` has everything")
+
+
+def _print_exports(found: WholeStatus) -> None:
+    shown = exports_to_show(found.exports)
+    rows = [_line(one, found.zone(one.export_id)) for one in shown]
+    nothing = "of all exports not one is paused, late, refused or under way"
+    emit_table(_EXPORTS, rows, empty=nothing if found.exports else _NO_EXPORTS)
+    if len(shown) < len(found.exports):
+        emit_line(
+            f"and {counted(len(found.exports) - len(shown), 'export')} more; `writeback exports list` has all"
+        )
 
 
 def _print_queues(depths: Sequence[QueueDepth]) -> None:

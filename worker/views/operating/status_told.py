@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from worker.store.asides import Aside
 from worker.store.queries.standing import ExportStatus
@@ -10,6 +11,20 @@ from worker.views.leaving import what_to_do
 from worker.views.missed_collections_told import missed_told
 from worker.views.operating.status import WholeStatus
 from worker.views.words import counted, lasting, when
+
+MOST = 200
+"""So many exports, and lines of what a person has to see to, are read by a person at one look."""
+
+
+def exports_to_show(exports: Sequence[ExportStatus]) -> Sequence[ExportStatus]:
+    """All of them, or, of very many, those with something that is not as it should be, or is under way."""
+    if len(exports) <= MOST:
+        return exports
+    return list(islice(filter(_stands_out, exports), MOST))
+
+
+def _stands_out(one: ExportStatus) -> bool:
+    return one.paused or one.open_run is not None or one.overdue_since is not None or one.buffer.refused > 0
 
 
 def alarms(found: WholeStatus) -> Iterator[str]:
