@@ -74,6 +74,10 @@ class Load:
         """Whether the SIS has as many rows as were published; also once it has more."""
         return self._sis.collected >= len(self.published)
 
+    def allow(self, more: int) -> None:
+        """Lets it be so many further ahead: it publishes on though nothing is collected."""
+        self._ahead += more
+
     def _run(self) -> None:
         try:
             while not self._ended.is_set():

@@ -262,6 +262,7 @@ def test_while_another_process_holds_the_embedded_files_the_worker_waits(
             wait_for_files(sis, 5)
             with locked(files), measured(workers, "SQLite locked", report):
                 wait_for(lambda: warned(workers[0]) > 2, "the worker to wait")
+                load.allow(4 * BURST)
                 wait_for(lambda: publisher.refused, "publishing to be refused")
             wait_until_back(sis, report)
             with locked(files):

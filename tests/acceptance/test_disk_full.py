@@ -121,6 +121,7 @@ def test_a_full_disk_under_the_embedded_files_is_waited_for(
             wait_for_files(sis, 5)
             with filled(home), measured(workers, "disk full under SQLite", report):
                 wait_for(partial(is_hit, workers[0], home, since=warned(workers[0])), "the worker to wait")
+                load.allow(4 * BURST)
                 wait_for(lambda: publisher.refused, "publishing to be refused")
             wait_until_back(sis, report)
         with embedded_database(home) as database:
