@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+from schemas.rejections import REJECTION_CODES
 from worker import certificates, defects
 
 RUN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _TOLD_OUTCOMES = ("delivered", "waiting", "failed")
+UNREADABLE = "unreadable"
+"""The type, as a label, of a message whose own could not be read."""
 COUNTED_ROWS = ("delivered", "accepted", "refused", "later", "held")
 """What a run that has ended made of its rows; all but the first of an SIS that takes records alone."""
 
@@ -37,6 +40,14 @@ class Instruments:
         self.registry.register(defects.COUNTER)
         self.registry.register(certificates.EXPIRES)
         self.pulse = Pulse()
+
+    def know_rejections(self, types: Iterable[str]) -> None:
+        """Begins the counters of messages that are parked at 0, by code; `types`: those that can be read and still
+        be invalid."""
+        for code in REJECTION_CODES:
+            self.events.labels(UNREADABLE, code)
+        for kind in types:
+            self.events.labels(kind, "invalid")
 
     def know(self, export_id: str, frequency: str) -> None:
         """Begins an export's counters at 0: Prometheus sees no increase where a series is born at 1."""

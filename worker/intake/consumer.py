@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from schemas.messages.events import EVENT_TYPES
 from worker.broker.ports import Broker, Consumer, Delivery, Publisher
 from worker.clock import Clock
 from worker.destinations.places import Places
@@ -54,6 +55,7 @@ class Intake:
         bells = bells or Doorbells()
         self._broker = broker
         self._instruments = instruments
+        instruments.know_rejections(EVENT_TYPES)
         self._batch_size = batch_size
         self._linger = linger
         self._loop = Loop(

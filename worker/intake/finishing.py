@@ -10,7 +10,7 @@ from schemas.messages.events import EVENT_TYPES
 from schemas.rejections import RejectedError
 from worker.broker.ports import Consumer, Delivery, Publisher, Rejection
 from worker.failpoints import Arrow, reached
-from worker.instruments import Instruments
+from worker.instruments import UNREADABLE, Instruments
 from worker.intake.admission import envelope_in
 
 log = structlog.get_logger("intake")
@@ -52,4 +52,4 @@ def _parked_type(delivery: Delivery, rejection: Rejection) -> str:
         named = envelope_in(delivery).type if rejection.code == "invalid" else ""
     except RejectedError:
         named = ""
-    return named if named in EVENT_TYPES else "unreadable"
+    return named if named in EVENT_TYPES else UNREADABLE
