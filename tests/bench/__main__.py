@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import due_runs, flushing, idling, latency, morning, recording
+from tests.bench import due_runs, flushing, idling, latency, morning, recording, scraping
 from tests.bench.load import a_mix
 from tests.bench.meters import PROC
 from tests.bench.race import MATCHING, run_race
@@ -21,6 +21,7 @@ from tests.bench.report import (
     show_others,
     show_place,
     show_race,
+    show_scraped,
     verdict,
     wide_console,
 )
@@ -29,7 +30,7 @@ from tests.servers import ServerError, Servers
 from worker.errors import WritebackError
 
 FEWEST = 2_000  # with fewer the first batch, which is not counted, is too large a part
-PARTS = ("race", "rest", "due", "morning")
+PARTS = ("race", "rest", "due", "morning", "watching")
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -134,6 +135,8 @@ def main(
             if "due" in parts:
                 delivered = due_runs.measure(servers, small_runs, said.update)
                 show_due_runs(console, delivered)
+            if "watching" in parts:
+                show_scraped(console, scraping.measure(servers, said.update))
             if "morning" in parts:
                 played = morning.measure(servers, morning_events, morning_seconds, said.update)
                 show_morning(console, played)

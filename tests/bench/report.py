@@ -17,6 +17,7 @@ from tests.bench.morning import Morning
 from tests.bench.race import Drain, Race
 from tests.bench.racers import REQUIRED, Racer
 from tests.bench.recording import PARALLEL, Recorded
+from tests.bench.scraping import Scraped
 from tests.bench.stage import Stage
 
 _MEGABYTE = 1_000_000
@@ -139,6 +140,15 @@ def show_due_runs(console: Console, done: Delivered) -> None:
     console.print(
         f"{done.runs:,} runs of one row, due in the same minute: delivered {done.seconds:.0f} s after the worker's"
         f" start, {done.cpu / done.runs * 1000:.1f} ms of its CPU each."
+    )
+
+
+def show_scraped(console: Console, scraped: Scraped) -> None:
+    """What it costs to be watched."""
+    console.print(
+        f"{scraped.definitions:,} definitions, scraped every 5 s: the first scrape took {scraped.first:.1f} s, those"
+        f" behind it {scraped.slowest:.2f} s at the most, {scraped.megabytes:.0f} MB each; {scraped.cores:.2f} of a"
+        " core in all."
     )
 
 
