@@ -12,6 +12,7 @@ from tests.builders import definition, save, tardy
 from tests.integration.delivering import ask, crash_at
 from tests.program import SteppedProgram
 from tests.servers.certificates import authority_file, served
+from worker import certificates
 from worker.failpoints import Arrow
 from worker.testing.web_server import Fault, Reply, Seen, WebServer
 
@@ -68,6 +69,8 @@ def test_a_run_counts_once_at_the_server_whoever_dies(
     assert list(receiver.files.values()) == [CONTENT]
     assert program.states() == {"delivered": 2}
     assert len(server.seen) == (2 if dies_at is Arrow.RENAME_DONE else 1)
+    [noted] = certificates.EXPIRES.collect()
+    assert server.url.removeprefix("https://") in {one.labels["server"] for one in noted.samples}
 
 
 @pytest.mark.parametrize("fault", [Fault.BEFORE, Fault.AFTER, Fault.AT_ACCEPT, Reply(503)])

@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +19,23 @@ from urllib.parse import urlsplit
 import pytest
 
 from schemas.topology import EVENTS_EXCHANGE
+from worker import certificates
 from worker.broker.ports import Outgoing
 from worker.broker.rabbitmq.amqp_broker import RabbitMQ
 from worker.errors import ConfigurationError
+
+
+def servers_noted(*, within_days: float) -> set[str]:
+    """Whose certificates are known to end within so many days."""
+    [family] = certificates.EXPIRES.collect()
+    return {
+        one.labels["server"] for one in family.samples if 0 < one.value - time.time() < within_days * 86400
+    }
+
+
+@pytest.fixture(autouse=True)
+def nothing_noted() -> None:
+    certificates.EXPIRES.clear()
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +145,7 @@ def test_over_tls_much_arrives_and_is_acknowledged(amqp_url: str, folder: Path, 
             got += [delivery.body for delivery in batch]
         assert got == [message.body for message in messages]
         consumer.close()
+    assert {f"{host}:{port}"} == servers_noted(within_days=2)
 
 
 @pytest.mark.parametrize("what", ["prepare", "consumer", "publisher"])
