@@ -22,7 +22,7 @@ from schemas.topology import EVENTS_EXCHANGE
 from worker import certificates
 from worker.broker.ports import Outgoing
 from worker.broker.rabbitmq.amqp_broker import RabbitMQ
-from worker.errors import ConfigurationError
+from worker.errors import ConfigurationError, UnavailableError
 
 
 def servers_noted(*, within_days: float) -> set[str]:
@@ -167,3 +167,24 @@ def test_a_certificate_of_another_host_is_not_accepted(amqp_url: str, folder: Pa
         pytest.raises(ConfigurationError, match=r"certificate that is not accepted \(.*mismatch"),
     ):
         use(RabbitMQ(tls_url(amqp_url, "127.0.0.1", port, f"?cafile={certificate}")), what)
+
+
+@pytest.mark.parametrize("what", ["prepare", "consumer", "publisher"])
+def test_a_node_whose_certificate_is_not_accepted_keeps_nobody_from_the_next(
+    amqp_url: str, folder: Path, what: str
+) -> None:
+    RabbitMQ(amqp_url).prepare()
+    with relay(amqp_url, folder / "other.pem") as wrong, relay(amqp_url, folder / "good.pem") as right:
+        nodes = tls_url(amqp_url, "127.0.0.1", wrong), tls_url(amqp_url, "127.0.0.1", right)
+        use(RabbitMQ(f"{nodes[0]};{nodes[1]}?cafile={folder / 'good.pem'}"), what)
+
+
+@pytest.mark.parametrize("what", ["prepare", "publisher"])
+def test_while_one_node_is_away_the_others_certificate_is_no_reason_to_end(
+    amqp_url: str, folder: Path, what: str
+) -> None:
+    with (
+        relay(amqp_url, folder / "other.pem") as wrong,
+        pytest.raises(UnavailableError, match=r"certificate that is not accepted.*refuses connections"),
+    ):
+        use(RabbitMQ(f"{tls_url(amqp_url, '127.0.0.1', wrong)};amqps://127.0.0.1:1"), what)

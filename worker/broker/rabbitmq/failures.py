@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
 
 from amqp.exceptions import AMQPError as WireError
 from amqp.exceptions import ConsumerCancelled
@@ -23,6 +24,8 @@ from pika.exceptions import (
 from worker.broker.rabbitmq.address import Node
 from worker.errors import ConfigurationError, UnavailableError
 
+T = TypeVar("T")
+
 _FORCED = 320  # an operator or the broker's own end closed the connection
 ALARM = "it takes no messages now (memory or disk alarm): free memory or disk there; nothing is lost"
 
@@ -39,6 +42,27 @@ def raise_for(error: BaseException, where: str, node: Node | None = None) -> NoR
                 "check the host name in BROKER_URL, its cafile, and the broker's certificate"
             ) from error
     raise UnavailableError(f"{where}: {reason(cause)}") from error
+
+
+def first_that_connects(nodes: Sequence[Node], connect: Callable[[Node], T]) -> T:
+    """What connecting gives at the first node where it can be done: one with a certificate that has ended, or that
+    refuses the login, keeps nobody from the others.
+
+    Raises ConfigurationError where each refuses what BROKER_URL says, UnavailableError where one may yet let us in.
+    """
+    refused: list[ConfigurationError] = []
+    unavailable: list[UnavailableError] = []
+    for node in nodes:
+        try:
+            return connect(node)
+        except ConfigurationError as error:
+            refused.append(error)
+        except UnavailableError as error:
+            unavailable.append(error)
+    told = "; ".join(map(str, [*refused, *unavailable]))
+    if unavailable:
+        raise UnavailableError(told)
+    raise ConfigurationError(told)
 
 
 def is_answer(error: BaseException) -> bool:

@@ -23,7 +23,7 @@ from worker.broker import parking
 from worker.broker.ports import Delivery, Outgoing, Rejection
 from worker.broker.properties import respell, with_user
 from worker.broker.rabbitmq.address import BrokerAddress, Node, trust
-from worker.broker.rabbitmq.failures import is_answer, raise_for
+from worker.broker.rabbitmq.failures import first_that_connects, is_answer, raise_for
 from worker.errors import UnavailableError, UndeliverableError
 
 CLOSE_TIMEOUT = 1.0
@@ -304,14 +304,10 @@ class RabbitMQPublisher:
         if self._channel is not None and self._channel.is_alive():
             return self._channel
         self.close()
-        failures = []
-        for node in self._address.nodes:
-            try:
-                self._channel = ConfirmingChannel(self._address, node, self._purpose)
-                return self._channel
-            except UnavailableError as error:
-                failures.append(error)
-        raise UnavailableError("; ".join(map(str, failures)))
+        self._channel = first_that_connects(
+            self._address.nodes, lambda node: ConfirmingChannel(self._address, node, self._purpose)
+        )
+        return self._channel
 
 
 def parked_properties(delivery: Delivery, rejection: Rejection) -> bytes:

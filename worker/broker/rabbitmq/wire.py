@@ -23,8 +23,7 @@ from kombu.transport import pyamqp
 
 from worker import __version__, certificates
 from worker.broker.rabbitmq.address import BrokerAddress, Node
-from worker.broker.rabbitmq.failures import raise_for
-from worker.errors import UnavailableError
+from worker.broker.rabbitmq.failures import first_that_connects, raise_for
 
 GOODBYE_TIMEOUT = 2.0
 
@@ -233,15 +232,9 @@ class _Transport(pyamqp.Transport):
 def open_wire(address: BrokerAddress, purpose: str) -> Wire:
     """Connects to the first node that answers; `purpose` is shown among the broker's connections.
 
-    Raises UnavailableError (none answers), ConfigurationError (one refuses what BROKER_URL says).
+    Raises UnavailableError (none answers), ConfigurationError (each refuses what BROKER_URL says).
     """
-    failures = []
-    for node in address.nodes:
-        try:
-            return _connect(address, node, purpose)
-        except BROKEN as error:
-            failures.append(_unavailable(error, node))
-    raise UnavailableError("; ".join(map(str, failures)))
+    return first_that_connects(address.nodes, lambda node: _connected(address, node, purpose))
 
 
 def fail(error: BaseException, address: BrokerAddress) -> NoReturn:
@@ -249,11 +242,11 @@ def fail(error: BaseException, address: BrokerAddress) -> NoReturn:
     raise_for(error, str(address))
 
 
-def _unavailable(error: BaseException, node: Node) -> UnavailableError:
+def _connected(address: BrokerAddress, node: Node, purpose: str) -> Wire:
     try:
+        return _connect(address, node, purpose)
+    except BROKEN as error:
         raise_for(error, f"RabbitMQ at {node}", node)
-    except UnavailableError as unavailable:
-        return unavailable
 
 
 def _connect(address: BrokerAddress, node: Node, purpose: str) -> Wire:
