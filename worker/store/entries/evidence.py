@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.fields.times import stored_instant
 from schemas.messages.tardy import VOIDED
@@ -176,8 +177,8 @@ def _read(row: RowMapping, known: _Known, layouts: Layouts) -> Unsealed:
     try:
         reached(Step.ENTRY_READ, row["tardy_id"])
         return Unsealed(row, known.candidate(row), known.delivered(row["tardy_id"], layouts))
-    except UnreadableError:
-        raise
+    except (UnreadableError, SQLAlchemyError):
+        raise  # a database that goes away meanwhile is no entry's fault
     except Exception as error:  # noqa: BLE001 - the page's other entries are judged
         return Unsealed(row, _unread(row), None, broken(error, row))
 
